@@ -1,0 +1,25 @@
+"""The errors that reach a user: each message is one sentence that says what, where and what to do."""
+
+
+class MVCTEnhanceError(Exception):
+    """Base of all errors that the command line and the panel show as they are."""
+
+
+class InputError(MVCTEnhanceError):
+    """A scan, folder or setting given by the user cannot be used."""
+
+
+class OutputError(MVCTEnhanceError):
+    """A result cannot be written; nothing is left under its final name."""
+
+
+class ModelError(MVCTEnhanceError):
+    """A model file is not a model of this program, is damaged, or does not fit the request."""
+
+
+class DeviceError(MVCTEnhanceError):
+    """The computing device asked for is not there or ran out of memory."""
+
+
+class Cancelled(MVCTEnhanceError):
+    """The user cancelled; nothing was written."""

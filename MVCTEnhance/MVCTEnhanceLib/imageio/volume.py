@@ -1,0 +1,48 @@
+"""One scan in memory: voxel values in HU with their exact place in the patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import InputError
+
+if TYPE_CHECKING:
+    from .dicom_series import DicomSeries
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A CT volume.
+
+    Args:
+        array: HU values, shape (k, j, i): slice, row, column; int16 or float32.
+        spacing: voxel size in mm along (i, j, k).
+        origin: LPS position in mm of the centre of voxel (0, 0, 0).
+        direction: 3x3 matrix whose columns are the LPS unit vectors of the i, j and k axes
+            (left-handed and oblique ones are kept as they are).
+        source: the DICOM series the volume was read from, None for other formats.
+        warnings: what the reader noticed and the user must be told, one sentence each.
+    """
+
+    array: np.ndarray
+    spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: np.ndarray = field(default_factory=lambda: np.eye(3))
+    source: DicomSeries | None = None
+    warnings: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        if self.array.ndim != 3:
+            raise InputError(
+                f"A volume needs the three axes (k, j, i), but this one has shape {self.array.shape}: "
+                "choose a single 3-D scan."
+            )
+
+    def with_array(self, array: np.ndarray) -> Volume:
+        """The same geometry and source with other voxel values (same shape)."""
+        if array.shape != self.array.shape:
+            raise ValueError(f"array of shape {array.shape} cannot take the place of {self.array.shape}")
+        return replace(self, array=array)
