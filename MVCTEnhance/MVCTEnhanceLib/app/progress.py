@@ -1,0 +1,90 @@
+"""Events of a job, shown to a person or to a program.
+
+An event is a name and its fields: stage (stage), device (device, name), progress (stage, done, total), validation,
+warning (message), error (message), result (the readouts).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Literal
+
+Report = Callable[..., None]
+ProgressStyle = Literal["bar", "jsonl", "none"]
+
+
+def reporter(style: ProgressStyle) -> Report:
+    """A callable `report(event, **fields)`.
+
+    "bar" draws a progress bar and lines of text on stderr, "jsonl" prints one JSON object a line on stdout, "none"
+    keeps silent but for warnings, which always go to stderr.
+    """
+    return {"bar": _Bar, "jsonl": _JsonLines, "none": _WarningsOnly}[style]()
+
+
+def under_stage(report: Report, stage: str) -> Report:
+    """A `report` whose events are progress of the stage of this name."""
+    return lambda event, **fields: report("progress", stage=stage, **fields)
+
+
+class _WarningsOnly:
+    def __call__(self, event: str, **fields: Any) -> None:
+        if event == "warning":
+            print(f"Warning: {fields['message']}", file=sys.stderr, flush=True)
+
+
+class _JsonLines:
+    def __init__(self):
+        self.started = time.monotonic()
+        self.stage: Any = None
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        if event == "progress":
+            if fields.get("stage") != self.stage:
+                self.stage, self.started = fields.get("stage"), time.monotonic()
+            left = fields["total"] - fields["done"]
+            fields["eta_s"] = round((time.monotonic() - self.started) / max(fields["done"], 1) * left, 1)
+        print(json.dumps({"event": event, **fields}, allow_nan=False), flush=True)
+
+
+class _Bar(_WarningsOnly):
+    def __init__(self):
+        self.bar = None
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        if event == "progress":
+            self._draw(**fields)
+            return
+        self._close()
+        super().__call__(event, **fields)
+        if event == "stage":
+            print(f"{fields.pop('stage')} {_in_words(fields)}".strip(), file=sys.stderr, flush=True)
+        elif event == "device":
+            print(f"device: {fields['name']}", file=sys.stderr, flush=True)
+        elif event == "validation":
+            print(f"validation: {_in_words(fields)}", file=sys.stderr, flush=True)
+
+    def _draw(self, done: int, total: int, stage: str = "", **_: Any) -> None:
+        from tqdm import tqdm
+
+        if self.bar is None or self.bar.desc != stage:
+            self._close()
+            self.bar = tqdm(desc=stage, total=total, initial=max(done - 1, 0), dynamic_ncols=True, file=sys.stderr)
+            self.bar.desc = stage
+        self.bar.update(done - self.bar.n)
+        if done == total:
+            self._close()
+
+    def _close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def _in_words(fields: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in fields.items()
+    )

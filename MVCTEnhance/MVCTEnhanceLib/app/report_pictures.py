@@ -1,0 +1,86 @@
+"""Pictures of the report, as PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib import colormaps, image
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+DIFFERENCE_COLOURS = ("#12419b", "#ffffff", "#a8141e")
+_DIFFERENCE_MAP = LinearSegmentedColormap.from_list("blue-white-red", DIFFERENCE_COLOURS)
+# Mid-grey text on no background, and these lines, can be read on a light and on a dark page.
+_INK = "#7d848c"
+_LINES = ("#e08a1e", "#3b82f6", "#16a37b", "#c2559d")
+
+
+def grey_png(section: np.ndarray, *, window: float, level: float) -> bytes:
+    """A section in HU, shape (row, column), as grey levels of a CT window; one picture pixel per voxel."""
+    return _section_png(section, (level - window / 2, level + window / 2), colormaps["gray"])
+
+
+def difference_png(difference: np.ndarray, *, limit: float) -> bytes:
+    """A signed difference in HU, shape (row, column): blue at -limit, white at 0, red at +limit."""
+    return _section_png(difference, (-limit, limit), _DIFFERENCE_MAP)
+
+
+def _section_png(section: np.ndarray, limits: tuple[float, float], colours) -> bytes:
+    low, high = limits
+    scaled = np.clip((section.astype(np.float32) - low) / (high - low), 0, 1)
+    file = io.BytesIO()
+    image.imsave(file, (255 * colours(scaled)[..., :3]).round().astype(np.uint8), format="png")
+    return file.getvalue()
+
+
+def plot_png(
+    lines: Mapping[str, Sequence[float | None]],
+    *,
+    unit: str,
+    band: tuple[str, float, float] | None = None,
+    limit: float | None = None,
+) -> bytes:
+    """Values against the slice number.
+
+    Args:
+        lines: for each name one value a slice, None where there is none.
+        unit: of the values; "1" for none.
+        band: name, mean and SD of a reference, drawn as a line in a band.
+        limit: drawn as a dashed line.
+    """
+    figure = Figure(figsize=(4.4, 2.6), layout="constrained", dpi=190)
+    figure.patch.set_alpha(0)
+    axes = figure.add_subplot()
+    axes.patch.set_alpha(0)
+    for (name, values), colour in zip(lines.items(), _LINES, strict=False):
+        numbers = np.array([np.nan if value is None else value for value in values], dtype=float)
+        axes.plot(numbers, color=colour, label=name, linewidth=1.6, marker="o", markersize=2.5)
+    if band:
+        name, mean, sd = band
+        axes.axhline(mean, color=_LINES[2], linewidth=1.4, label=name)
+        axes.axhspan(mean - sd, mean + sd, color=_LINES[2], alpha=0.15, linewidth=0)
+    if limit is not None:
+        axes.axhline(limit, color=_INK, linewidth=1, linestyle="--", label=f"{limit:g}")
+    count = max(map(len, lines.values()))
+    axes.set_xlim(-0.03 * count - 0.5, 1.03 * count - 0.5)
+    _tidy(axes, unit)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
+
+
+def _tidy(axes, unit: str) -> None:
+    axes.set_xlabel("slice", color=_INK)
+    axes.set_ylabel("" if unit == "1" else unit, color=_INK)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.ticklabel_format(axis="y", useOffset=False)
+    axes.tick_params(colors=_INK, labelsize=8)
+    axes.grid(color=_INK, alpha=0.25, linewidth=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(_INK)
+    if len(axes.get_lines()) > 1:
+        axes.figure.legend(loc="outside upper left", ncols=4, frameon=False, fontsize=8, labelcolor=_INK)

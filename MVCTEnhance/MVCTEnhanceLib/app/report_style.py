@@ -1,0 +1,55 @@
+"""The looks of the report: one style sheet, light and dark, no fonts or files from elsewhere."""
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1d242c; --soft: #5a6672; --page: #f5f7f9; --card: #fff; --line: #dde3e9;
+  --accent: #2563c9; --warn: #8a5200; --warn-card: #fff6e5; --warn-line: #e8b458; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6eaee; --soft: #9aa6b2; --page: #12161b; --card: #1b2128;
+  --line: #2f3842; --accent: #79aef5; --warn: #f3c26b; --warn-card: #2b2416; --warn-line: #80622a; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1180px; padding: 2rem 1.25rem 3rem; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
+h1 { margin: 0; font-size: 1.75rem; line-height: 1.2; }
+h2 { margin: 2.5rem 0 .75rem; font-size: 1.25rem; }
+h3 { margin: 0 0 .5rem; font-size: 1rem; }
+p { margin: .4rem 0; }
+.soft, figcaption, .note { color: var(--soft); font-size: .9rem; }
+.use { margin: 1rem 0; padding: .7rem 1rem; border-left: 4px solid var(--accent); background: var(--card); }
+.warnings { margin: 1rem 0; padding: .7rem 1rem; border: 1px solid var(--warn-line); border-left-width: 4px;
+  background: var(--warn-card); color: var(--warn); }
+.warnings h2 { margin: 0; font-size: 1rem; }
+.warnings ul { margin: .3rem 0 0; padding-left: 1.2rem; }
+.cards { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); margin-top: 1.25rem; }
+.card { padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 8px; background: var(--card); }
+.card strong { display: block; font-size: 1.1rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.row { margin: 0 0 1rem; padding: .8rem 1rem 1rem; border: 1px solid var(--line); border-radius: 8px;
+  background: var(--card); }
+.panels { display: grid; gap: .5rem; grid-template-columns: repeat(3, minmax(0, 1fr)); }
+figure { margin: 0; }
+.panels img { display: block; width: 100%; background: #000; border-radius: 4px; image-rendering: auto; }
+.plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }
+.plots .row { margin: 0; }
+.plots img { display: block; width: 100%; }
+.bar { display: grid; grid-template-columns: 1fr 1fr 1fr; margin-top: .3rem; font-variant-numeric: tabular-nums; }
+.bar div { grid-column: 1 / -1; height: .8rem; border: 1px solid var(--line); border-radius: 3px; }
+.bar span:nth-of-type(2) { text-align: center; }
+.bar span:nth-of-type(3) { text-align: right; }
+.scroll { overflow-x: auto; border: 1px solid var(--line); border-radius: 8px; background: var(--card); }
+table { width: 100%; border-collapse: collapse; font-size: .92rem; }
+th, td { padding: .5rem .8rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+tbody tr:last-child > * { border-bottom: 0; }
+td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
+td.meaning { min-width: 18rem; color: var(--soft); }
+thead th { color: var(--soft); font-weight: 600; }
+tbody th { font-weight: 600; white-space: nowrap; }
+dl { display: grid; grid-template-columns: minmax(8rem, max-content) 1fr; gap: .3rem 1.2rem; margin: 0; }
+dt { font-weight: 600; }
+dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
+dd dl { grid-template-columns: minmax(6rem, max-content) 1fr; }
+dd ul { margin: 0; padding-left: 1.1rem; }
+dd li + li { margin-top: .5rem; }
+details { margin-top: 1rem; }
+summary { cursor: pointer; font-weight: 600; }
+footer { margin-top: 2.5rem; border-top: 1px solid var(--line); padding-top: 1rem; }
+@media (max-width: 640px) { .panels { grid-template-columns: 1fr; } dl, dd dl { grid-template-columns: 1fr; } }
+@media print { body { max-width: none; background: #fff; } .row, .card { break-inside: avoid; } }
+"""

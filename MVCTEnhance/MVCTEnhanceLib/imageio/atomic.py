@@ -1,0 +1,104 @@
+"""Files and folders that appear under their final name only when they are complete."""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import OutputError
+
+_ADVICE = {
+    errno.ENOSPC: "the disk is full, free some space or choose another place",
+    errno.EDQUOT: "the disk quota is used up, free some space or choose another place",
+    errno.EFBIG: "the file grows larger than is allowed here, choose another place",
+    errno.EACCES: "there is no permission to write there, choose another place",
+    errno.EPERM: "there is no permission to write there, choose another place",
+    errno.EROFS: "the disk is read-only, choose another place",
+    errno.ENOTDIR: "a part of the path is a file, choose another place",
+    errno.EEXIST: "a part of the path is a file, choose another place",
+}
+
+
+@contextmanager
+def atomic_file(path: str | Path) -> Iterator[Path]:
+    """Yield a hidden path beside `path` to write to; it takes the name `path` when the block ends well.
+
+    An existing file is replaced in one step. After any exception nothing of the new file is left.
+
+    Raises:
+        OutputError: the file cannot be written (the sentence names `path` and what to do).
+    """
+    path = Path(path)
+    with _output_errors(path):
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder: give the output a file name inside it.")
+        partial = _partial(path)
+        try:
+            yield partial
+            partial.replace(path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a new hidden folder beside `path` to write into; it takes the name `path` when the block ends well.
+
+    After any exception nothing of the new folder is left.
+
+    Raises:
+        OutputError: `path` is a file or a folder with something in it (two series are never mixed), or cannot
+            be written.
+    """
+    path = Path(path).absolute()
+    with _output_errors(path):
+        _require_free(path)
+        partial = _partial(path)
+        partial.mkdir()
+        try:
+            yield partial
+            _require_free(path)
+            if path.exists():
+                path.rmdir()
+            partial.rename(path)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+def _partial(path: Path) -> Path:
+    """A free hidden name with the suffix of `path`, by which writers choose the format.
+
+    Not from `tempfile`, whose files and folders are closed to the group whatever the umask says.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.parent / f".partial-{secrets.token_hex(6)}{''.join(path.suffixes[-2:])}"
+
+
+def _require_free(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise OutputError(f"{path} is a file: choose a new folder for the DICOM series.")
+    if path.exists() and any(path.iterdir()):
+        raise OutputError(f"The folder {path} is not empty: choose a new or an empty one, so that no series are mixed.")
+
+
+@contextmanager
+def _output_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = _first_cause(error)
+        advice = _ADVICE.get(reason.errno, f"{reason.strerror or 'the system refused it'}, choose another place")
+        raise OutputError(f"{path} cannot be written: {advice}.") from error
+
+
+def _first_cause(error: OSError) -> OSError:
+    """The system's own error: pydicom raises another without its number in its stead."""
+    while error.errno is None and isinstance(error.__context__, OSError):
+        error = error.__context__
+    return error

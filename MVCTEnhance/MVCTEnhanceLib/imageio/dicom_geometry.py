@@ -1,0 +1,175 @@
+"""From the positions and orientations of DICOM slices to one regular grid, or the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import InputError
+from .dicom_header import SliceHeader
+
+ORIENTATION_TOLERANCE = 1e-4  # of a unit vector: 0.05 mm over a field of 500 mm
+SIDEWAYS_TOLERANCE_MM = 0.1
+SAME_POSITION_MM = 0.01
+UNEVEN_TOLERANCE = 0.01  # of the step between slices
+ROUNDING_TOLERANCE = 0.001
+
+
+@dataclass(frozen=True, eq=False)
+class SliceStack:
+    """Slices in k order with their grid: spacing (i, j, k) in mm, origin (LPS, mm), direction (columns i, j, k)."""
+
+    headers: tuple[SliceHeader, ...]
+    spacing: tuple[float, float, float]
+    origin: tuple[float, float, float]
+    direction: np.ndarray
+    warnings: tuple[str, ...]
+
+
+def stack_slices(headers: list[SliceHeader]) -> SliceStack:
+    """Sort slices along their normal (row x column direction) and check that they fill one regular grid.
+
+    The k axis is the normal, so that the axes (i, j, k) are right-handed (DICOM PS3.3 C.7.6.2.1.1).
+
+    Raises:
+        InputError: sizes, pixel spacings or orientations are mixed, slices are missing, doubled, uneven or shifted
+            sideways (gantry tilt), or a header lacks its place.
+    """
+    for header in headers:
+        _require_place(header)
+        _require_same_grid(header, headers[0])
+    axes = _axes(headers[0])
+    positions = np.array([header.position for header in headers])
+    depth = positions @ axes[2]
+    order = np.argsort(depth, kind="stable")
+    headers, positions, depth = [headers[n] for n in order], positions[order], depth[order]
+    _require_straight(headers, positions, axes[2])
+    step, warnings = _step(headers, depth)
+    row_step, column_step = headers[0].pixel_spacing
+    return SliceStack(
+        headers=tuple(headers),
+        spacing=(column_step, row_step, step),
+        origin=tuple(positions[0].tolist()),
+        direction=axes.T,
+        warnings=warnings,
+    )
+
+
+def _require_place(header: SliceHeader) -> None:
+    needed = {
+        "Rows and Columns": None not in header.size,
+        "Pixel Spacing": header.pixel_spacing and min(header.pixel_spacing) > 0,
+        "Image Position (Patient)": header.position,
+        "Image Orientation (Patient)": header.orientation,
+    }
+    lacking = [name for name, there in needed.items() if not there]
+    if lacking:
+        raise InputError(
+            f"{header.label} has no valid {' and no valid '.join(lacking)} in its header (the file may be cut): "
+            "copy or export it again."
+        )
+
+
+def _require_same_grid(header: SliceHeader, first: SliceHeader) -> None:
+    differs = None
+    if header.size != first.size:
+        differs = f"{header.size[0]}x{header.size[1]} pixels, not {first.size[0]}x{first.size[1]}"
+    elif not np.allclose(header.pixel_spacing, first.pixel_spacing, rtol=ORIENTATION_TOLERANCE):
+        differs = f"a pixel spacing of {header.pixel_spacing}, not {first.pixel_spacing} mm"
+    elif not np.allclose(header.orientation, first.orientation, rtol=0, atol=ORIENTATION_TOLERANCE):
+        differs = "another orientation"
+    if differs:
+        raise InputError(
+            f"Series {header.series_uid} mixes images of different shape: {header.label} has {differs} as in "
+            f"{first.label}; keep one kind of image in the folder."
+        )
+
+
+def _axes(header: SliceHeader) -> np.ndarray:
+    """Rows: the unit vectors of the i, j and k axes, made exactly orthogonal (headers round them)."""
+    row, column = np.array(header.orientation).reshape(2, 3)
+    cosines = np.array([row @ row - 1, column @ column - 1, row @ column])
+    if np.abs(cosines).max() > 10 * ORIENTATION_TOLERANCE:
+        raise InputError(
+            f"{header.label} has an Image Orientation (Patient) that is not two perpendicular unit vectors: "
+            "export the series again."
+        )
+    row = row / np.linalg.norm(row)
+    column = column - (column @ row) * row
+    column = column / np.linalg.norm(column)
+    return np.array([row, column, np.cross(row, column)])
+
+
+def _require_straight(headers: list[SliceHeader], positions: np.ndarray, normal: np.ndarray) -> None:
+    way = positions - positions[0]
+    sideways = np.linalg.norm(way - np.outer(way @ normal, normal), axis=1)
+    if sideways.max() <= SIDEWAYS_TOLERANCE_MM:
+        return
+    tilt = np.degrees(np.arctan2(sideways[-1], way[-1] @ normal))
+    raise InputError(
+        f"The slices of series {headers[0].series_uid} do not lie straight above each other: "
+        f"{headers[sideways.argmax()].label} is shifted sideways by {sideways.max():.1f} mm (a gantry tilt of "
+        f"{tilt:.1f} degrees, or two scans in one series); resample it to an untilted grid first."
+    )
+
+
+def _step(headers: list[SliceHeader], depth: np.ndarray) -> tuple[float, tuple[str, ...]]:
+    """The even step between slices in mm, and what there is to say about it."""
+    if len(headers) == 1:
+        return _single_step(headers[0])
+    gaps = np.diff(depth)
+    if gaps.min() < SAME_POSITION_MM:
+        _raise_doubled(headers, depth)
+    step = (depth[-1] - depth[0]) / len(gaps)
+    uneven = np.abs(depth - depth[0] - step * np.arange(len(depth))).max()
+    if uneven > UNEVEN_TOLERANCE * step:
+        _raise_uneven(headers, depth)
+    if uneven <= ROUNDING_TOLERANCE * step:
+        return float(step), ()
+    return float(step), (
+        f"The slices of series {headers[0].series_uid} are off an even step of {step:.3f} mm by up to "
+        f"{uneven:.3f} mm: they were taken as even.",
+    )
+
+
+def _single_step(header: SliceHeader) -> tuple[float, tuple[str, ...]]:
+    if header.thickness and header.thickness > 0:
+        return header.thickness, ()
+    return 1.0, (f"{header.label} is a single slice without a Slice Thickness: 1 mm was taken.",)
+
+
+def _raise_doubled(headers: list[SliceHeader], depth: np.ndarray) -> None:
+    uid = headers[0].series_uid
+    new_place = np.diff(depth, prepend=-np.inf) >= SAME_POSITION_MM
+    images = np.diff(np.append(np.flatnonzero(new_place), len(depth)))
+    if len(images) > 1 and images.min() == images.max():
+        raise InputError(
+            f"Series {uid} has {images[0]} images at each of its {len(images)} positions (a 4-D or multi-phase "
+            "scan): export one phase as a series of its own."
+        )
+    at = int(np.flatnonzero(~new_place)[0])
+    raise InputError(
+        f"Series {uid} has different images at the same position: {headers[at - 1].label} and {headers[at].label} "
+        f"({depth[at]:.1f} mm); take the wrong one out of the folder."
+    )
+
+
+def _raise_uneven(headers: list[SliceHeader], depth: np.ndarray) -> None:
+    uid, gaps = headers[0].series_uid, np.diff(depth)
+    step = np.sort(gaps)[(len(gaps) - 1) // 2]
+    steps = gaps / step
+    lacking = np.rint(steps) - 1
+    if np.abs(steps - np.rint(steps)).max() <= 0.05 and lacking.min() == 0 and lacking.any():
+        number, at = int(lacking.sum()), int(lacking.argmax())
+        raise InputError(
+            f"Series {uid} lacks {number} slice{'s' * (number > 1)}: after {headers[at].label} "
+            f"(position {depth[at]:.1f} mm) the next comes {gaps[at]:.1f} mm further, where the step is {step:.1f} mm; "
+            "export the whole series again."
+        )
+    at = int(np.abs(steps - 1).argmax())
+    raise InputError(
+        f"The slices of series {uid} are unevenly spaced, by {gaps.min():.2f} to {gaps.max():.2f} mm: after "
+        f"{headers[at].label} (position {depth[at]:.1f} mm) the step is {gaps[at]:.2f} mm, elsewhere {step:.2f} mm; "
+        "export a series with even steps."
+    )

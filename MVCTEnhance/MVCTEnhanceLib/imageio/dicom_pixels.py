@@ -1,0 +1,134 @@
+"""The HU values of one DICOM slice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pydicom
+import SimpleITK as sitk
+
+from ..errors import InputError
+from .dicom_header import SliceHeader
+from .quiet import quiet_itk, quiet_pydicom
+from .values import AIR_HU
+
+TISSUE_HU = (-950, 3071)  # a padding value in this range cannot be told from the patient
+
+
+@dataclass(frozen=True)
+class _Rescale:
+    slope: float
+    intercept: float
+
+    @property
+    def is_whole(self) -> bool:
+        return self.slope.is_integer() and self.intercept.is_integer()
+
+    def to_hu(self, stored: np.ndarray) -> np.ndarray:
+        if self.is_whole and stored.dtype.kind in "iu":
+            return stored.astype(np.int64) * int(self.slope) + int(self.intercept)
+        return stored * self.slope + self.intercept
+
+    def to_stored(self, hu: np.ndarray) -> np.ndarray:
+        return np.rint((hu - self.intercept) / self.slope).astype(np.int64)
+
+
+def read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
+    """HU values of a slice, shape (j, i), whole-number or floating type, with padding set to air.
+
+    Returns:
+        the values, and what the user must be told, each text the same for all slices of a series.
+
+    Raises:
+        InputError: the file is cut, or nothing here can decode its pixel data.
+    """
+    try:
+        with quiet_pydicom():
+            return _read_slice(header)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # a broken file makes pydicom raise nearly anything
+        raise InputError(f"{header.label} is a damaged or cut DICOM file: copy or export it again.") from error
+
+
+def _read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
+    ds = pydicom.dcmread(header.path, force=True)
+    rescale, notes = _rescale(ds, header)
+    stored = _stored_values(ds, header, rescale)
+    if stored.shape != header.size:
+        raise InputError(f"The pixel data of {header.label} do not fit its header: copy or export it again.")
+    hu = rescale.to_hu(stored)
+    notes += _clear_padding(hu, stored, ds, rescale, header)
+    return hu, notes
+
+
+def _stored_values(ds: pydicom.Dataset, header: SliceHeader, rescale: _Rescale) -> np.ndarray:
+    if "TransferSyntaxUID" not in ds.file_meta:  # old files without a file meta header
+        ds.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+    try:
+        return ds.pixel_array
+    except Exception:
+        if not ds.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in ds:
+            raise
+    return _decode_with_gdcm(ds, header, rescale)
+
+
+def _decode_with_gdcm(ds: pydicom.Dataset, header: SliceHeader, rescale: _Rescale) -> np.ndarray:
+    """Stored values from SimpleITK's own GDCM, which has JPEG decoders that pydicom's plug-ins may lack."""
+    try:
+        with quiet_itk():
+            image = sitk.ReadImage(str(header.path), imageIO="GDCMImageIO")
+    except RuntimeError as error:
+        raise InputError(
+            f"{header.label} cannot be decoded ({ds.file_meta.TransferSyntaxUID.name}): the file is damaged or its "
+            "compression is unknown here; export the series uncompressed."
+        ) from error
+    return rescale.to_stored(sitk.GetArrayFromImage(image)[0])
+
+
+def _rescale(ds: pydicom.Dataset, header: SliceHeader) -> tuple[_Rescale, list[str]]:
+    values = ds.get("RescaleSlope"), ds.get("RescaleIntercept")
+    slope = 1.0 if values[0] is None else float(values[0])
+    intercept = 0.0 if values[1] is None else float(values[1])
+    if slope == 0 or not np.isfinite([slope, intercept]).all():
+        raise InputError(
+            f"{header.label} has a Rescale Slope of {slope:g} and Intercept of {intercept:g}, which give no HU: "
+            "export the series again."
+        )
+    if None not in values:
+        return _Rescale(slope, intercept), []
+    return _Rescale(slope, intercept), [
+        f"Series {header.series_uid} has no Rescale Slope or Intercept: its stored values were taken as HU; check them."
+    ]
+
+
+def _clear_padding(
+    hu: np.ndarray, stored: np.ndarray, ds: pydicom.Dataset, rescale: _Rescale, header: SliceHeader
+) -> list[str]:
+    """Set the padding pixels of `hu` to air, in place."""
+    low, high = _padding(ds) or (1, 0)
+    is_padding = (stored >= low) & (stored <= high)
+    if not is_padding.any():
+        return []
+    hu_low, hu_high = sorted(rescale.to_hu(np.array([low, high])).tolist())
+    if hu_low <= TISSUE_HU[1] and hu_high >= TISSUE_HU[0]:
+        return [
+            f"The padding value of series {header.series_uid} ({hu_low:g} HU) is one that tissue has too: it was not "
+            "taken as padding; check the corners of the images."
+        ]
+    hu[is_padding] = AIR_HU
+    return []
+
+
+def _padding(ds: pydicom.Dataset) -> tuple[int, int] | None:
+    """The lowest and highest stored value that stand for 'no measurement' (PS3.3 C.7.5.1.1.2)."""
+    try:
+        value = int(ds.PixelPaddingValue)
+        limit = int(ds.get("PixelPaddingRangeLimit", value))
+    except (AttributeError, TypeError, ValueError):
+        return None
+    if ds.get("PixelRepresentation") == 1:  # some writers give the sign only in the bits
+        half = 1 << (ds.BitsAllocated - 1)
+        value, limit = ((number + half) % (2 * half) - half for number in (value, limit))
+    return min(value, limit), max(value, limit)

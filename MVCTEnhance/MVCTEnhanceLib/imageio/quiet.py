@@ -1,0 +1,44 @@
+"""Silence for libraries that talk past Python."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def quiet_itk() -> Iterator[None]:
+    """Drop what ITK's C libraries write to stderr: the same comes as an exception, which gets one clear sentence.
+
+    They write to the file descriptor itself, so that neither `sys.stderr` nor ITK's own switch stops them.
+    """
+    try:
+        saved = os.dup(2)
+    except OSError:  # an application without a console has no stderr
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Drop pydicom's warnings and log: they quote header values, which may be a patient's name."""
+    log = logging.getLogger("pydicom")
+    was_disabled = log.disabled
+    log.disabled = True
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.disabled = was_disabled

@@ -1,0 +1,146 @@
+"""One way in: a volume in HU from any format that is read here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import InputError
+from .dicom_header import DamagedDicom, read_header
+from .dicom_series import read_dicom_folder
+from .formats import READABLE, has_suffix
+from .nifti import count_nonfinite
+from .quiet import quiet_itk
+from .values import AIR_HU, compact
+from .volume import Volume
+
+OUTSIDE_FIELD_HU = -1500  # below the noise of air: only the padding around the scanner's field lies there
+OFFSET_SOFT_TISSUE = (900, 1200)  # where fat, water and muscle lie when 1024 was added to the HU
+OFFSET_SHARE = 0.05
+
+
+def read_volume(path: str | Path, *, series_uid: str | None = None) -> Volume:
+    """Read a scan: NRRD, NIfTI, MetaImage, a folder with a DICOM CT series, or one DICOM file of such a series.
+
+    Args:
+        path: file or folder (searched with its subfolders; for a DICOM file only its own folder is).
+        series_uid: the DICOM series to take, needed where a folder has several CT series.
+
+    Returns:
+        HU as int16 where all values are whole numbers that fit, else float32, shape (k, j, i), with the geometry
+        of the file. Padding is -1024 HU. `warnings` holds what the user must be told.
+
+    Raises:
+        InputError: there is nothing to read, or it is no regular 3-D scan; one sentence says what and where.
+    """
+    path = Path(path)
+    try:
+        volume = _read(path, series_uid)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions and the disk.") from error
+    except MemoryError as error:
+        raise InputError(f"{path} is larger than the memory of this computer: close other programs.") from error
+    return _checked(volume, path)
+
+
+def _read(path: Path, series_uid: str | None) -> Volume:
+    if not path.exists():
+        raise InputError(f"{path} does not exist: check the path.")
+    if path.is_dir():
+        return read_dicom_folder(path, series_uid=series_uid)
+    if not path.is_file():
+        raise InputError(f"{path} is no ordinary file: choose a scan.")
+    if has_suffix(path, READABLE):
+        return _read_with_itk(path)
+    try:
+        header = read_header(path)
+    except DamagedDicom as error:
+        raise InputError(f"{path} is a damaged or cut DICOM file: copy or export it again.") from error
+    if header is None:
+        raise InputError(f"{path} is no scan that can be read: choose {', '.join(READABLE)} or a DICOM folder.")
+    return read_dicom_folder(path.parent, series_uid=series_uid or header.series_uid, recursive=False)
+
+
+def _read_with_itk(path: Path) -> Volume:
+    with path.open("rb") as file:  # ITK does not say why it cannot open a file
+        file.read(1)
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        with quiet_itk():
+            reader.ReadImageInformation()
+            _require_scalar_volume(reader, path)
+            image = reader.Execute()
+    except RuntimeError as error:
+        raise _not_a_volume(path) from error
+    if has_suffix(path, (".nii", ".nii.gz")):
+        bad = count_nonfinite(path)
+        if bad is None:
+            raise _not_a_volume(path)
+        _require_finite(bad, image.GetNumberOfPixels(), path)
+    return _from_image(image, path)
+
+
+def _not_a_volume(path: Path) -> InputError:
+    return InputError(f"{path} is not a valid volume file, is cut or lacks its data file: export or copy it again.")
+
+
+def _require_scalar_volume(reader: sitk.ImageFileReader, path: Path) -> None:
+    if reader.GetNumberOfComponents() != 1 or "complex" in sitk.GetPixelIDValueAsString(reader.GetPixelID()):
+        raise InputError(f"{path} has several values in each voxel (colour or vectors): choose a scan in HU.")
+    if reader.GetDimension() not in (2, 3):
+        raise InputError(f"{path} has {reader.GetDimension()} dimensions: choose a single 3-D scan.")
+
+
+def _from_image(image: sitk.Image, path: Path) -> Volume:
+    warnings = ()
+    if image.GetDimension() == 2:
+        image = sitk.JoinSeries(image)
+        warnings = (f"{path} is a single slice without a thickness: 1 mm was taken.",)
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    if np.abs(direction.T @ direction - np.eye(3)).max() > 1e-3:
+        raise InputError(f"{path} has axes that are not perpendicular (a tilted gantry): resample it first.")
+    return Volume(
+        array=sitk.GetArrayFromImage(image),
+        spacing=image.GetSpacing(),
+        origin=image.GetOrigin(),
+        direction=direction,
+        warnings=warnings,
+    )
+
+
+def _checked(volume: Volume, path: Path) -> Volume:
+    """The volume with compact, finite values, padding as air, and warnings on values that look wrong."""
+    array, warnings = compact(volume.array), list(volume.warnings)
+    if array.dtype == np.float32:
+        _require_finite(array.size - int(np.count_nonzero(np.isfinite(array))), array.size, path)
+    outside = array < OUTSIDE_FIELD_HU
+    if outside.any():
+        array[outside] = AIR_HU
+        warnings.append(
+            f"{path} has {np.count_nonzero(outside)} voxels below {OUTSIDE_FIELD_HU} HU, outside the scanner's field: "
+            f"they were set to {AIR_HU} HU."
+        )
+    if _looks_offset(array):
+        warnings.append(
+            f"{path} has no value below 0 and many near 1024, as if 1024 had been added to its HU: check that air "
+            "is about -1000 HU, the values were not changed."
+        )
+    return replace(volume, array=array, warnings=tuple(warnings))
+
+
+def _require_finite(bad: int, size: int, path: Path) -> None:
+    if bad:
+        raise InputError(
+            f"{path} has {bad} voxels of {size} that are no numbers (NaN or infinite): export the scan again."
+        )
+
+
+def _looks_offset(array: np.ndarray) -> bool:
+    if array.min() < 0:
+        return False
+    low, high = OFFSET_SOFT_TISSUE
+    return np.count_nonzero((array >= low) & (array <= high)) > OFFSET_SHARE * array.size

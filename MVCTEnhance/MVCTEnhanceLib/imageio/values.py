@@ -1,0 +1,39 @@
+"""Voxel values: the narrowest type that holds them, and int16 HU for files."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import OutputError
+
+AIR_HU = -1024
+_INT16 = np.iinfo(np.int16)
+
+
+def compact(array: np.ndarray) -> np.ndarray:
+    """The same values as int16 where all are whole numbers that fit, else as float32 (any shape)."""
+    if array.dtype == np.int16:
+        return array
+    whole = array.dtype.kind in "iub" or _all_whole(array)
+    if array.size and whole and array.min() >= _INT16.min and array.max() <= _INT16.max:
+        return array.astype(np.int16)
+    with np.errstate(over="ignore"):  # beyond float32 becomes infinite, which the reader refuses
+        return array.astype(np.float32)
+
+
+def rounded_int16(array: np.ndarray) -> np.ndarray:
+    """HU values rounded to the nearest whole number and clipped to int16, never truncated or wrapped.
+
+    Raises:
+        OutputError: some values are NaN or infinite.
+    """
+    if array.dtype == np.int16:
+        return array
+    bad = array.size - int(np.count_nonzero(np.isfinite(array)))
+    if bad:
+        raise OutputError(f"{bad} voxels are no numbers (NaN or infinite): the volume was not written, run it again.")
+    return np.clip(np.rint(array), _INT16.min, _INT16.max).astype(np.int16)
+
+
+def _all_whole(array: np.ndarray) -> bool:
+    return bool(np.isfinite(array).all()) and bool((array == np.rint(array)).all())

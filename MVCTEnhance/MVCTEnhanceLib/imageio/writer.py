@@ -1,0 +1,55 @@
+"""Volumes to NRRD, NIfTI and MetaImage files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ..errors import OutputError
+from .atomic import atomic_file
+from .formats import WRITABLE, has_suffix
+from .quiet import quiet_itk
+from .values import rounded_int16
+from .volume import Volume
+
+
+def write_volume(volume: Volume, path: str | Path) -> None:
+    """Write a volume as int16 HU, rounded and clipped, with its exact geometry; compressed where the format can.
+
+    Args:
+        volume: HU values, shape (k, j, i).
+        path: ends in .nrrd, .nii, .nii.gz or .mha; an existing file is replaced.
+
+    Raises:
+        OutputError: another suffix, values that are no numbers, or a place that cannot be written to; nothing of
+            the new file is left.
+    """
+    path = Path(path)
+    if not has_suffix(path, WRITABLE):
+        raise OutputError(f"{path} has no suffix of a volume file: end the name with {', '.join(WRITABLE)}.")
+    values = rounded_int16(volume.array)
+    image = sitk.GetImageFromArray(values)
+    image.SetSpacing([float(step) for step in volume.spacing])
+    image.SetOrigin([float(place) for place in volume.origin])
+    image.SetDirection(np.asarray(volume.direction, float).ravel().tolist())
+    with atomic_file(path) as partial:
+        _write(image, values, partial, path)
+
+
+def _write(image: sitk.Image, values: np.ndarray, partial: Path, path: Path) -> None:
+    """Write to `partial` and read back: on a full disk ITK leaves a cut NIfTI file without an error."""
+    partial.touch()  # a place without permission says so here, which ITK does not
+    try:
+        with quiet_itk():
+            sitk.WriteImage(image, str(partial), useCompression=True)
+            written = sitk.ReadImage(str(partial))
+    except RuntimeError as error:
+        raise _incomplete(path) from error
+    if not np.array_equal(sitk.GetArrayViewFromImage(written), values):
+        raise _incomplete(path)
+
+
+def _incomplete(path: Path) -> OutputError:
+    return OutputError(f"{path} could not be written completely: free some space on the disk or choose another place.")

@@ -1,0 +1,109 @@
+"""Inference: an MVCT volume through a model, a few slices at a time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from ..errors import Cancelled, DeviceError
+from ..imageio import Volume
+from ..imageio.resample import resample_slices
+from .device import describe_device
+from .intensities import Domain
+from .package import Model
+
+BATCH = {"cpu": 2, "cuda": 8, "mps": 4}
+
+
+class Engine:
+    """Runs a model on volumes.
+
+    Args:
+        model: what to run.
+        device: where to run it.
+        report: called with an event's name and its fields: "progress" (done, total) after each batch, and "warning"
+            (message) when a GPU's memory forces a smaller batch.
+        cancelled: asked before each batch.
+        batch: slices that go through together; None chooses by the device.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        device: torch.device,
+        *,
+        report: Callable[..., None] = lambda event, **fields: None,
+        cancelled: Callable[[], bool] = lambda: False,
+        batch: int | None = None,
+    ):
+        self.plan = model.plan
+        self.translator = model.translator.to(device, memory_format=torch.channels_last).eval()
+        self.device = device
+        self.report = report
+        self.cancelled = cancelled
+        self.batch = batch or BATCH[device.type]
+
+    def enhance(self, mvct: Volume) -> Volume:
+        """G_MV→kV of a volume: HU as int16, rounded and clipped, on exactly the grid of the input.
+
+        Slices whose pixels are not of the plan's spacing are resampled to it and back.
+
+        Raises:
+            Cancelled: as asked; DeviceError: not even one slice fits into the device's memory.
+        """
+        return self._translate(mvct, "mv", "kv")
+
+    def back_to_mvct(self, enhanced: Volume) -> Volume:
+        """G_kV→MV without noise, as :meth:`enhance`: with it the cycle error |G_kV→MV(G_MV→kV(x)) - x| can be shown."""
+        return self._translate(enhanced, "kv", "mv")
+
+    def _translate(self, volume: Volume, source: Domain, target: Domain) -> Volume:
+        total = len(volume.array)
+        result = np.empty(volume.array.shape, np.int16)
+        start = 0
+        while start < total:
+            if self.cancelled():
+                raise Cancelled("The enhancement was cancelled; nothing was written.")
+            stop = min(start + self.batch, total)
+            try:
+                result[start:stop] = self._translate_slices(volume.array[start:stop], volume.spacing, source, target)
+            except torch.OutOfMemoryError as error:
+                self._shrink_batch(error)
+                continue
+            start = stop
+            self.report("progress", stage="enhance", done=stop, total=total)
+        return volume.with_array(result)
+
+    @torch.inference_mode()
+    def _translate_slices(
+        self, array: np.ndarray, spacing: tuple[float, float, float], source: Domain, target: Domain
+    ) -> np.ndarray:
+        hu = torch.from_numpy(array.astype(np.float32)).to(self.device)
+        shape, pixel_mm = array.shape[1:], (spacing[1], spacing[0])
+        trained_mm = (self.plan.spacing_mm,) * 2
+        resampled = not all(math.isclose(mm, self.plan.spacing_mm, rel_tol=1e-2) for mm in pixel_mm)
+        if resampled:
+            trained_shape = tuple(
+                max(1, round(n * mm / self.plan.spacing_mm)) for n, mm in zip(shape, pixel_mm, strict=True)
+            )
+            hu = resample_slices(hu, pixel_mm, trained_mm, trained_shape)
+        values = self.plan.intensities.to_network(hu, source)[:, None].contiguous(memory_format=torch.channels_last)
+        hu = self.plan.intensities.to_hu(self.translator(values, source, target), target)[:, 0]
+        if resampled:
+            hu = resample_slices(hu, trained_mm, pixel_mm, shape)
+        limits = np.iinfo(np.int16)
+        return hu.round().clamp(limits.min, limits.max).to(torch.int16).cpu().numpy()
+
+    def _shrink_batch(self, error: torch.OutOfMemoryError) -> None:
+        if self.batch == 1:
+            raise DeviceError(
+                f"The memory of the {describe_device(self.device)} does not hold one slice: "
+                "close other programs or choose the CPU."
+            ) from error
+        self.batch //= 2
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        self.report("warning", message=f"The GPU's memory is short: going on with {self.batch} slices at a time.")

@@ -1,0 +1,90 @@
+"""Four networks with one latent space between them: MVCT to kVCT, back, and each domain onto itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ..errors import ModelError
+from . import density_residual, ozaki2022
+from .intensities import DENSITY, PAPER_WINDOW, Domain, Intensities
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Networks and the intensities that they work on.
+
+    Args:
+        networks: module with Encoder, Decoder and Discriminator.
+        intensities: the mapping from HU.
+        multiple: the networks need a number of rows and columns that this divides.
+        correction_limit: where set, the decoder's output is a correction to its input, held within this limit
+            (in network values) by a tanh; where None, it is the slice itself.
+        noisy_backward: the way from kVCT to MVCT takes noise.
+    """
+
+    networks: ModuleType
+    intensities: Intensities
+    multiple: int
+    correction_limit: float | None
+    noisy_backward: bool
+
+
+PRESETS = {
+    "density-residual": Preset(density_residual, DENSITY, 2, correction_limit=0.6, noisy_backward=True),
+    "ozaki2022": Preset(ozaki2022, PAPER_WINDOW, 4, correction_limit=None, noisy_backward=False),
+}
+DEFAULT_PRESET = "density-residual"
+
+
+def preset_named(name: str) -> Preset:
+    """The preset of this name; ModelError where there is none."""
+    if name not in PRESETS:
+        raise ModelError(f"There is no preset '{name}': use one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+class Translator(nn.Module):
+    """G_MV→kV, G_kV→MV and the two autoencoders, composed of Enc_MV, Enc_kV, Dec_MV and Dec_kV.
+
+    All slices are float32 network values of shape (n, 1, j, i), of any size.
+    """
+
+    SMALLEST = 16  # rows and columns below which reflect padding inside the networks would have nothing to reflect
+
+    def __init__(self, preset: str = DEFAULT_PRESET):
+        super().__init__()
+        self.preset = preset_named(preset)
+        networks = self.preset.networks
+        self.encoders = nn.ModuleDict({domain: networks.Encoder() for domain in ("mv", "kv")})
+        self.decoders = nn.ModuleDict({domain: networks.Decoder() for domain in ("mv", "kv")})
+
+    def forward(
+        self, slices: torch.Tensor, source: Domain, target: Domain, noise: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Dec_target(Enc_source(slices)); with the same domain twice, the autoencoder."""
+        rows, columns = slices.shape[-2:]
+        padded = self._pad(slices)
+        latent = self.encoders[source](padded)
+        decoded = self.decoders[target](latent, None if noise is None else self._pad(noise))
+        decoded = decoded[..., :rows, :columns]
+        limit = self.preset.correction_limit
+        # float32 from here on: under mixed precision the correction may be coarse, the scan it is added to must not.
+        return decoded.float() if limit is None else slices + limit * torch.tanh(decoded.float())
+
+    def to_kv(self, mvct: torch.Tensor) -> torch.Tensor:
+        """G_MV→kV."""
+        return self(mvct, "mv", "kv")
+
+    def to_mv(self, kvct: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+        """G_kV→MV; `noise` (n, 1, j, i) of unit variance where the preset takes it."""
+        return self(kvct, "kv", "mv", noise)
+
+    def _pad(self, slices: torch.Tensor) -> torch.Tensor:
+        multiple = self.preset.multiple
+        missing = [-size % multiple if size >= self.SMALLEST else self.SMALLEST - size for size in slices.shape[-2:]]
+        return F.pad(slices, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else slices

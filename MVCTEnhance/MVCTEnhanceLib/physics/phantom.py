@@ -1,0 +1,160 @@
+"""Digital kVCT phantoms: a head and neck, a water cylinder, a cylinder with density inserts. All are noise-free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from ..errors import InputError
+from ..imageio.volume import Volume
+from .head_neck import anatomy, label_hu
+from .shapes import Ellipse, Shape, paint
+
+#: Reconstruction grid of TomoTherapy MVCT: 512 x 512 pixels over 390.6 mm, coarse slices.
+SHAPE = (512, 512)
+SPACING_MM = (0.763, 0.763, 6.0)
+AIR_HU = -1000
+
+
+def head_neck_phantom(
+    *,
+    slices: int = 24,
+    shape: tuple[int, int] = SHAPE,
+    spacing_mm: tuple[float, float, float] = SPACING_MM,
+    centre_z_mm: float = -40.0,
+    supersample: int = 2,
+) -> Volume:
+    """Head and neck at kV: skin, fat, muscles, skull with diploë, brain, eyes, airway, jaws, spine, vessels, larynx.
+
+    Edges are anti-aliased within the slice; along k each slice is the plane through its centre. Low-contrast rods of
+    4 to 20 mm and ±20 to ±60 HU lie in the brain, the tongue and the neck (`head_neck.INSERTS`).
+
+    Args:
+        slices: number of slices, from the neck (k = 0) to the head.
+        shape: rows and columns (j, i).
+        spacing_mm: voxel size along (i, j, k) in mm.
+        centre_z_mm: height of the middle of the stack above the eyes in mm; the anatomy reaches from 100 (top of the
+            skull) to below -160 (trachea). By default 24 slices of 6 mm show the lateral ventricles to the larynx.
+        supersample: points per pixel along i and along j.
+
+    Returns:
+        Volume with int16 HU of shape (k, j, i), head first supine (identity direction in LPS).
+    """
+    array = np.empty((slices, *shape), dtype=np.int16)
+    table = label_hu().astype(np.float32)
+    x, y = _points(shape, spacing_mm, supersample)
+    for k, z in enumerate(_heights(slices, spacing_mm, centre_z_mm)):
+        array[k] = _render(anatomy(z), table, x, y, supersample)
+    return _centred(array, spacing_mm, centre_z_mm)
+
+
+def head_neck_labels(
+    *,
+    slices: int = 24,
+    shape: tuple[int, int] = SHAPE,
+    spacing_mm: tuple[float, float, float] = SPACING_MM,
+    centre_z_mm: float = -40.0,
+) -> np.ndarray:
+    """Tissue at each voxel centre of `head_neck_phantom` with the same arguments: uint8, shape (k, j, i).
+
+    Values are those of `head_neck.Tissue`; the n-th low-contrast rod of `head_neck.INSERTS` has len(Tissue) + n.
+    """
+    labels = np.zeros((slices, *shape), dtype=np.uint8)
+    x, y = _points(shape, spacing_mm, 1)
+    for k, z in enumerate(_heights(slices, spacing_mm, centre_z_mm)):
+        paint(labels[k], x, y, anatomy(z))
+    return labels
+
+
+def water_cylinder(
+    *,
+    diameter_mm: float = 200.0,
+    slices: int = 1,
+    shape: tuple[int, int] = SHAPE,
+    spacing_mm: tuple[float, float, float] = SPACING_MM,
+) -> Volume:
+    """Cylinder of water (0 HU) along k in the middle of a field of air (-1000 HU): int16 HU of shape (k, j, i)."""
+    volume, _ = density_inserts(
+        inserts_hu=(), diameter_mm=diameter_mm, slices=slices, shape=shape, spacing_mm=spacing_mm
+    )
+    return volume
+
+
+def density_inserts(
+    *,
+    inserts_hu: Sequence[float] = (-700, -500, -100, 50, 200, 400, 800, 1200),
+    diameter_mm: float = 200.0,
+    insert_mm: float = 28.0,
+    slices: int = 1,
+    shape: tuple[int, int] = SHAPE,
+    spacing_mm: tuple[float, float, float] = SPACING_MM,
+) -> tuple[Volume, np.ndarray]:
+    """Water cylinder with a ring of rods of other densities, like a CT calibration phantom.
+
+    Args:
+        inserts_hu: HU at kV of the rods, which stand at equal steps on 0.65 of the radius, the first in front (y < 0).
+        diameter_mm: diameter of the water cylinder.
+        insert_mm: diameter of each rod.
+        slices, shape, spacing_mm: the grid, as in `head_neck_phantom`.
+
+    Returns:
+        The volume (int16 HU, shape (k, j, i)) and the labels of the same shape (uint8: 0 air, 1 water, 2 the first rod,
+        3 the second ...).
+
+    Raises:
+        InputError: rods of this number and size overlap or do not fit into the cylinder.
+    """
+    ring = 0.65 * diameter_mm / 2
+    apart = 2 * ring * np.sin(np.pi / max(len(inserts_hu), 2))
+    if inserts_hu and (apart <= insert_mm or ring + insert_mm / 2 >= diameter_mm / 2):
+        raise InputError(
+            f"{len(inserts_hu)} inserts of {insert_mm:g} mm do not fit side by side into a cylinder of "
+            f"{diameter_mm:g} mm: choose fewer or smaller inserts."
+        )
+    painting: list[tuple[int, Shape]] = [(1, Ellipse(0, 0, diameter_mm / 2, diameter_mm / 2))]
+    for n in range(len(inserts_hu)):
+        angle = 2 * np.pi * n / len(inserts_hu)
+        rod = Ellipse(ring * np.sin(angle), -ring * np.cos(angle), insert_mm / 2, insert_mm / 2)
+        painting.append((2 + n, rod))
+    table = np.array([AIR_HU, 0, *inserts_hu], dtype=np.float32)
+    plane = _render(painting, table, *_points(shape, spacing_mm, 4), 4)
+    labels = np.zeros(shape, dtype=np.uint8)
+    paint(labels, *_points(shape, spacing_mm, 1), painting)
+    volume = _centred(np.repeat(plane[None], slices, axis=0), spacing_mm, 0.0)
+    return volume, np.repeat(labels[None], slices, axis=0)
+
+
+def _points(
+    shape: tuple[int, int], spacing_mm: tuple[float, float, float], supersample: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """mm positions of the sampling points along i and along j, with the middle of the field at 0."""
+    axes = []
+    for size, step in ((shape[1], spacing_mm[0]), (shape[0], spacing_mm[1])):
+        count = size * supersample
+        axes.append((np.arange(count, dtype=np.float32) - (count - 1) / 2) * np.float32(step / supersample))
+    return axes[0], axes[1]
+
+
+def _heights(slices: int, spacing_mm: tuple[float, float, float], centre_z_mm: float) -> np.ndarray:
+    return centre_z_mm + (np.arange(slices) - (slices - 1) / 2) * spacing_mm[2]
+
+
+def _render(
+    painting: Iterable[tuple[int, Shape]], table: np.ndarray, x: np.ndarray, y: np.ndarray, supersample: int
+) -> np.ndarray:
+    """Paint on the fine grid, look the HU up and average to pixels: int16 of shape (j, i)."""
+    labels = np.zeros((y.size, x.size), dtype=np.uint8)
+    paint(labels, x, y, painting)
+    fine = table[labels].reshape(y.size // supersample, supersample, x.size // supersample, supersample)
+    return np.rint(fine.mean(axis=(1, 3))).astype(np.int16)
+
+
+def _centred(array: np.ndarray, spacing_mm: tuple[float, float, float], centre_z_mm: float) -> Volume:
+    slices, rows, columns = array.shape
+    origin = (
+        -(columns - 1) / 2 * spacing_mm[0],
+        -(rows - 1) / 2 * spacing_mm[1],
+        centre_z_mm - (slices - 1) / 2 * spacing_mm[2],
+    )
+    return Volume(array, spacing=tuple(spacing_mm), origin=origin)

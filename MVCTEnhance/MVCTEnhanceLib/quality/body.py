@@ -1,0 +1,67 @@
+"""Where the patient is in an axial slice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from .checks import require_slice
+
+
+@dataclass(frozen=True)
+class BodyParameters:
+    """How the body is told from air and couch.
+
+    Args:
+        threshold_hu: what is above it (after smoothing) is tissue or couch.
+        smoothing_px: SD of the Gaussian against noise before the threshold.
+        opening_mm: sheets and straps thinner than this (couch skin, mask frame) are cut off.
+    """
+
+    threshold_hu: float = -400.0
+    smoothing_px: float = 1.0
+    opening_mm: float = 5.0
+
+
+def body_mask(
+    image: np.ndarray,
+    *,
+    pixel_size: tuple[float, float] = (1.0, 1.0),
+    parameters: BodyParameters | None = None,
+) -> np.ndarray:
+    """The largest connected region above -400 HU, holes (lungs, airway, gas) filled, a couch that lies apart left out.
+
+    Args:
+        image: HU, shape (j, i).
+        pixel_size: (row j, column i) in mm.
+
+    Returns:
+        bool mask of shape (j, i); all False where there is only air.
+    """
+    parameters = parameters or BodyParameters()
+    image = require_slice(image)
+    above = ndimage.gaussian_filter(image, parameters.smoothing_px) > parameters.threshold_hu
+    sides = tuple(2 * round(parameters.opening_mm / size / 2) + 1 for size in pixel_size)
+    core = _largest_component(_dilate(_erode(above, sides), sides))
+    # The square opening also cuts rounded detail (nose, ears): take back what lies next to what is left.
+    return ndimage.binary_fill_holes(_largest_component(_dilate(core, sides) & above))
+
+
+def _erode(mask: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
+    # "nearest" keeps a body that the field of view cuts: the border is not air.
+    return ndimage.minimum_filter(mask, size=sides, mode="nearest")
+
+
+def _dilate(mask: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
+    return ndimage.maximum_filter(mask, size=sides, mode="nearest")
+
+
+def _largest_component(mask: np.ndarray) -> np.ndarray:
+    labels, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return labels == sizes.argmax()

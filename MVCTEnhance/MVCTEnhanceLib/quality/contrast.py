@@ -1,0 +1,41 @@
+"""Contrast-to-noise ratio (CNR) of muscle and fat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .checks import require_slice
+from .noise import NoiseParameters, noise_sd
+from .tissues import TISSUE_RANGES_HU, TissueParameters, tissue_mask
+
+
+def cnr_muscle_fat(
+    image: np.ndarray,
+    body: np.ndarray,
+    *,
+    pixel_size: tuple[float, float],
+    tissues: TissueParameters | None = None,
+    noise: NoiseParameters | None = None,
+) -> float:
+    """(mean muscle - mean fat) / noise SD, without a unit.
+
+    Muscle (0 to 100 HU) and fat (-150 to -50 HU) are found by their smoothed HU; the noise SD is that of `noise_sd`,
+    pooled over the flat soft tissue of the slice (fat and muscle).
+
+    Args:
+        image: HU, shape (j, i).
+        body: bool, shape (j, i).
+        pixel_size: (row j, column i) in mm.
+
+    Returns:
+        the CNR; NaN where the slice shows no fat, no muscle or no flat soft tissue.
+    """
+    image = require_slice(image)
+    fat, muscle = (
+        tissue_mask(image, TISSUE_RANGES_HU[name], body, pixel_size=pixel_size, parameters=tissues)
+        for name in ("fat", "soft_tissue")
+    )
+    sd = noise_sd(image, body, pixel_size=pixel_size, parameters=noise)
+    if not (fat.any() and muscle.any() and sd > 0):
+        return float("nan")
+    return float((image[muscle].mean() - image[fat].mean()) / sd)

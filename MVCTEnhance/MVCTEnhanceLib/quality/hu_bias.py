@@ -1,0 +1,39 @@
+"""HU bias: by how much a scan is shifted against a reference, tissue by tissue."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .checks import require_same_shape, require_slice
+from .tissues import TISSUE_RANGES_HU, TissueParameters, tissue_mask
+
+
+def hu_bias(
+    image: np.ndarray,
+    reference: np.ndarray,
+    body: np.ndarray,
+    *,
+    pixel_size: tuple[float, float],
+    parameters: TissueParameters | None = None,
+) -> dict[str, float]:
+    """Mean of image - reference, in HU, over the lung, fat, soft tissue and bone of the reference.
+
+    Args:
+        image: HU, shape (j, i).
+        reference: HU, shape (j, i); it decides which pixel is which tissue.
+        body: bool, shape (j, i), of the reference.
+        pixel_size: (row j, column i) in mm.
+
+    Returns:
+        a value for each of lung, fat, soft_tissue, bone; NaN for a tissue that the slice does not show.
+
+    Raises:
+        InputError: the shapes differ.
+    """
+    require_same_shape(image, reference, names=("scan", "reference"))
+    difference = require_slice(image) - require_slice(reference)
+    biases = {}
+    for tissue, range_hu in TISSUE_RANGES_HU.items():
+        mask = tissue_mask(reference, range_hu, body, pixel_size=pixel_size, parameters=parameters)
+        biases[tissue] = float(difference[mask].mean()) if mask.any() else float("nan")
+    return biases

@@ -1,0 +1,29 @@
+"""Checkpoints: everything a run needs to go on as if it had not stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..errors import InputError
+from ..imageio import atomic_file
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write a state atomically: a killed run keeps the checkpoint before."""
+    with atomic_file(path) as temporary:
+        torch.save(state, temporary)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a state without running code from the file.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise InputError(f"The checkpoint '{path}' is damaged: delete it to start the training anew.") from error

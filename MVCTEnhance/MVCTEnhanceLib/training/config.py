@@ -1,0 +1,187 @@
+"""What a training run is told: a TOML file with the sections [data], [losses] and [schedule]."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..model.translator import DEFAULT_PRESET, preset_named
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the slices are and how crops are cut.
+
+    Args:
+        mvct: folder of MVCT volumes.
+        kvct: folder of kVCT volumes, of other slices than the MVCT.
+        truth: folder of kVCT volumes of the MVCT's own slices, on their grid and under their names, for
+            `losses.paired`; where empty, training is unpaired throughout.
+        credits: of the data, for the model's card.
+        spacing_mm: pixel size that all slices are resampled to.
+        crop_px: side of the square crops.
+        rotation_deg: largest rotation of a crop.
+        rotated: fraction of the crops that are rotated, which costs them some of their noise.
+        translation_px: largest shift of a crop from the place in the body that it was drawn for.
+    """
+
+    mvct: str
+    kvct: str
+    truth: str = ""
+    credits: tuple[str, ...] = ()
+    spacing_mm: float = 0.763
+    crop_px: int = 128
+    rotation_deg: float = 20.0
+    rotated: float = 1.0
+    translation_px: int = 20
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the loss terms; plain CycleGAN has perceptual, autoencoder and air at 0.
+
+    Args:
+        adversarial, cycle, autoencoder, perceptual, air, identity: the paper's terms, by default with its weights.
+        paired: L1 to `data.truth`; not part of the paper's method.
+        cycle_blur_px: SD of the blur under which MVCT and MVCT→kVCT→MVCT are compared, 0 for none.
+        air_threshold_hu: C of the air region loss.
+        perceptual_crop_px: side of the part of each crop that φ is compared on, 0 for the whole crop.
+        vgg: file of the VGG layers; where empty, torchvision's.
+        target_jitter: SD of the discriminators' targets.
+    """
+
+    adversarial: float = 1.0
+    cycle: float = 10.0
+    autoencoder: float = 1.0
+    perceptual: float = 1.0
+    air: float = 1.0
+    identity: float = 0.1
+    paired: float = 0.0
+    cycle_blur_px: float = 0.0
+    air_threshold_hu: float = -600.0
+    perceptual_crop_px: int = 0
+    vgg: str = ""
+    target_jitter: float = 0.2
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """The course of a run.
+
+    Args:
+        steps: in all.
+        paired_steps: the first of them, on the paired term alone.
+        discriminator_steps: the next of them, on the discriminators alone, so that they can tell the domains apart
+            before the generators follow them.
+        batch: crops of each domain in a step.
+        generator_rate, discriminator_rate: of Adam.
+        beta_1: of Adam.
+        final_rate: fraction of the rates that one cosine decay ends at.
+        average: decay of the running mean of the weights, which is what is validated and saved; 0 for none.
+        buffer: made images kept for the discriminators.
+        validate_every: steps between validations and checkpoints.
+        validation_slices: MVCT and kVCT slices, each, that a validation looks at.
+        mixed_precision: bfloat16 or float16 arithmetic where that is safe.
+    """
+
+    steps: int = 10_000
+    paired_steps: int = 0
+    discriminator_steps: int = 0
+    batch: int = 1
+    generator_rate: float = 2e-4
+    discriminator_rate: float = 1e-4
+    beta_1: float = 0.1
+    final_rate: float = 0.0
+    average: float = 0.0
+    buffer: int = 50
+    validate_every: int = 500
+    validation_slices: int = 8
+    mixed_precision: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """All of it; see the parts."""
+
+    data: DataConfig
+    losses: LossConfig = field(default_factory=LossConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    name: str = "model"
+    preset: str = DEFAULT_PRESET
+    seed: int = 0
+
+    def __post_init__(self):
+        preset_named(self.preset)
+        for value, what in (
+            (self.schedule.steps, "schedule.steps"),
+            (self.schedule.batch, "schedule.batch"),
+            (self.schedule.validate_every, "schedule.validate_every"),
+            (self.data.spacing_mm, "data.spacing_mm"),
+            (self.data.crop_px - 31, "data.crop_px (at least 32)"),
+        ):
+            if value <= 0:
+                raise InputError(f"The training configuration's {what} is too small: give a larger number.")
+        needs_truth = self.losses.paired > 0 or self.schedule.paired_steps > 0
+        if needs_truth and not self.data.truth:
+            raise InputError("The paired loss needs the kVCT of the MVCT slices: name their folder as data.truth.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration as JSON-serialisable sections."""
+        return dataclasses.asdict(self)
+
+
+def read_config(path: Path) -> TrainingConfig:
+    """The configuration in a TOML file; relative paths in it are relative to the file.
+
+    Raises:
+        InputError: the file cannot be read, or holds an unknown or unsuitable entry.
+    """
+    try:
+        entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"The training configuration '{path}' cannot be read as TOML: {error}.") from error
+    sections = {"data": DataConfig, "losses": LossConfig, "schedule": ScheduleConfig}
+    for name, section in sections.items():
+        entries[name] = _build(section, entries.get(name, {}), f"[{name}] of '{path}'")
+    config = _build(TrainingConfig, entries, f"'{path}'")
+    return _with_absolute_paths(config, Path(path).resolve().parent)
+
+
+def _build(section: type, entries: dict[str, Any], where: str) -> Any:
+    known = {f.name: f for f in dataclasses.fields(section)}
+    for name, value in entries.items():
+        if name not in known:
+            raise InputError(f"There is no setting '{name}' in {where}: the settings are {', '.join(known)}.")
+        if isinstance(value, list):
+            entries[name] = tuple(value)
+        default = known[name].default
+        if isinstance(default, int | float) and (
+            not isinstance(value, int | float) or isinstance(value, bool) != isinstance(default, bool)
+        ):
+            raise InputError(f"The setting '{name}' in {where} is {value!r}, but a value like {default!r} is needed.")
+    missing = [
+        name
+        for name, f in known.items()
+        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and name not in entries
+    ]
+    if missing:
+        raise InputError(f"The setting '{missing[0]}' is missing in {where}.")
+    return section(**entries)
+
+
+def _with_absolute_paths(config: TrainingConfig, folder: Path) -> TrainingConfig:
+    def absolute(path: str) -> str:
+        return str(folder / path) if path else ""
+
+    data = config.data
+    data = dataclasses.replace(data, mvct=absolute(data.mvct), kvct=absolute(data.kvct), truth=absolute(data.truth))
+    losses = dataclasses.replace(config.losses, vgg=absolute(config.losses.vgg))
+    return dataclasses.replace(config, data=data, losses=losses)

@@ -1,0 +1,163 @@
+"""Unpaired slices of two folders of scans, cut into crops that show the patient."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ..errors import InputError, MVCTEnhanceError
+from ..imageio import Volume, read_volume
+from ..imageio.resample import resample_slices
+from .config import DataConfig
+
+AIR_HU = -1000.0
+CELL_PX = 16
+TISSUE_HU = -400.0
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Slices of one domain.
+
+    Args:
+        hu: one int16 tensor (j, i) a slice, all at the same pixel size.
+        truth: the slices that belong to them, on the same grid; empty where there are none.
+        cells: for each slice the (j, i) centres, shape (n, 2), of the cells in which crops are centred.
+    """
+
+    hu: list[torch.Tensor]
+    truth: list[torch.Tensor]
+    cells: list[np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.hu)
+
+
+def load_slices(folder: Path, spacing_mm: float, *, truth_folder: Path | None = None) -> Slices:
+    """All slices with tissue of all scans below a folder, resampled in plane to one pixel size.
+
+    A scan that cannot be read is left out and said in the log.
+
+    Raises:
+        InputError: there is no usable scan, or a truth is missing or has another shape.
+    """
+    hu, truth, cells = [], [], []
+    for path in scan_paths(folder):
+        try:
+            scan = read_volume(path)
+        except MVCTEnhanceError as error:
+            logger.warning("A scan is left out of training: %s", error)
+            continue
+        slices = at_spacing(scan, spacing_mm)
+        true_slices = _truth_of(path, scan, truth_folder, spacing_mm) if truth_folder else [None] * len(slices)
+        for one, true in zip(slices, true_slices, strict=True):
+            where = _tissue_cells(one)
+            if len(where):
+                hu.append(one)
+                cells.append(where)
+                if true is not None:
+                    truth.append(true)
+    if not hu:
+        raise InputError(f"No CT slice that shows a patient was found in '{folder}': name a folder of CT scans.")
+    return Slices(hu, truth, cells)
+
+
+def scan_paths(folder: Path) -> list[Path]:
+    """The scans in a folder, sorted: volume files, and subfolders as DICOM series."""
+    if not Path(folder).is_dir():
+        raise InputError(f"The folder '{folder}' does not exist: name a folder of CT scans.")
+    return sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
+
+
+def at_spacing(scan: Volume, spacing_mm: float) -> list[torch.Tensor]:
+    """A scan's slices as int16 tensors (j, i) at another pixel size."""
+    pixel_mm = (scan.spacing[1], scan.spacing[0])
+    shape = tuple(max(1, round(n * mm / spacing_mm)) for n, mm in zip(scan.array.shape[1:], pixel_mm, strict=True))
+    same_grid = math.isclose(pixel_mm[0], spacing_mm) and math.isclose(pixel_mm[1], spacing_mm)
+    slices = []
+    for hu in scan.array:
+        one = torch.from_numpy(np.ascontiguousarray(hu, dtype=np.float32))
+        if not same_grid:
+            one = resample_slices(one[None], pixel_mm, (spacing_mm, spacing_mm), shape)[0]
+        slices.append(one.round().clamp(-1024, 32767).to(torch.int16))
+    return slices
+
+
+def _truth_of(path: Path, scan: Volume, truth_folder: Path, spacing_mm: float) -> list[torch.Tensor]:
+    truth = read_volume(truth_folder / path.name)
+    if truth.array.shape != scan.array.shape:
+        raise InputError(
+            f"The truth '{truth_folder / path.name}' has shape {truth.array.shape}, its MVCT {scan.array.shape}: "
+            "resample it to the MVCT's grid."
+        )
+    return at_spacing(truth, spacing_mm)
+
+
+def _tissue_cells(hu: torch.Tensor) -> np.ndarray:
+    """Centres of the cells of 16 x 16 pixels that are mostly tissue."""
+    means = F.avg_pool2d(hu[None, None].float(), CELL_PX, ceil_mode=True)[0, 0]
+    return np.argwhere(means.numpy() > TISSUE_HU) * CELL_PX + CELL_PX // 2
+
+
+class CropSampler:
+    """Random crops; those of a step depend on the seed and the step only, so that a resumed run sees the same.
+
+    Args:
+        slices: of one domain.
+        config: how crops are cut.
+        seed: of this domain.
+    """
+
+    def __init__(self, slices: Slices, config: DataConfig, seed: int):
+        self.slices = slices
+        self.config = config
+        self.seed = seed
+
+    def crops(self, step: int, batch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """HU (batch, 1, crop, crop) and, where there is one, the truth at the same places."""
+        rng = np.random.default_rng((self.seed, step))
+        pairs = [self._crop(rng) for _ in range(batch)]
+        hu = torch.stack([hu for hu, _ in pairs])[:, None]
+        return hu, torch.stack([truth for _, truth in pairs])[:, None] if self.slices.truth else None
+
+    def _crop(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor | None]:
+        index = rng.integers(len(self.slices))
+        cells = self.slices.cells[index]
+        shift = rng.integers(-self.config.translation_px, self.config.translation_px, size=2, endpoint=True)
+        centre = cells[rng.integers(len(cells))] + shift
+        angle = 0.0
+        if rng.random() < self.config.rotated:
+            angle = math.radians(rng.uniform(-self.config.rotation_deg, self.config.rotation_deg))
+        crop = self.config.crop_px
+        hu = _cut(self.slices.hu[index], centre, crop, angle)
+        return hu, _cut(self.slices.truth[index], centre, crop, angle) if self.slices.truth else None
+
+
+def _cut(hu: torch.Tensor, centre: np.ndarray, size: int, angle: float) -> torch.Tensor:
+    """A rotated square of a slice in float32 HU, air outside the slice; angle 0 interpolates nothing."""
+    reach = size // 2 if angle == 0 else math.ceil(size / 2 * (abs(math.cos(angle)) + abs(math.sin(angle)))) + 2
+    window = _window(hu, centre, reach)
+    if angle == 0:
+        return window
+    offsets = (torch.arange(size) - (size - 1) / 2) / reach
+    j, i = torch.meshgrid(offsets, offsets, indexing="ij")
+    cos, sin = math.cos(angle), math.sin(angle)
+    grid = torch.stack((i * cos - j * sin, i * sin + j * cos), dim=-1)
+    above_air = (window - AIR_HU)[None, None]
+    return F.grid_sample(above_air, grid[None], mode="bicubic", align_corners=False)[0, 0] + AIR_HU
+
+
+def _window(hu: torch.Tensor, centre: np.ndarray, reach: int) -> torch.Tensor:
+    """The square from centre - reach to centre + reach."""
+    (top, left), (bottom, right) = (int(c) - reach for c in centre), (int(c) + reach for c in centre)
+    inside = hu[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)].float()
+    outside = (max(-left, 0), max(right - hu.shape[1], 0), max(-top, 0), max(bottom - hu.shape[0], 0))
+    return F.pad(inside, outside, value=AIR_HU)

@@ -1,0 +1,197 @@
+"""A training run in a folder: log, pictures, checkpoints, and the best model."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import __version__
+from ..errors import Cancelled, InputError, MVCTEnhanceError
+from ..imageio import atomic_file
+from ..model.package import Model, Plan, save_model
+from ..model.translator import Translator
+from .checkpoint import load_checkpoint, save_checkpoint
+from .config import TrainingConfig
+from .data import Slices, load_slices
+from .pictures import save_features, save_samples
+from .trainer import Trainer
+from .validation import RULE, Validation, enhance_slice, validate
+
+LOG_EVERY = 10
+PICTURED_SLICES = 3
+CARD_INTENDED_USE = (
+    "Research: enhancement of TomoTherapy MVCT for viewing and registration. Not a medical device; not for dose "
+    "calculation or diagnosis."
+)
+
+
+def train(
+    config: TrainingConfig,
+    folder: Path,
+    *,
+    device: torch.device,
+    report: Callable[..., None],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Path:
+    """Train a model, or go on where an earlier call in the same folder stopped.
+
+    Args:
+        config: the run.
+        folder: gets checkpoint.pt, log.csv, validation.csv, samples/*.png and model.safetensors, the best model so far.
+        device: where to compute.
+        report: called with an event's name and its fields.
+        cancelled: asked after each step; the checkpoint of the last validation stays.
+
+    Returns:
+        The path of the best model.
+
+    Raises:
+        InputError: no usable data, or the folder's checkpoint is of another configuration.
+        MVCTEnhanceError: the loss is not finite any more.
+        Cancelled: as asked.
+    """
+    report("stage", stage="reading slices")
+    truth = Path(config.data.truth) if config.data.truth else None
+    mvct = load_slices(Path(config.data.mvct), config.data.spacing_mm, truth_folder=truth)
+    kvct = load_slices(Path(config.data.kvct), config.data.spacing_mm)
+    run = _Run(config, folder, Trainer(config, mvct, kvct, device), mvct, kvct)
+    run.resume()
+    report("stage", stage="training", slices_mvct=len(mvct), slices_kvct=len(kvct), first_step=run.trainer.step)
+    steps = config.schedule.steps
+    while run.trainer.step < steps:
+        values = run.step()
+        done = run.trainer.step
+        report("progress", done=done, total=steps, phase=values["phase"])
+        if done % config.schedule.validate_every == 0 or done == steps:
+            report("validation", step=done, **run.validate())
+        if cancelled():
+            raise Cancelled(f"The training was cancelled; the same command goes on from '{run.checkpoint_path}'.")
+    return run.model_path
+
+
+class _Run:
+    """A trainer with its folder."""
+
+    def __init__(self, config: TrainingConfig, folder: Path, trainer: Trainer, mvct: Slices, kvct: Slices):
+        self.config = config
+        self.folder = folder
+        self.trainer = trainer
+        self.mvct = _spread(mvct.hu, config.schedule.validation_slices)
+        self.kvct = _spread(kvct.hu, config.schedule.validation_slices)
+        self.counts = {"mvct_slices": len(mvct), "kvct_slices": len(kvct)}
+        self.best: Validation | None = None
+        self.checkpoint_path = folder / "checkpoint.pt"
+        self.model_path = folder / "model.safetensors"
+        self.log = _Log(folder / "log.csv")
+        self.validation_log = _Log(folder / "validation.csv")
+        self.sums: dict[str, float] = {}
+
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint, if there is one."""
+        if not self.checkpoint_path.is_file():
+            return
+        state = load_checkpoint(self.checkpoint_path)
+        if state["trainer"]["config"] != self.config.to_dict():
+            raise InputError(
+                f"'{self.checkpoint_path}' was made with another configuration: "
+                "give back that configuration, or another output folder."
+            )
+        self.trainer.restore(state["trainer"])
+        self.best = Validation(**state["best"]) if state["best"] else None
+        for log in (self.log, self.validation_log):
+            log.cut_after(self.trainer.step)
+
+    def step(self) -> dict[str, Any]:
+        """One step, logged as the mean of every few."""
+        phase, started = self.trainer.phase(), time.perf_counter()
+        values = self.trainer.run_step()
+        if not all(math.isfinite(value) for value in values.values()):
+            raise MVCTEnhanceError(
+                f"The training diverged at step {self.trainer.step}: the last good checkpoint and model are kept in "
+                f"'{self.folder}'; lower the learning rates and start in another folder."
+            )
+        for name, value in (values | {"seconds": time.perf_counter() - started}).items():
+            self.sums[name] = self.sums.get(name, 0.0) + value / LOG_EVERY
+        if self.trainer.step % LOG_EVERY == 0:
+            self.log.add({"step": self.trainer.step, "phase": phase, **self.sums})
+            self.sums = {}
+        return {"phase": phase, **values}
+
+    def validate(self) -> dict[str, Any]:
+        """Judge the averaged weights, keep them if they are the best, and write the checkpoint."""
+        trainer = self.trainer
+        result = validate(
+            trainer.average, trainer.intensities, self.mvct, self.kvct, spacing_mm=self.config.data.spacing_mm
+        )
+        takes_part = 2 * trainer.step > self.config.schedule.steps
+        chosen = takes_part and (self.best is None or result.rank() < self.best.rank())
+        row = dataclasses.asdict(result) | {"chosen": chosen}
+        self.validation_log.add({"step": trainer.step, **row})
+        self._save_pictures()
+        if chosen:
+            self.best = result
+            save_model(self._model(trainer.average, result), self.model_path)
+        best = dataclasses.asdict(self.best) if self.best else None
+        save_checkpoint(self.checkpoint_path, {"trainer": trainer.state(), "best": best})
+        return row
+
+    def _save_pictures(self) -> None:
+        trainer, samples = self.trainer, self.folder / "samples"
+        shown = self.mvct[:PICTURED_SLICES]
+        save_samples(samples / f"step-{trainer.step:06d}.png", trainer.average, trainer.intensities, shown)
+        if trainer.features is not None:
+            enhanced = enhance_slice(trainer.average, trainer.intensities, shown[0].to(trainer.device)).cpu()
+            slices = {"mv": shown[0], "kv enhanced": enhanced, "kv": self.kvct[0]}
+            path = samples / f"features-{trainer.step:06d}.png"
+            save_features(path, trainer.features, trainer.intensities, slices)
+
+    def _model(self, translator: Translator, result: Validation) -> Model:
+        config, step = self.config, self.trainer.step
+        card = {
+            "name": config.name,
+            "intended_use": CARD_INTENDED_USE,
+            "training_data": self.counts | {"paired_truth_used": bool(config.data.truth)},
+            "credits": list(config.data.credits),
+            "losses": {name: v for name, v in dataclasses.asdict(config.losses).items() if name != "vgg"},
+            "schedule": dataclasses.asdict(config.schedule),
+            "seed": config.seed,
+            "step": step,
+            "version": __version__,
+            "measured": {"validation": dataclasses.asdict(result), "chosen_by": RULE},
+        }
+        return Model(translator, Plan(config.preset, config.data.spacing_mm, self.trainer.intensities), card)
+
+
+class _Log:
+    """A CSV file with a row for each entry; its columns may grow."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.rows: list[dict[str, Any]] = []
+
+    def cut_after(self, step: int) -> None:
+        """Take up the rows of an earlier call, up to the checkpoint that it is resumed from."""
+        if self.path.is_file():
+            with self.path.open(newline="", encoding="utf-8") as file:
+                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.rows.append({name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()})
+        names = list(dict.fromkeys(name for row in self.rows for name in row))
+        with atomic_file(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+def _spread(slices: list[torch.Tensor], number: int) -> list[torch.Tensor]:
+    """So many slices, evenly over all."""
+    number = min(number, len(slices))
+    return [slices[(2 * n + 1) * len(slices) // (2 * number)] for n in range(number)]

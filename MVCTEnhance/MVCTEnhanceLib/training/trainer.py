@@ -1,0 +1,236 @@
+"""Training of a translator and its two discriminators; plain CycleGAN is the same code with weights at 0."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..model.translator import Translator, preset_named
+from . import losses
+from .config import TrainingConfig
+from .data import CropSampler, Slices
+from .perceptual import VGGFeatures
+
+
+class Trainer:
+    """The state of a run and one step of it.
+
+    Everything random in a step follows from the seed and the number of the step, so that a run that goes on from a
+    checkpoint makes the same steps as one that was never stopped.
+
+    Args:
+        config: the run.
+        mvct: slices of the MV domain, with their truth where the paired term is used.
+        kvct: slices of the kV domain.
+        device: where to compute.
+    """
+
+    def __init__(self, config: TrainingConfig, mvct: Slices, kvct: Slices, device: torch.device):
+        self.config = config
+        self.device = device
+        self.intensities = preset_named(config.preset).intensities
+        self.samplers = {
+            "mv": CropSampler(mvct, config.data, config.seed * 2),
+            "kv": CropSampler(kvct, config.data, config.seed * 2 + 1),
+        }
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.translator = Translator(config.preset)
+            networks = self.translator.preset.networks
+            self.discriminators = nn.ModuleDict({domain: networks.Discriminator() for domain in ("mv", "kv")})
+        for network in (self.translator, self.discriminators):
+            network.to(device, memory_format=torch.channels_last)
+        self.average = Translator(config.preset).to(device).requires_grad_(False).eval()
+        self.average.load_state_dict(self.translator.state_dict())
+        vgg = config.losses.vgg or None
+        self.features = VGGFeatures(vgg).to(device) if config.losses.perceptual else None
+        betas = (config.schedule.beta_1, 0.999)
+        self.optimisers = {
+            "generators": torch.optim.Adam(self.translator.parameters(), betas=betas),
+            "discriminators": torch.optim.Adam(self.discriminators.parameters(), betas=betas),
+        }
+        self.buffers = {domain: ImageBuffer(config.schedule.buffer) for domain in ("mv", "kv")}
+        self.step = 0
+
+    def phase(self) -> str:
+        """What the coming step trains: "paired", "discriminators" or "full"."""
+        schedule = self.config.schedule
+        if self.step < schedule.paired_steps:
+            return "paired"
+        return "discriminators" if self.step < schedule.paired_steps + schedule.discriminator_steps else "full"
+
+    def run_step(self) -> dict[str, float]:
+        """One step; the value of each term, and the discriminators' mean scores."""
+        phase = self.phase()
+        self._set_rates()
+        batch = _Batch(self)
+        values = {}
+        if phase != "discriminators":
+            with self._autocast():
+                terms = self._paired_terms(batch) if phase == "paired" else self._generator_terms(batch)
+            self._descend("generators", sum(terms.values()))
+            self._update_average()
+            values |= {name: float(term.detach()) for name, term in terms.items()}
+        if phase != "paired":
+            with self._autocast():
+                if phase == "discriminators":
+                    self._translate_only(batch)
+                terms, scores = self._discriminator_terms(batch)
+            self._descend("discriminators", sum(terms.values()))
+            values |= {name: float(value.detach()) for name, value in (terms | scores).items()}
+        self.step += 1
+        return values
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {
+            "config": self.config.to_dict(),
+            "step": self.step,
+            "translator": self.translator.state_dict(),
+            "average": self.average.state_dict(),
+            "discriminators": self.discriminators.state_dict(),
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+            "buffers": {domain: buffer.images for domain, buffer in self.buffers.items()},
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.step = state["step"]
+        self.translator.load_state_dict(state["translator"])
+        self.average.load_state_dict(state["average"])
+        self.discriminators.load_state_dict(state["discriminators"])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        for domain, buffer in self.buffers.items():
+            buffer.images = [image.to(self.device) for image in state["buffers"][domain]]
+
+    def _paired_terms(self, batch: _Batch) -> dict[str, torch.Tensor]:
+        batch.made_kv = self.translator.to_kv(batch.mv)
+        return {"paired": self._paired_weight() * losses.l1(batch.made_kv, batch.truth)}
+
+    def _paired_weight(self) -> float:
+        return self.config.losses.paired or 1.0
+
+    def _generator_terms(self, batch: _Batch) -> dict[str, torch.Tensor]:
+        weights, translator = self.config.losses, self.translator
+        mv, kv = batch.mv, batch.kv
+        made_kv, made_mv = self._translate(batch)
+        scores = {"kv": self.discriminators["kv"](made_kv), "mv": self.discriminators["mv"](made_mv)}
+        back_mv, back_kv = translator.to_mv(made_kv), translator.to_kv(made_mv)
+        terms = {
+            "adversarial": weights.adversarial * sum(losses.adversarial(s.float()) for s in scores.values()),
+            "cycle": weights.cycle * (losses.blurred_l1(back_mv, mv, weights.cycle_blur_px) + losses.l1(back_kv, kv)),
+        }
+        if weights.autoencoder:
+            auto = losses.l1(translator(mv, "mv", "mv"), mv) + losses.l1(translator(kv, "kv", "kv"), kv)
+            terms["autoencoder"] = weights.autoencoder * auto
+        if weights.perceptual:
+            terms["perceptual"] = weights.perceptual * self._perceptual(batch)
+        if weights.air:
+            threshold = float(self.intensities.to_network(torch.tensor(weights.air_threshold_hu), "mv"))
+            air = losses.air_region(made_kv, mv, threshold) + losses.air_region(made_mv, kv, threshold)
+            terms["air"] = weights.air * air
+        if weights.identity:
+            identity = losses.l1(translator.to_mv(mv), mv) + losses.l1(translator.to_kv(kv), kv)
+            terms["identity"] = weights.identity * identity
+        if weights.paired:
+            terms["paired"] = weights.paired * losses.l1(made_kv, batch.truth)
+        return terms
+
+    def _perceptual(self, batch: _Batch) -> torch.Tensor:
+        side = self.config.losses.perceptual_crop_px or batch.mv.shape[-1]
+        last = batch.mv.shape[-1] - side
+        j, i = (int(torch.randint(last + 1, (1,), generator=batch.generator)) for _ in range(2))
+        window = (..., slice(j, j + side), slice(i, i + side))
+        pairs = ((batch.made_kv, batch.mv), (batch.made_mv, batch.kv))
+        return sum(losses.perceptual(self.features, made[window], original[window]) for made, original in pairs)
+
+    def _translate(self, batch: _Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        noise = batch.noise() if self.translator.preset.noisy_backward else None
+        batch.made_kv = self.translator.to_kv(batch.mv)
+        batch.made_mv = self.translator.to_mv(batch.kv, noise)
+        return batch.made_kv, batch.made_mv
+
+    @torch.no_grad()
+    def _translate_only(self, batch: _Batch) -> None:
+        self._translate(batch)
+
+    def _discriminator_terms(self, batch: _Batch) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        terms, scores = {}, {}
+        for domain, real, made in (("mv", batch.mv, batch.made_mv), ("kv", batch.kv, batch.made_kv)):
+            seen = self.buffers[domain].exchange(made.detach(), batch.generator)
+            real_score, made_score = (self.discriminators[domain](images).float() for images in (real, seen))
+            jitter = torch.randn(2, generator=batch.generator) * self.config.losses.target_jitter
+            terms[f"discriminator_{domain}"] = losses.discriminator(real_score, made_score, tuple(jitter.tolist()))
+            scores |= {f"score_{domain}": real_score.mean(), f"score_made_{domain}": made_score.mean()}
+        return terms, scores
+
+    def _descend(self, which: str, loss: torch.Tensor) -> None:
+        optimiser = self.optimisers[which]
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+
+    def _set_rates(self) -> None:
+        schedule = self.config.schedule
+        cosine = (1 + math.cos(math.pi * self.step / schedule.steps)) / 2
+        factor = schedule.final_rate + (1 - schedule.final_rate) * cosine
+        rates = {"generators": schedule.generator_rate, "discriminators": schedule.discriminator_rate}
+        for which, optimiser in self.optimisers.items():
+            for group in optimiser.param_groups:
+                group["lr"] = rates[which] * factor
+
+    @torch.no_grad()
+    def _update_average(self) -> None:
+        decay = min(self.config.schedule.average, self.step / (self.step + 10))
+        for mean, current in zip(self.average.parameters(), self.translator.parameters(), strict=True):
+            mean.lerp_(current, 1 - decay)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.schedule.mixed_precision)
+
+
+class ImageBuffer:
+    """Made images of earlier steps: every second time a discriminator sees one of them instead of the newest."""
+
+    def __init__(self, size: int):
+        self.size = size
+        self.images: list[torch.Tensor] = []
+
+    def exchange(self, made: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """The newest images (n, 1, j, i), some of them exchanged for older ones."""
+        seen = []
+        for image in made:
+            if len(self.images) < self.size:
+                self.images.append(image.clone())
+                seen.append(image)
+            elif self.size and torch.rand(1, generator=generator) < 0.5:
+                place = int(torch.randint(self.size, (1,), generator=generator))
+                seen.append(self.images[place])
+                self.images[place] = image.clone()
+            else:
+                seen.append(image)
+        return torch.stack(seen)
+
+
+class _Batch:
+    """The crops of a step in network values, and its source of randomness."""
+
+    def __init__(self, trainer: Trainer):
+        config, step = trainer.config, trainer.step
+        self.generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+        self.device = trainer.device
+        mv, truth = trainer.samplers["mv"].crops(step, config.schedule.batch)
+        kv, _ = trainer.samplers["kv"].crops(step, config.schedule.batch)
+        network = trainer.intensities.to_network
+        self.mv = network(mv.to(self.device), "mv")
+        self.kv = network(kv.to(self.device), "kv")
+        self.truth = None if truth is None else network(truth.to(self.device), "kv")
+        self.made_kv: torch.Tensor
+        self.made_mv: torch.Tensor
+
+    def noise(self) -> torch.Tensor:
+        return torch.randn(self.kv.shape, generator=self.generator).to(self.device)

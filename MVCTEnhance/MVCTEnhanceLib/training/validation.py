@@ -1,0 +1,77 @@
+"""How good a translator is, judged without ground truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..model.intensities import Intensities
+from ..model.translator import Translator
+from ..quality.air import air_agreement
+from ..quality.body import body_mask
+from ..quality.dig import dig
+from ..quality.noise import noise_sd
+from ..quality.nselfssim import nselfssim
+
+ENOUGH_AIR_AGREEMENT = 99.0
+NSELFSSIM_STEP = 0.005
+RULE = (
+    "of the second half of the run: air agreement at least 99 %, then the smallest distance of NSelfSSIM to the kVCT "
+    "slices' in steps of 0.005, then the smallest DIG"
+)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Means over the validation slices.
+
+    Args:
+        nselfssim: of the output.
+        nselfssim_distance: from the mean of the kVCT slices.
+        dig: HU²/px².
+        air_agreement: percent.
+        noise_hu: SD in the soft tissue of the output.
+    """
+
+    nselfssim: float
+    nselfssim_distance: float
+    dig: float
+    air_agreement: float
+    noise_hu: float
+
+    def rank(self) -> tuple[bool, int, float]:
+        """The smaller, the better, by :data:`RULE`."""
+        return self.air_agreement < ENOUGH_AIR_AGREEMENT, int(self.nselfssim_distance / NSELFSSIM_STEP), self.dig
+
+
+def validate(
+    translator: Translator,
+    intensities: Intensities,
+    mvct: list[torch.Tensor],
+    kvct: list[torch.Tensor],
+    *,
+    spacing_mm: float,
+) -> Validation:
+    """Judge a translator on whole slices of HU (j, i) of the two domains, unpaired."""
+    device = next(translator.parameters()).device
+    pixel_size = (spacing_mm, spacing_mm)
+    rows = []
+    for hu in mvct:
+        enhanced = enhance_slice(translator, intensities, hu.to(device))
+        x, g = hu.float().numpy(), enhanced.cpu().numpy()
+        body = body_mask(x, pixel_size=pixel_size)
+        agreement = air_agreement(x, g, body, pixel_size=pixel_size)
+        rows.append((nselfssim(g, body), dig(x, g), agreement, noise_sd(g, body, pixel_size=pixel_size)))
+    made, dig_mean, air, noise = np.nanmean(rows, axis=0)
+    references = [hu.float().numpy() for hu in kvct]
+    target = np.nanmean([nselfssim(y, body_mask(y, pixel_size=pixel_size)) for y in references])
+    return Validation(float(made), float(abs(made - target)), float(dig_mean), float(air), float(noise))
+
+
+@torch.inference_mode()
+def enhance_slice(translator: Translator, intensities: Intensities, hu: torch.Tensor) -> torch.Tensor:
+    """One MVCT slice (j, i) -> kVCT-like HU, float32."""
+    values = intensities.to_network(hu.float(), "mv")[None, None]
+    return intensities.to_hu(translator.to_kv(values), "kv")[0, 0]

@@ -1,0 +1,159 @@
+"""Slicer's install, pip's install and the source tree hold the same files, and the library keeps its layers."""
+
+import ast
+import fnmatch
+import os
+import re
+import struct
+import sys
+from pathlib import Path
+
+import MVCTEnhanceLib
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[1]
+MODULE = ROOT / "MVCTEnhance"
+LIBRARY = MODULE / "MVCTEnhanceLib"
+LAYERS = {"app": 5, "training": 4, "model": 3, "quality": 3, "physics": 2, "imageio": 1, "errors": 0}
+SLICER_PACKAGES = {"slicer", "qt", "ctk", "vtk", "mrml"}
+BYPRODUCTS = re.compile(r"__pycache__|.*\.egg-info|build|demo-output|runs|\.(?!ci$).*")
+TEXT_SUFFIXES = {".py", ".txt", ".toml", ".md", ".cmake", ".ui", ".json", ".yml", ".html", ".css", ""}
+
+
+def files_below(folder: Path) -> list[str]:
+    """Paths relative to the folder of the project's own files: no caches, build products or environments."""
+    names = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not BYPRODUCTS.fullmatch(name)]
+        names += [(Path(place) / name).relative_to(folder).as_posix() for name in files]
+    return sorted(names)
+
+
+def cmake_list(name: str) -> list[str]:
+    text = (MODULE / "CMakeLists.txt").read_text(encoding="utf-8")
+    found = re.search(rf"set\({name}\s+([^)]*)\)", text)
+    return [] if found is None else found[1].replace("${MODULE_NAME}", "MVCTEnhance").split()
+
+
+def library_files() -> list[Path]:
+    return [LIBRARY / name for name in files_below(LIBRARY) if name.endswith(".py")]
+
+
+def imported_modules(path: Path) -> list[str]:
+    """Absolute names of all modules that a file imports, at any depth of its code."""
+    package = ["MVCTEnhanceLib", *path.relative_to(LIBRARY).parts[:-1]]
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            names += [f"{stem}.{alias.name}" for alias in node.names]
+    return names
+
+
+def layer(module_name: str) -> int | None:
+    parts = module_name.split(".")
+    return LAYERS.get(parts[1]) if parts[0] == "MVCTEnhanceLib" and len(parts) > 1 else None
+
+
+def test_cmake_lists_every_python_file_and_no_other():
+    present = [name for name in files_below(MODULE) if name.endswith(".py")]
+    assert sorted(cmake_list("MODULE_PYTHON_SCRIPTS")) == present
+
+
+def test_cmake_lists_every_resource_and_no_other():
+    present = [name for name in files_below(MODULE) if not name.endswith((".py", "CMakeLists.txt"))]
+    assert sorted(cmake_list("MODULE_PYTHON_RESOURCES")) == present
+
+
+def test_pip_installs_every_data_file_of_the_library():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"]["MVCTEnhanceLib"]
+    data = [name for name in files_below(LIBRARY) if not name.endswith(".py")]
+    assert [name for name in data if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)] == []
+
+
+def test_every_folder_of_the_library_is_a_package():
+    folders = {path.parent for path in library_files()}
+    assert [str(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("icon", ["MVCTEnhance.png", "MVCTEnhance/Resources/Icons/MVCTEnhance.png"])
+def test_icon_is_a_png_of_128_by_128_pixels(icon):
+    header = (ROOT / icon).read_bytes()[:24]
+    assert header[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", header[16:24]) == (128, 128)
+
+
+def test_extension_description_holds_what_the_extensions_index_asks_for():
+    text = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert "project(MVCTEnhance)" in text
+    for field in ("HOMEPAGE", "CONTRIBUTORS", "DESCRIPTION", "ICONURL", "SCREENSHOTURLS"):
+        assert re.search(rf'set\(EXTENSION_{field} "[^"]+"\)', text), field
+    assert 'set(EXTENSION_DEPENDS "PyTorch")' in text
+    assert "Apache License" in (ROOT / "LICENSE.txt").read_text(encoding="utf-8")
+
+
+def test_version_is_one_number_for_package_and_library():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert settings["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "MVCTEnhanceLib.__version__"}
+    assert re.fullmatch(r"\d+\.\d+\.\d+", MVCTEnhanceLib.__version__)
+
+
+def test_constraints_pin_every_requirement():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [
+        *settings["dependencies"],
+        *(line for group in settings["optional-dependencies"].values() for line in group),
+    ]
+    pins = re.findall(r"^([\w.-]+)==", (ROOT / ".ci" / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    names = {re.match(r"[\w.-]+", line)[0].lower() for line in wanted}
+    assert names - {pin.lower() for pin in pins} == set()
+
+
+def test_library_runs_without_slicer():
+    found = {
+        str(path): SLICER_PACKAGES & {name.split(".")[0] for name in imported_modules(path)} for path in library_files()
+    }
+    assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_library_imports_only_downwards():
+    upward = []
+    for path in library_files():
+        own = path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+        for name in imported_modules(path):
+            target = layer(name)
+            sideways = target == LAYERS.get(own) and name.split(".")[1] != own
+            if own in LAYERS and target is not None and (target > LAYERS[own] or sideways):
+                upward.append(f"{path.name} imports {name}")
+    assert upward == []
+
+
+def test_slicer_module_imports_nothing_heavy_when_it_is_loaded():
+    allowed = {*sys.stdlib_module_names, "slicer", "qt", "ctk", "vtk", "SimpleITK", "numpy", "scipy"}
+    tree = ast.parse((MODULE / "MVCTEnhance.py").read_text(encoding="utf-8"))
+    imported = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module.split(".")[0])
+    assert imported <= allowed
+    assert {"MVCTEnhance", "MVCTEnhanceWidget", "MVCTEnhanceTest"} <= {
+        getattr(node, "name", None) for node in tree.body
+    }
+
+
+def test_no_file_holds_a_path_of_somebody_s_machine():
+    places = re.compile(r"(?<![\w./])/(?:home|work|root|Users)/\w|[A-Z]:\\\\?Users")
+    texts = [name for name in files_below(ROOT) if Path(name).suffix in TEXT_SUFFIXES]
+    found = [name for name in texts if places.search((ROOT / name).read_text(encoding="utf-8", errors="ignore"))]
+    assert found == []

@@ -1,0 +1,107 @@
+"""Make the training and test sets of the first model from a folder of kVCT scans.
+
+    python studies/first_model/prepare.py DATA_FOLDER OUTPUT_FOLDER
+
+DATA_FOLDER holds kvct/*.nrrd and dicom/*/ (see docs/first_model.md). OUTPUT_FOLDER gets
+
+    train/mvct    simulated MVCT of six of every ten slices of each training patient
+    train/truth   the kVCT of those slices on the MVCT's grid, for the anchor on simulated pairs only
+    train/kvct    the other four slices: the kV domain that the discriminators and the unpaired losses see
+    test/mvct, test/truth   all slices of the test patients
+
+so that no slice is in both domains, and no patient in both train and test.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+import torch
+from MVCTEnhanceLib.imageio.resample import resample_slices
+from MVCTEnhanceLib.imageio.volume import Volume
+from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
+
+TEST_PATIENTS = ("chest-lungdx-a0002", "abdomen-crlm-1004", "head-ge")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("output", type=Path)
+    arguments = parser.parse_args()
+    scans = sorted((arguments.data / "kvct").glob("*.nrrd")) + sorted((arguments.data / "dicom").iterdir())
+    for seed, scan in enumerate(scans):
+        name = scan.name.removesuffix(".nrrd")
+        image = _read(scan)
+        if name in TEST_PATIENTS:
+            _write_pair(image, arguments.output / "test", name, seed)
+            continue
+        as_mvct = _is_mvct_slice(name, image.GetSize()[2])
+        if as_mvct.any():
+            _write_pair(_slices(image, as_mvct), arguments.output / "train", name, seed)
+        if not as_mvct.all():
+            _write(_slices(image, ~as_mvct), arguments.output / "train" / "kvct" / f"{name}.nrrd")
+        print(name, flush=True)
+
+
+def _is_mvct_slice(name: str, total: int) -> np.ndarray:
+    """Six slices, then four, and so on; of the patients with two single slices, the first is MVCT."""
+    if total == 1:
+        return np.array([name.endswith("-1")])
+    return np.arange(total) % 10 < 6
+
+
+def _write_pair(kvct: sitk.Image, folder: Path, name: str, seed: int) -> None:
+    target = folder / "mvct" / f"{name}.nrrd"
+    if target.exists():
+        return
+    simulated = simulate_mvct(_as_volume(kvct), MVCTSettings(seed=seed))
+    mvct = sitk.GetImageFromArray(simulated.array)
+    mvct.SetSpacing(simulated.spacing)
+    mvct.SetOrigin(simulated.origin)
+    mvct.SetDirection(tuple(simulated.direction.ravel()))
+    truth = sitk.GetImageFromArray(_on_grid_of(simulated, _as_volume(kvct)))
+    truth.CopyInformation(mvct)
+    _write(truth, folder / "truth" / f"{name}.nrrd")
+    _write(mvct, target)
+
+
+def _on_grid_of(mvct: Volume, kvct: Volume) -> np.ndarray:
+    """The kVCT's slices on the concentric grid of its simulated MVCT, bicubic, air outside its field."""
+    in_air = np.pad(kvct.array, ((0, 0), (1, 1), (1, 1)), constant_values=-1000)
+    slices = torch.from_numpy(in_air.astype(np.float32))
+    pixel_mm, new_pixel_mm = kvct.spacing[1::-1], mvct.spacing[1::-1]
+    resampled = resample_slices(slices, pixel_mm, new_pixel_mm, mvct.array.shape[1:])
+    return resampled.round().clamp(-1024, 32767).numpy().astype(np.int16)
+
+
+def _as_volume(image: sitk.Image) -> Volume:
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    return Volume(sitk.GetArrayFromImage(image), image.GetSpacing(), image.GetOrigin(), direction)
+
+
+def _slices(image: sitk.Image, chosen: np.ndarray) -> sitk.Image:
+    """The chosen slices as one image: a bag of 2-D slices, whose positions along k no longer mean anything."""
+    subset = sitk.GetImageFromArray(sitk.GetArrayFromImage(image)[chosen])
+    subset.SetSpacing(image.GetSpacing())
+    return subset
+
+
+def _read(scan: Path) -> sitk.Image:
+    if scan.is_file():
+        return sitk.ReadImage(str(scan), sitk.sitkInt16)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(scan)))
+    return sitk.Cast(reader.Execute(), sitk.sitkInt16)
+
+
+def _write(image: sitk.Image, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sitk.WriteImage(image, str(path), useCompression=True)
+
+
+if __name__ == "__main__":
+    main()
