@@ -194,7 +194,7 @@ def test_patients_left_is_on_the_right_and_the_head_on_top(report, scans, tmp_pa
     values = evaluate(*volumes.values(), spacing=SPACING).to_dict()
     stored = {name: Volume(array, SPACING, direction=sign * np.eye(3)) for name, array in volumes.items()}
     page, _ = report(readouts=values, **stored)
-    axial = decoded(page, f"Enhanced: Axial, slice {5 if sign == 1 else 4}", tmp_path)[..., 0]
+    axial = decoded(page, "Enhanced: Axial, slice 5", tmp_path)[..., 0]
     coronal = decoded(page, "Enhanced: Coronal, middle", tmp_path)[..., 0]
     sagittal = decoded(page, "Enhanced: Sagittal, middle", tmp_path)[..., 0]
     assert (axial.min(axis=0) == 255).nonzero()[0].mean() > 0.75 * axial.shape[1]

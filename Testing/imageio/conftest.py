@@ -1,5 +1,7 @@
 """Small DICOM series written with pydicom alone, to read them with the library."""
 
+import os
+
 import numpy as np
 import pydicom
 import pytest
@@ -49,6 +51,15 @@ def build_slice(pixels=None, *, series_uid="1.2.3", **elements):
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     return ds
+
+
+@pytest.fixture
+def limited_user(tmp_path_factory):
+    """Skips where permissions do not bind: an administrator, or a system without them."""
+    probe = tmp_path_factory.mktemp("probe") / "closed"
+    probe.touch(0)
+    if os.access(probe, os.R_OK):
+        pytest.skip("needs a user without all rights")
 
 
 @pytest.fixture

@@ -209,8 +209,7 @@ def test_missing_special_and_foreign_paths_are_refused(tmp_path, capfd):
         refused(tmp_path / "pipe.nrrd", capfd, "no ordinary file")
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user without all rights")
-def test_a_file_without_read_permission_is_refused(tmp_path, capfd):
+def test_a_file_without_read_permission_is_refused(tmp_path, capfd, limited_user):
     path = save(scan(), tmp_path / "v.nrrd")
     path.chmod(0)
     refused(path, capfd, "permission")
@@ -254,8 +253,7 @@ def test_a_full_disk_leaves_the_old_file_and_one_sentence(tmp_path, capfd, suffi
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="needs a user without all rights")
-def test_a_folder_without_write_permission_gives_one_sentence(tmp_path):
+def test_a_folder_without_write_permission_gives_one_sentence(tmp_path, limited_user):
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(OutputError, match="no permission"):

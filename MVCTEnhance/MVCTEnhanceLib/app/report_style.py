@@ -19,8 +19,8 @@ p { margin: .4rem 0; }
 .warnings h2 { margin: 0; font-size: 1rem; }
 .warnings ul { margin: .3rem 0 0; padding-left: 1.2rem; }
 .cards { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); margin-top: 1.25rem; }
-.card { padding: .8rem 1rem; border: 1px solid var(--line); border-radius: 8px; background: var(--card); }
-.card strong { display: block; font-size: 1.1rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.card { padding: .8rem .9rem; border: 1px solid var(--line); border-radius: 8px; background: var(--card); }
+.card strong { display: block; font-size: 1.05rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .row { margin: 0 0 1rem; padding: .8rem 1rem 1rem; border: 1px solid var(--line); border-radius: 8px;
   background: var(--card); }
 .panels { display: grid; gap: .5rem; grid-template-columns: repeat(3, minmax(0, 1fr)); }

@@ -153,7 +153,9 @@ def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
 
 
 def _text(ds: pydicom.Dataset, keyword: str) -> str:
-    return str(ds.get(keyword) or "").strip()
+    """A text value on one line, as it goes into messages, whatever bytes a broken file has there."""
+    text = str(ds.get(keyword) or "")
+    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
 
 
 def _numbers(ds: pydicom.Dataset, keyword: str, count: int) -> tuple[float, ...] | None:

@@ -93,9 +93,12 @@ def read_dicom_folder(folder: Path, *, series_uid: str | None = None, recursive:
 def _drop_unreadable(ds: pydicom.Dataset) -> None:
     for tag in list(ds.keys()):
         try:
-            ds[tag]
+            element = ds[tag]
         except Exception:  # whatever pydicom makes of one odd value, it must not stop the export of a scan
             del ds[tag]
+            continue
+        for item in element.value if element.VR == "SQ" else ():
+            _drop_unreadable(item)
 
 
 def _by_series(headers: list[SliceHeader]) -> dict[str, list[SliceHeader]]:
