@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import __version__
-from ..errors import OutputError
-from ..imageio import Volume, is_dicom_output, read_volume, write_dicom_series, write_volume
-from ..imageio.formats import WRITABLE, has_suffix
+from ..errors import InputError, OutputError
+from ..imageio import Volume
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import Model, find_model, load_model
 from ..quality.readouts import evaluate
 from .progress import Report, under_stage
+from .scans import read_scan, require_permission, require_writable, write_scan
 
 DEFAULT_MODEL = "simulated-anchor"
+PIXEL_FACTOR = 10  # to the model's pixels, either way: beyond lie headers with a wrong unit
 
 
 @dataclass(frozen=True)
@@ -69,66 +70,48 @@ def enhance(
     Raises:
         MVCTEnhanceError: with one sentence on what is wrong; each output is either complete or not there.
     """
-    for path in (request.output, request.difference):
-        require_writable(path, request.input)
+    _require_outputs(request)
+    warnings: list[str] = []
+    report = _collecting(warnings, report)
     model = load_model(find_model(request.model))
     device = choose_device(request.device)
     report("device", device=str(device), name=describe_device(device))
-    report("stage", stage="reading")
-    mvct = read_volume(request.input, series_uid=request.series_uid)
-    kvct = read_volume(request.kvct) if request.kvct else None
-    warnings = (*mvct.warnings, *_doubts(mvct, model))
-    for message in warnings:
+    report("stage", stage="read")
+    mvct = read_scan(request.input, "MVCT", series_uid=request.series_uid)
+    kvct = read_scan(request.kvct, "planning CT") if request.kvct else None
+    _require_plausible_pixels(mvct, model)
+    for message in (*mvct.warnings, *_doubts(mvct, model), *(kvct.warnings if kvct else ())):
         report("warning", message=message)
-    report("stage", stage="enhancing")
+    report("stage", stage="enhance")
     enhanced = Engine(model, device, report=report, cancelled=cancelled).enhance(mvct)
-    report("stage", stage="measuring")
+    report("stage", stage="measure")
     readouts = evaluate(
         mvct.array,
         enhanced.array,
         spacing=mvct.spacing,
         kvct=kvct.array if kvct else None,
         kvct_spacing=kvct.spacing if kvct else None,
-        progress=under_stage(report, "evaluate"),
+        progress=under_stage(report, "measure"),
     ).to_dict()
-    readouts |= {"model": _provenance(model), "device": describe_device(device), "warnings": list(warnings)}
-    report("stage", stage="writing")
+    readouts |= {"model": _provenance(model), "device": describe_device(device), "warnings": warnings}
+    report("stage", stage="write")
     _write(request, mvct, enhanced, readouts, model)
-    return Enhanced(mvct, enhanced, readouts, warnings)
+    return Enhanced(mvct, enhanced, readouts, tuple(warnings))
 
 
-def require_writable(output: Path | None, source: Path) -> None:
-    """Refuse an output that could not be written, before any work is done.
-
-    Raises:
-        OutputError: a suffix that is not written, the input itself, a non-empty folder, or no permission.
-    """
-    if output is None:
-        return
-    output, source = Path(output), Path(source)
-    if output.exists() and source.exists() and output.samefile(source):
-        raise OutputError(f"'{output}' is the input itself, which is never overwritten: choose another output.")
-    if is_dicom_output(output):
-        if output.suffix and not output.is_dir():
-            raise OutputError(
-                f"'{output.name}' ends in '{output.suffix}': end the output in {', '.join(WRITABLE)}, or name a folder "
-                "without a suffix for DICOM."
-            )
-        if output.is_dir() and any(output.iterdir()):
-            raise OutputError(f"The folder '{output}' is not empty: name a new folder for the DICOM series.")
-    elif not has_suffix(output, WRITABLE):
-        raise OutputError(f"'{output.name}' cannot be written: end the output in {', '.join(WRITABLE)}.")
-    parent = next(folder for folder in output.absolute().parents if folder.exists())
-    if not (parent.is_dir() and os.access(parent, os.W_OK)):
-        raise OutputError(f"'{parent}' does not let itself be written to: choose another place for the output.")
-
-
-def write_scan(volume: Volume, path: Path, *, description: str, derivation: str) -> None:
-    """A scan as a file or, where the path has no suffix of one, as a DICOM series."""
-    if is_dicom_output(path):
-        write_dicom_series(volume, path, description=description, derivation=derivation)
-    else:
-        write_volume(volume, path)
+def _require_outputs(request: EnhanceRequest) -> None:
+    """Refuse outputs that could not be written, or would replace each other or a scan that was given."""
+    sources = [path for path in (request.input, request.kvct) if path]
+    scans = [path for path in (request.output, request.difference) if path]
+    for path in scans:
+        require_writable(path, *sources)
+    if request.report:
+        require_permission(request.report / "report.html")
+    outputs = [path.resolve() for path in (*scans, request.report) if path]
+    for path, other in permutations(outputs, 2):
+        # The folder of a report may hold the rest, that of a DICOM series holds nothing else.
+        if path == other or (path in other.parents and path in outputs[: len(scans)]):
+            raise OutputError(f"'{other}' lies in the place of another output: give each a place of its own.")
 
 
 def difference_map(mvct: Volume, enhanced: Volume) -> Volume:
@@ -166,6 +149,25 @@ def _write(request: EnhanceRequest, mvct: Volume, enhanced: Volume, readouts: di
         )
 
 
+def _collecting(warnings: list[str], report: Report) -> Report:
+    """A `report` that also keeps the warnings."""
+
+    def collect(event: str, **fields: Any) -> None:
+        if event == "warning":
+            warnings.append(fields["message"])
+        report(event, **fields)
+
+    return collect
+
+
+def _require_plausible_pixels(mvct: Volume, model: Model) -> None:
+    if any(not 1 / PIXEL_FACTOR < mm / model.plan.spacing_mm < PIXEL_FACTOR for mm in mvct.spacing[:2]):
+        raise InputError(
+            f"The MVCT has pixels of {mvct.spacing[1]:.3g} x {mvct.spacing[0]:.3g} mm, which no scanner makes: export "
+            "it again with its spacing in mm."
+        )
+
+
 def _doubts(mvct: Volume, model: Model) -> list[str]:
     """What about this scan the model was not trained for."""
     doubts = []
@@ -181,7 +183,8 @@ def _doubts(mvct: Volume, model: Model) -> list[str]:
 
 
 def _provenance(model: Model) -> dict[str, Any]:
-    return {key: model.card[key] for key in ("name", "version", "seed") if key in model.card} | {
+    card = {"name": "unnamed"} | model.card
+    return {key: card[key] for key in ("name", "version", "seed") if key in card} | {
         "preset": model.plan.preset,
         "program": f"MVCTEnhance {__version__}",
     }

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..imageio import Volume, read_volume
+from ..imageio import Volume
 from ..imageio.resample import onto_grid
 from ..quality.readouts import evaluate
 from .progress import Report, under_stage
+from .scans import read_scan
 
 GRID_TOLERANCE_MM = 0.1
 
@@ -34,22 +35,22 @@ def evaluate_files(
     Raises:
         InputError: a scan cannot be read, or MVCT and enhanced scan lie on different grids.
     """
-    report("stage", stage="reading")
-    paths = {"mvct": mvct_path, "enhanced": enhanced_path, "kvct": kvct_path, "truth": truth_path}
-    scans = {name: read_volume(path) for name, path in paths.items() if path}
-    warnings = [warning for scan in scans.values() for warning in scan.warnings]
-    mvct, enhanced = scans["mvct"], scans["enhanced"]
+    report("stage", stage="read")
+    mvct, enhanced = read_scan(mvct_path, "MVCT"), read_scan(enhanced_path, "enhanced scan")
+    kvct = read_scan(kvct_path, "planning CT") if kvct_path else None
+    truth = read_scan(truth_path, "truth") if truth_path else None
+    warnings = [text for scan in (mvct, enhanced, kvct, truth) if scan for text in scan.warnings]
     if not _same_grid(mvct, enhanced):
         raise InputError(
-            f"'{mvct_path}' and '{enhanced_path}' lie on different grids: give the scan that the enhanced one was made of."
+            f"'{mvct_path}' and '{enhanced_path}' lie on different grids: give the scan that the enhanced one "
+            "was made of."
         )
-    truth, kvct = scans.get("truth"), scans.get("kvct")
     if truth and not _same_grid(truth, enhanced):
         warnings.append("The truth was resampled linearly to the grid of the enhanced scan.")
         truth = onto_grid(truth, enhanced)
     for message in warnings:
         report("warning", message=message)
-    report("stage", stage="measuring")
+    report("stage", stage="measure")
     readouts = evaluate(
         mvct.array,
         enhanced.array,
@@ -57,7 +58,7 @@ def evaluate_files(
         kvct=kvct.array if kvct else None,
         kvct_spacing=kvct.spacing if kvct else None,
         truth=truth.array if truth else None,
-        progress=under_stage(report, "evaluate"),
+        progress=under_stage(report, "measure"),
     )
     return readouts.to_dict() | {"warnings": warnings}
 

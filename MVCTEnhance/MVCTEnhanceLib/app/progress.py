@@ -19,8 +19,9 @@ ProgressStyle = Literal["bar", "jsonl", "none"]
 def reporter(style: ProgressStyle) -> Report:
     """A callable `report(event, **fields)`.
 
-    "bar" draws a progress bar and lines of text on stderr, "jsonl" prints one JSON object a line on stdout, "none"
-    keeps silent but for warnings, which always go to stderr.
+    "bar" draws a progress bar and lines of text on stderr, "jsonl" prints one JSON object a line on stdout, where
+    progress also has eta_s (seconds left, null as long as it cannot be told), "none" keeps silent but for warnings,
+    which "bar" and "none" print on stderr.
     """
     return {"bar": _Bar, "jsonl": _JsonLines, "none": _WarningsOnly}[style]()
 
@@ -38,16 +39,20 @@ class _WarningsOnly:
 
 class _JsonLines:
     def __init__(self):
-        self.started = time.monotonic()
         self.stage: Any = None
+        self.start = (0.0, 0)  # time and `done` of the stage's first progress, which in a resumed job is not 0
 
     def __call__(self, event: str, **fields: Any) -> None:
         if event == "progress":
-            if fields.get("stage") != self.stage:
-                self.stage, self.started = fields.get("stage"), time.monotonic()
-            left = fields["total"] - fields["done"]
-            fields["eta_s"] = round((time.monotonic() - self.started) / max(fields["done"], 1) * left, 1)
+            fields["eta_s"] = self._seconds_left(**fields)
         print(json.dumps({"event": event, **fields}, allow_nan=False), flush=True)
+
+    def _seconds_left(self, done: int, total: int, stage: str = "", **_: Any) -> float | None:
+        now = time.monotonic()
+        if stage != self.stage:
+            self.stage, self.start = stage, (now, done)
+        since, first = self.start
+        return round((now - since) / (done - first) * (total - done), 1) if done > first else None
 
 
 class _Bar(_WarningsOnly):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from ..imageio import read_volume
 from ..model.device import choose_device, describe_device
 from ..physics.mvct import MVCTSettings, simulate_mvct
-from .enhance import require_writable, write_scan
 from .progress import Report
+from .scans import read_scan, require_writable, write_scan
 
 
 def simulate_file(
@@ -18,23 +19,30 @@ def simulate_file(
     settings: MVCTSettings | None = None,
     device: str = "auto",
     report: Report = lambda event, **fields: None,
-) -> None:
-    """Read a kVCT, simulate its MVCT and write that as a file or a DICOM series of its own, without the source's headers.
+) -> dict[str, Any]:
+    """Read a kVCT, simulate its MVCT and write that as a file or as a DICOM series without the source's headers.
+
+    Returns:
+        settings, device and warnings, JSON-serialisable.
 
     Raises:
         MVCTEnhanceError: with one sentence on what is wrong.
     """
+    settings = settings or MVCTSettings()
     require_writable(output, kvct_path)
     chosen = choose_device(device)
     report("device", device=str(chosen), name=describe_device(chosen))
-    kvct = read_volume(kvct_path)
+    report("stage", stage="read")
+    kvct = read_scan(kvct_path, "kVCT")
     for message in kvct.warnings:
         report("warning", message=message)
+    report("stage", stage="simulate")
     mvct = simulate_mvct(
         kvct,
         settings,
         device=chosen,
         on_slices=lambda done, total: report("progress", stage="simulate", done=done, total=total),
     )
-    description = "Simulated MVCT"
-    write_scan(mvct, output, description=description, derivation="MVCT simulated from a kVCT by MVCTEnhance")
+    report("stage", stage="write")
+    write_scan(mvct, output, description="Simulated MVCT", derivation="MVCT simulated from a kVCT by MVCTEnhance")
+    return {"settings": asdict(settings), "device": describe_device(chosen), "warnings": list(kvct.warnings)}

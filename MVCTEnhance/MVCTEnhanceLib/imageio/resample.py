@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import SimpleITK as sitk
 import torch
-import torch.nn.functional as F
 
 from .volume import Volume
 
@@ -27,13 +26,27 @@ def resample_slices(
     Returns:
         float32, shape (k, *new_shape).
     """
-    axes = [
-        (torch.arange(new, device=slices.device) - (new - 1) / 2) * (new_mm / (old * old_mm / 2))
-        for new, new_mm, old, old_mm in zip(new_shape, new_pixel_mm, slices.shape[1:], pixel_mm, strict=True)
-    ]
-    j, i = torch.meshgrid(*axes, indexing="ij")
-    grid = torch.stack((i, j), dim=-1)[None]
-    return F.grid_sample(slices[None], grid, mode="bicubic", padding_mode="border", align_corners=False)[0]
+    rows, columns = (
+        _cubic_weights(old, new, new_mm / old_mm).to(slices)
+        for old, old_mm, new, new_mm in zip(slices.shape[1:], pixel_mm, new_shape, new_pixel_mm, strict=True)
+    )
+    return rows @ slices @ columns.T
+
+
+def _cubic_weights(old: int, new: int, step: float) -> torch.Tensor:
+    """Weights (new, old) of Keys' cubic convolution (IEEE Trans ASSP 29, 1981) for positions `step` old pixels apart.
+
+    Its constant is -1/2, with which straight lines stay straight; torch's own bicubic, at -3/4, shifts edges by up to
+    1/20 pixel.
+    """
+    position = (torch.arange(new, dtype=torch.float64) - (new - 1) / 2) * step + (old - 1) / 2
+    weights = torch.zeros(new, old, dtype=torch.float64)
+    for offset in (-1, 0, 1, 2):
+        neighbour = position.floor() + offset
+        d = (position - neighbour).abs()
+        weight = torch.where(d <= 1, (1.5 * d - 2.5) * d**2 + 1, ((2.5 - 0.5 * d) * d - 4) * d + 2)
+        weights.scatter_add_(1, neighbour.clamp(0, old - 1).long()[:, None], weight[:, None])
+    return weights
 
 
 def onto_grid(volume: Volume, reference: Volume) -> Volume:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -25,7 +26,7 @@ class Engine:
         model: what to run.
         device: where to run it.
         report: called with an event's name and its fields: "progress" (done, total) after each batch, and "warning"
-            (message) when a GPU's memory forces a smaller batch.
+            (message) when the memory forces a smaller batch.
         cancelled: asked before each batch.
         batch: slices that go through together; None chooses by the device.
     """
@@ -70,7 +71,9 @@ class Engine:
             stop = min(start + self.batch, total)
             try:
                 result[start:stop] = self._translate_slices(volume.array[start:stop], volume.spacing, source, target)
-            except torch.OutOfMemoryError as error:
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
                 self._shrink_batch(error)
                 continue
             start = stop
@@ -97,7 +100,7 @@ class Engine:
         limits = np.iinfo(np.int16)
         return hu.round().clamp(limits.min, limits.max).to(torch.int16).cpu().numpy()
 
-    def _shrink_batch(self, error: torch.OutOfMemoryError) -> None:
+    def _shrink_batch(self, error: RuntimeError) -> None:
         if self.batch == 1:
             raise DeviceError(
                 f"The memory of the {describe_device(self.device)} does not hold one slice: "
@@ -106,4 +109,10 @@ class Engine:
         self.batch //= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        self.report("warning", message=f"The GPU's memory is short: going on with {self.batch} slices at a time.")
+        self.report("warning", message=f"The memory is short: going on with {self.batch} slices at a time.")
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Also on the CPU and on MPS, where torch says so in the text only."""
+    in_words = re.search("out of memory|allocate memory", str(error))
+    return isinstance(error, torch.OutOfMemoryError) or in_words is not None

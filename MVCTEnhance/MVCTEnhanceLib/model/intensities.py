@@ -10,6 +10,7 @@ import torch
 from ..physics.density import density_hu_from_kv, kv_hu_from_density
 
 Domain = Literal["mv", "kv"]
+Kind = Literal["window", "density"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Intensities:
         half_width_hu: HU for a step of 1.
     """
 
-    kind: Literal["window", "density"]
+    kind: Kind
     centre_hu: float
     half_width_hu: float
 

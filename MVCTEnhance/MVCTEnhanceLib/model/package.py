@@ -6,15 +6,15 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ..errors import ModelError
 from ..imageio import atomic_file
-from .intensities import Intensities
+from .intensities import Intensities, Kind
 from .translator import Translator
 
 FORMAT = "mvct-enhance"
@@ -78,8 +78,9 @@ def save_model(model: Model, path: Path) -> None:
     """Write a model atomically."""
     plan, card = (json.dumps(part, sort_keys=True) for part in (dataclasses.asdict(model.plan), model.card))
     tensors = {name: tensor.contiguous().cpu() for name, tensor in model.translator.state_dict().items()}
+    content = save(tensors, metadata={"format": FORMAT, "plan": plan, "card": card})
     with atomic_file(path) as temporary:
-        save_file(tensors, temporary, metadata={"format": FORMAT, "plan": plan, "card": card})
+        temporary.write_bytes(content)
 
 
 def read_card(path: Path) -> tuple[Plan, dict[str, Any]]:
@@ -107,6 +108,8 @@ def read_card(path: Path) -> tuple[Plan, dict[str, Any]]:
             )
         plan = Plan(**{**entries, "intensities": Intensities(**entries["intensities"])})
         card = json.loads(metadata["card"])
+        if plan.intensities.kind not in get_args(Kind) or not plan.spacing_mm > 0 or not isinstance(card, dict):
+            raise ValueError("plan and card do not hold what they should")
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"The plan or card of the model '{path}' cannot be read: get the file again.") from error
     return plan, card

@@ -25,6 +25,8 @@ class Preset:
         correction_limit: where set, the decoder's output is a correction to its input, held within this limit
             (in network values) by a tanh; where None, it is the slice itself.
         noisy_backward: the way from kVCT to MVCT takes noise.
+        average_phases: outside training, the result is the mean over the four ways to lay the slice on the half
+            resolution grid, so that it does not depend on where a crop begins.
     """
 
     networks: ModuleType
@@ -32,11 +34,14 @@ class Preset:
     multiple: int
     correction_limit: float | None
     noisy_backward: bool
+    average_phases: bool
 
 
 PRESETS = {
-    "density-residual": Preset(density_residual, DENSITY, 2, correction_limit=0.6, noisy_backward=True),
-    "ozaki2022": Preset(ozaki2022, PAPER_WINDOW, 4, correction_limit=None, noisy_backward=False),
+    "density-residual": Preset(
+        density_residual, DENSITY, 2, correction_limit=0.6, noisy_backward=True, average_phases=True
+    ),
+    "ozaki2022": Preset(ozaki2022, PAPER_WINDOW, 4, correction_limit=None, noisy_backward=False, average_phases=False),
 }
 DEFAULT_PRESET = "density-residual"
 
@@ -67,6 +72,20 @@ class Translator(nn.Module):
         self, slices: torch.Tensor, source: Domain, target: Domain, noise: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Dec_target(Enc_source(slices)); with the same domain twice, the autoencoder."""
+        if self.training or not self.preset.average_phases:
+            return self._translate(slices, source, target, noise)
+        mean = torch.zeros_like(slices)
+        for top, left in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            shifted, shifted_noise = (
+                None if image is None else F.pad(image, (left, 0, top, 0), mode="replicate")
+                for image in (slices, noise)
+            )
+            mean += self._translate(shifted, source, target, shifted_noise)[..., top:, left:] / 4
+        return mean
+
+    def _translate(
+        self, slices: torch.Tensor, source: Domain, target: Domain, noise: torch.Tensor | None
+    ) -> torch.Tensor:
         rows, columns = slices.shape[-2:]
         padded = self._pad(slices)
         latent = self.encoders[source](padded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from ..imageio import atomic_file
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a state atomically: a killed run keeps the checkpoint before."""
+    content = io.BytesIO()  # torch hides what the system says of a full disk
+    torch.save(state, content)
     with atomic_file(path) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(content.getbuffer())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

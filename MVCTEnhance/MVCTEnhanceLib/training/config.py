@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,25 @@ try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
+
+TERMS = ("adversarial", "cycle", "autoencoder", "perceptual", "air", "identity", "paired")
+# The kinds of values that a TOML file may give, by the annotation of the setting.
+TOML_TYPES = {"bool": bool, "int": int, "float": (int, float), "str": str, "tuple[str, ...]": list}
+# The range of each number that has one of its own; the others may be anything from 0.
+RANGES = {
+    "seed": (0, 2**32),
+    "spacing_mm": (0.01, math.inf),
+    "crop_px": (32, math.inf),
+    "rotated": (0, 1),
+    "air_threshold_hu": (-math.inf, math.inf),
+    "steps": (1, math.inf),
+    "batch": (1, math.inf),
+    "beta_1": (0, 0.999),
+    "final_rate": (0, 1),
+    "average": (0, 1),
+    "validate_every": (1, math.inf),
+    "validation_slices": (1, math.inf),
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +47,7 @@ class DataConfig:
             `losses.paired`; where empty, training is unpaired throughout.
         credits: of the data, for the model's card.
         spacing_mm: pixel size that all slices are resampled to.
-        crop_px: side of the square crops.
+        crop_px: side of the square crops, an even number.
         rotation_deg: largest rotation of a crop.
         rotated: fraction of the crops that are rotated, which costs them some of their noise.
         translation_px: largest shift of a crop from the place in the body that it was drawn for.
@@ -89,7 +109,7 @@ class ScheduleConfig:
         buffer: made images kept for the discriminators.
         validate_every: steps between validations and checkpoints.
         validation_slices: MVCT and kVCT slices, each, that a validation looks at.
-        mixed_precision: bfloat16 or float16 arithmetic where that is safe.
+        mixed_precision: bfloat16 arithmetic where that is safe.
     """
 
     steps: int = 10_000
@@ -120,15 +140,17 @@ class TrainingConfig:
 
     def __post_init__(self):
         preset_named(self.preset)
-        for value, what in (
-            (self.schedule.steps, "schedule.steps"),
-            (self.schedule.batch, "schedule.batch"),
-            (self.schedule.validate_every, "schedule.validate_every"),
-            (self.data.spacing_mm, "data.spacing_mm"),
-            (self.data.crop_px - 31, "data.crop_px (at least 32)"),
+        for section in (self, self.data, self.losses, self.schedule):
+            _require_ranges(section)
+        crop = self.data.crop_px
+        for fits, what in (
+            (crop % 2 == 0, "data.crop_px must be even"),
+            (self.losses.perceptual_crop_px <= crop, "losses.perceptual_crop_px must not be above data.crop_px"),
+            (6 * self.losses.cycle_blur_px < crop, "losses.cycle_blur_px must be below a sixth of data.crop_px"),
+            (any(getattr(self.losses, term) for term in TERMS), "losses must have a weight above 0"),
         ):
-            if value <= 0:
-                raise InputError(f"The training configuration's {what} is too small: give a larger number.")
+            if not fits:
+                raise InputError(f"The training configuration does not fit together: {what}.")
         needs_truth = self.losses.paired > 0 or self.schedule.paired_steps > 0
         if needs_truth and not self.data.truth:
             raise InputError("The paired loss needs the kVCT of the MVCT slices: name their folder as data.truth.")
@@ -155,18 +177,32 @@ def read_config(path: Path) -> TrainingConfig:
     return _with_absolute_paths(config, Path(path).resolve().parent)
 
 
-def _build(section: type, entries: dict[str, Any], where: str) -> Any:
+def _require_ranges(section: Any) -> None:
+    for setting in dataclasses.fields(section):
+        value = getattr(section, setting.name)
+        if setting.type in ("int", "float"):
+            low, high = RANGES.get(setting.name, (0, math.inf))
+            if not (math.isfinite(value) and low <= value <= high):
+                raise InputError(
+                    f"The training configuration's {setting.name} is {value}: "
+                    f"give a number from {low:g}{f' to {high:g}' if high < math.inf else ''}."
+                )
+
+
+def _build(section: type, entries: Any, where: str) -> Any:
+    if not isinstance(entries, dict):
+        raise InputError(f"{where} is {entries!r}, but a section with settings is needed.")
     known = {f.name: f for f in dataclasses.fields(section)}
     for name, value in entries.items():
         if name not in known:
             raise InputError(f"There is no setting '{name}' in {where}: the settings are {', '.join(known)}.")
+        kind = known[name].type
+        if kind in TOML_TYPES and (
+            not isinstance(value, TOML_TYPES[kind]) or isinstance(value, bool) != (kind == "bool")
+        ):
+            raise InputError(f"The setting '{name}' in {where} is {value!r}, but its type must be {kind}.")
         if isinstance(value, list):
             entries[name] = tuple(value)
-        default = known[name].default
-        if isinstance(default, int | float) and (
-            not isinstance(value, int | float) or isinstance(value, bool) != isinstance(default, bool)
-        ):
-            raise InputError(f"The setting '{name}' in {where} is {value!r}, but a value like {default!r} is needed.")
     missing = [
         name
         for name, f in known.items()

@@ -47,7 +47,7 @@ def load_slices(folder: Path, spacing_mm: float, *, truth_folder: Path | None = 
     A scan that cannot be read is left out and said in the log.
 
     Raises:
-        InputError: there is no usable scan, or a truth is missing or has another shape.
+        InputError: there is no usable scan, or a truth is missing or on another grid.
     """
     hu, truth, cells = [], [], []
     for path in scan_paths(folder):
@@ -93,10 +93,13 @@ def at_spacing(scan: Volume, spacing_mm: float) -> list[torch.Tensor]:
 
 def _truth_of(path: Path, scan: Volume, truth_folder: Path, spacing_mm: float) -> list[torch.Tensor]:
     truth = read_volume(truth_folder / path.name)
-    if truth.array.shape != scan.array.shape:
+    same_place = truth.array.shape == scan.array.shape and all(
+        np.allclose(getattr(truth, part), getattr(scan, part), atol=0.01) for part in ("spacing", "origin", "direction")
+    )
+    if not same_place:
         raise InputError(
-            f"The truth '{truth_folder / path.name}' has shape {truth.array.shape}, its MVCT {scan.array.shape}: "
-            "resample it to the MVCT's grid."
+            f"The truth '{truth_folder / path.name}' and its MVCT '{path}' differ in their grids: "
+            "resample the truth onto the MVCT's."
         )
     return at_spacing(truth, spacing_mm)
 
@@ -159,5 +162,5 @@ def _window(hu: torch.Tensor, centre: np.ndarray, reach: int) -> torch.Tensor:
     """The square from centre - reach to centre + reach."""
     (top, left), (bottom, right) = (int(c) - reach for c in centre), (int(c) + reach for c in centre)
     inside = hu[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)].float()
-    outside = (max(-left, 0), max(right - hu.shape[1], 0), max(-top, 0), max(bottom - hu.shape[0], 0))
-    return F.pad(inside, outside, value=AIR_HU)
+    outside = (-left, right - hu.shape[1], -top, bottom - hu.shape[0])
+    return F.pad(inside, [min(max(pixels, 0), 2 * reach) for pixels in outside], value=AIR_HU)

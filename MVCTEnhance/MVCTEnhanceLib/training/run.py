@@ -8,13 +8,15 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
 
 from .. import __version__
-from ..errors import Cancelled, InputError, MVCTEnhanceError
+from ..errors import Cancelled, DeviceError, InputError, MVCTEnhanceError
 from ..imageio import atomic_file
+from ..model.device import describe_device
 from ..model.package import Model, Plan, save_model
 from ..model.translator import Translator
 from .checkpoint import load_checkpoint, save_checkpoint
@@ -54,7 +56,8 @@ def train(
 
     Raises:
         InputError: no usable data, or the folder's checkpoint is of another configuration.
-        MVCTEnhanceError: the loss is not finite any more.
+        MVCTEnhanceError: the losses or weights are not finite any more.
+        DeviceError: the device's memory does not suffice.
         Cancelled: as asked.
     """
     report("stage", stage="reading slices")
@@ -69,7 +72,7 @@ def train(
         values = run.step()
         done = run.trainer.step
         report("progress", done=done, total=steps, phase=values["phase"])
-        if done % config.schedule.validate_every == 0 or done == steps:
+        if run.validation_is_due():
             report("validation", step=done, **run.validate())
         if cancelled():
             raise Cancelled(f"The training was cancelled; the same command goes on from '{run.checkpoint_path}'.")
@@ -91,7 +94,7 @@ class _Run:
         self.model_path = folder / "model.safetensors"
         self.log = _Log(folder / "log.csv")
         self.validation_log = _Log(folder / "validation.csv")
-        self.sums: dict[str, float] = {}
+        self.recent: list[dict[str, float]] = []
 
     def resume(self) -> None:
         """Go on from the folder's checkpoint, if there is one."""
@@ -110,26 +113,38 @@ class _Run:
 
     def step(self) -> dict[str, Any]:
         """One step, logged as the mean of every few."""
-        phase, started = self.trainer.phase(), time.perf_counter()
-        values = self.trainer.run_step()
-        if not all(math.isfinite(value) for value in values.values()):
-            raise MVCTEnhanceError(
-                f"The training diverged at step {self.trainer.step}: the last good checkpoint and model are kept in "
-                f"'{self.folder}'; lower the learning rates and start in another folder."
-            )
-        for name, value in (values | {"seconds": time.perf_counter() - started}).items():
-            self.sums[name] = self.sums.get(name, 0.0) + value / LOG_EVERY
-        if self.trainer.step % LOG_EVERY == 0:
-            self.log.add({"step": self.trainer.step, "phase": phase, **self.sums})
-            self.sums = {}
+        trainer = self.trainer
+        phase, started = trainer.phase(), time.perf_counter()
+        try:
+            values = trainer.run_step()
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(
+                f"The memory of the {describe_device(trainer.device)} does not hold a training step: "
+                "lower schedule.batch or data.crop_px."
+            ) from error
+        self._require_finite(all(math.isfinite(value) for value in values.values()))
+        self.recent.append(values | {"seconds": time.perf_counter() - started})
+        # A row never reaches over a checkpoint or a change of phase, so that a resumed run logs what one in a go does.
+        if trainer.step % LOG_EVERY == 0 or trainer.phase() != phase or self.validation_is_due():
+            means = {name: fmean(values[name] for values in self.recent) for name in self.recent[0]}
+            self.log.add({"step": trainer.step, "phase": phase, **means})
+            self.recent = []
         return {"phase": phase, **values}
+
+    def validation_is_due(self) -> bool:
+        """Whether a validation follows the step just done."""
+        schedule, step = self.config.schedule, self.trainer.step
+        return step % schedule.validate_every == 0 or step == schedule.steps
 
     def validate(self) -> dict[str, Any]:
         """Judge the averaged weights, keep them if they are the best, and write the checkpoint."""
         trainer = self.trainer
+        weights = (*trainer.translator.parameters(), *trainer.discriminators.parameters())
+        self._require_finite(all(weight.isfinite().all() for weight in weights))
         result = validate(
             trainer.average, trainer.intensities, self.mvct, self.kvct, spacing_mm=self.config.data.spacing_mm
         )
+        self._require_finite(result.dig is not None and math.isfinite(result.dig))
         takes_part = 2 * trainer.step > self.config.schedule.steps
         chosen = takes_part and (self.best is None or result.rank() < self.best.rank())
         row = dataclasses.asdict(result) | {"chosen": chosen}
@@ -141,6 +156,13 @@ class _Run:
         best = dataclasses.asdict(self.best) if self.best else None
         save_checkpoint(self.checkpoint_path, {"trainer": trainer.state(), "best": best})
         return row
+
+    def _require_finite(self, finite: bool) -> None:
+        if not finite:
+            raise MVCTEnhanceError(
+                f"The training diverged at step {self.trainer.step}: the checkpoint and model of the last validation "
+                f"are kept in '{self.folder}'; lower the learning rates and start in another folder."
+            )
 
     def _save_pictures(self) -> None:
         trainer, samples = self.trainer, self.folder / "samples"

@@ -14,6 +14,9 @@ from .config import TrainingConfig
 from .data import CropSampler, Slices
 from .perceptual import VGGFeatures
 
+# Values clipped to a window have none below -1, where its air lies: this is the threshold of the authors' own code.
+WINDOW_AIR_THRESHOLD = -0.997
+
 
 class Trainer:
     """The state of a run and one step of it.
@@ -41,9 +44,9 @@ class Trainer:
             self.translator = Translator(config.preset)
             networks = self.translator.preset.networks
             self.discriminators = nn.ModuleDict({domain: networks.Discriminator() for domain in ("mv", "kv")})
+            self.average = Translator(config.preset).to(device).requires_grad_(False).eval()
         for network in (self.translator, self.discriminators):
             network.to(device, memory_format=torch.channels_last)
-        self.average = Translator(config.preset).to(device).requires_grad_(False).eval()
         self.average.load_state_dict(self.translator.state_dict())
         vgg = config.losses.vgg or None
         self.features = VGGFeatures(vgg).to(device) if config.losses.perceptual else None
@@ -118,19 +121,21 @@ class Trainer:
         weights, translator = self.config.losses, self.translator
         mv, kv = batch.mv, batch.kv
         made_kv, made_mv = self._translate(batch)
-        scores = {"kv": self.discriminators["kv"](made_kv), "mv": self.discriminators["mv"](made_mv)}
-        back_mv, back_kv = translator.to_mv(made_kv), translator.to_kv(made_mv)
-        terms = {
-            "adversarial": weights.adversarial * sum(losses.adversarial(s.float()) for s in scores.values()),
-            "cycle": weights.cycle * (losses.blurred_l1(back_mv, mv, weights.cycle_blur_px) + losses.l1(back_kv, kv)),
-        }
+        terms = {}
+        if weights.adversarial:
+            scores = (self.discriminators["kv"](made_kv), self.discriminators["mv"](made_mv))
+            terms["adversarial"] = weights.adversarial * sum(losses.adversarial(s.float()) for s in scores)
+        if weights.cycle:
+            back_mv, back_kv = translator.to_mv(made_kv), translator.to_kv(made_mv)
+            cycle = losses.blurred_l1(back_mv, mv, weights.cycle_blur_px) + losses.l1(back_kv, kv)
+            terms["cycle"] = weights.cycle * cycle
         if weights.autoencoder:
             auto = losses.l1(translator(mv, "mv", "mv"), mv) + losses.l1(translator(kv, "kv", "kv"), kv)
             terms["autoencoder"] = weights.autoencoder * auto
         if weights.perceptual:
             terms["perceptual"] = weights.perceptual * self._perceptual(batch)
         if weights.air:
-            threshold = float(self.intensities.to_network(torch.tensor(weights.air_threshold_hu), "mv"))
+            threshold = self._air_threshold()
             air = losses.air_region(made_kv, mv, threshold) + losses.air_region(made_mv, kv, threshold)
             terms["air"] = weights.air * air
         if weights.identity:
@@ -139,6 +144,11 @@ class Trainer:
         if weights.paired:
             terms["paired"] = weights.paired * losses.l1(made_kv, batch.truth)
         return terms
+
+    def _air_threshold(self) -> float:
+        """C of the air region loss in network values."""
+        threshold = float(self.intensities.to_network(torch.tensor(self.config.losses.air_threshold_hu), "mv"))
+        return max(threshold, WINDOW_AIR_THRESHOLD) if self.intensities.kind == "window" else threshold
 
     def _perceptual(self, batch: _Batch) -> torch.Tensor:
         side = self.config.losses.perceptual_crop_px or batch.mv.shape[-1]
@@ -175,13 +185,16 @@ class Trainer:
         optimiser.step()
 
     def _set_rates(self) -> None:
+        """One cosine decay each, from the first step that trains the networks to the last."""
         schedule = self.config.schedule
-        cosine = (1 + math.cos(math.pi * self.step / schedule.steps)) / 2
-        factor = schedule.final_rate + (1 - schedule.final_rate) * cosine
-        rates = {"generators": schedule.generator_rate, "discriminators": schedule.discriminator_rate}
-        for which, optimiser in self.optimisers.items():
-            for group in optimiser.param_groups:
-                group["lr"] = rates[which] * factor
+        for which, rate, first in (
+            ("generators", schedule.generator_rate, 0),
+            ("discriminators", schedule.discriminator_rate, schedule.paired_steps),
+        ):
+            course = max(self.step - first, 0) / max(schedule.steps - first, 1)
+            cosine = (1 + math.cos(math.pi * course)) / 2
+            for group in self.optimisers[which].param_groups:
+                group["lr"] = rate * (schedule.final_rate + (1 - schedule.final_rate) * cosine)
 
     @torch.no_grad()
     def _update_average(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
-import numpy as np
 import torch
 
 from ..model.intensities import Intensities
@@ -25,7 +27,7 @@ RULE = (
 
 @dataclass(frozen=True)
 class Validation:
-    """Means over the validation slices.
+    """Means over the validation slices; None where no slice has a value.
 
     Args:
         nselfssim: of the output.
@@ -35,15 +37,17 @@ class Validation:
         noise_hu: SD in the soft tissue of the output.
     """
 
-    nselfssim: float
-    nselfssim_distance: float
+    nselfssim: float | None
+    nselfssim_distance: float | None
     dig: float
-    air_agreement: float
-    noise_hu: float
+    air_agreement: float | None
+    noise_hu: float | None
 
-    def rank(self) -> tuple[bool, int, float]:
+    def rank(self) -> tuple[bool, float, float]:
         """The smaller, the better, by :data:`RULE`."""
-        return self.air_agreement < ENOUGH_AIR_AGREEMENT, int(self.nselfssim_distance / NSELFSSIM_STEP), self.dig
+        agrees = self.air_agreement is not None and self.air_agreement >= ENOUGH_AIR_AGREEMENT
+        distance = math.inf if self.nselfssim_distance is None else int(self.nselfssim_distance / NSELFSSIM_STEP)
+        return not agrees, distance, self.dig
 
 
 def validate(
@@ -64,10 +68,17 @@ def validate(
         body = body_mask(x, pixel_size=pixel_size)
         agreement = air_agreement(x, g, body, pixel_size=pixel_size)
         rows.append((nselfssim(g, body), dig(x, g), agreement, noise_sd(g, body, pixel_size=pixel_size)))
-    made, dig_mean, air, noise = np.nanmean(rows, axis=0)
+    made, dig_mean, air, noise = (_mean(values) for values in zip(*rows, strict=True))
     references = [hu.float().numpy() for hu in kvct]
-    target = np.nanmean([nselfssim(y, body_mask(y, pixel_size=pixel_size)) for y in references])
-    return Validation(float(made), float(abs(made - target)), float(dig_mean), float(air), float(noise))
+    target = _mean([nselfssim(y, body_mask(y, pixel_size=pixel_size)) for y in references])
+    distance = None if made is None or target is None else abs(made - target)
+    return Validation(made, distance, dig_mean, air, noise)
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """Mean of the values that are numbers."""
+    numbers = [value for value in values if not math.isnan(value)]
+    return fmean(numbers) if numbers else None
 
 
 @torch.inference_mode()

@@ -1,0 +1,95 @@
+"""Scans in and out as a job sees them: called by their role, and never over or among the scans that were given."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from ..errors import InputError, OutputError
+from ..imageio import Volume, is_dicom_output, read_volume, write_dicom_series, write_volume
+from ..imageio.formats import WRITABLE, has_suffix
+
+
+def read_scan(path: Path, role: str, *, series_uid: str | None = None) -> Volume:
+    """A scan whose warnings call it by its role, such as "MVCT".
+
+    They go into reports and result files, where a path or a series' identifier may give a patient away.
+
+    Raises:
+        InputError: as `read_volume`, which names the file, since only the user sees it; or slices of a single row or
+            column, in which nothing can be measured.
+    """
+    volume = read_volume(path, series_uid=series_uid)
+    if min(volume.array.shape[1:]) < 2:
+        raise InputError(f"{path} has slices of {' x '.join(map(str, volume.array.shape[1:]))} pixels: choose a scan.")
+    return replace(volume, warnings=tuple(_by_role(text, volume, path, role) for text in volume.warnings))
+
+
+def _by_role(text: str, volume: Volume, path: Path, role: str) -> str:
+    names = [str(path)]
+    if volume.source:
+        first = volume.source.files[0]
+        uid = volume.source.series_uid
+        names += [f"Series {uid}", f"series {uid}", f"{first.parent.name}/{first.name}"]
+    for name in names:
+        text = text.replace(name, f"the {role}")
+    return text[0].upper() + text[1:]
+
+
+def write_scan(volume: Volume, path: Path, *, description: str, derivation: str) -> None:
+    """A scan as a file or, where the path has no suffix of one, as a DICOM series."""
+    if is_dicom_output(path):
+        write_dicom_series(volume, path, description=description, derivation=derivation)
+    else:
+        write_volume(volume, path)
+
+
+def require_writable(output: Path, *sources: Path) -> None:
+    """Refuse an output that could not be written or would harm a scan that was given, before any work is done.
+
+    Raises:
+        OutputError: a suffix that is not written, one of the sources itself, a folder that is not empty or lies inside
+            a source, or no permission.
+    """
+    if any(_same(output, source) for source in sources):
+        raise OutputError(f"'{output}' is an input itself, which is never overwritten: choose another output.")
+    if is_dicom_output(output):
+        _require_new_folder(output, sources)
+    elif not has_suffix(output, WRITABLE):
+        raise OutputError(f"'{output.name}' cannot be written: end the output in {', '.join(WRITABLE)}.")
+    elif output.is_dir():
+        raise OutputError(f"'{output}' is a folder: give the output a file name inside it.")
+    require_permission(output)
+
+
+def require_permission(path: Path) -> None:
+    """Refuse a file or folder that could not be made.
+
+    Raises:
+        OutputError: its folder, or the nearest one above that is there, cannot be written to.
+    """
+    parent = next(folder for folder in path.absolute().parents if folder.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK)):
+        raise OutputError(f"'{parent}' is no folder that can be written to: choose another place for '{path.name}'.")
+
+
+def _same(output: Path, source: Path) -> bool:
+    """Also by another spelling: through links, a folder yet to be made and '..', or other capitals."""
+    return output.resolve() == source.resolve() or (output.exists() and source.exists() and output.samefile(source))
+
+
+def _require_new_folder(output: Path, sources: tuple[Path, ...]) -> None:
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"'{output}' is a file: choose a new folder for the DICOM series.")
+    if output.suffix and not output.is_dir():
+        raise OutputError(
+            f"'{output.name}' ends in '{output.suffix}': end the output in {', '.join(WRITABLE)}, or name a folder "
+            "without a suffix for DICOM."
+        )
+    if output.is_dir() and any(output.iterdir()):
+        raise OutputError(f"The folder '{output}' is not empty: name a new folder for the DICOM series.")
+    if any(source.resolve() in output.resolve().parents for source in sources):
+        raise OutputError(
+            f"'{output}' lies inside the folder of an input, which would then hold two series: choose another place."
+        )

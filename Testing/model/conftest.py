@@ -1,0 +1,59 @@
+"""Scans and models for the tests of the networks and the inference engine."""
+
+import numpy as np
+import pytest
+import torch
+from MVCTEnhanceLib.model.engine import Engine
+from MVCTEnhanceLib.model.intensities import DENSITY
+from MVCTEnhanceLib.model.package import Model, Plan, find_model, installed_models, load_model
+from MVCTEnhanceLib.model.translator import Translator
+from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
+from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+
+
+@pytest.fixture(scope="session")
+def shipped():
+    """A shipped model."""
+    return load_model(find_model(next(iter(installed_models()))))
+
+
+@pytest.fixture(scope="session")
+def shipped_engine(shipped):
+    return Engine(shipped, torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def head_mvct():
+    """The simulated MVCT, with its noise, of three slices of the head and neck phantom."""
+    phantom = head_neck_phantom(slices=3, shape=(288, 288))
+    return simulate_mvct(phantom, MVCTSettings(matrix=288, views=400))
+
+
+class RecordingTranslator(torch.nn.Module):
+    """Changes nothing and notes the shapes that it is given."""
+
+    def __init__(self):
+        super().__init__()
+        self.shapes = []
+
+    def forward(self, values, source, target):
+        self.shapes.append(tuple(values.shape))
+        return values
+
+
+@pytest.fixture
+def unchanging_model():
+    """A model whose translator leaves all as it is, at 1 mm pixels."""
+    return Model(RecordingTranslator(), Plan("density-residual", 1.0, DENSITY))
+
+
+@pytest.fixture
+def untrained_model():
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        return Model(Translator("density-residual").eval(), Plan("density-residual", 0.763, DENSITY), {"name": "test"})
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(11)
