@@ -119,6 +119,15 @@ def test_values_offset_by_1024_are_said_and_not_changed(tmp_path):
     assert len(back.warnings) == 1 and "1024" in back.warnings[0] and "v.nrrd" in back.warnings[0]
 
 
+def test_values_that_results_cannot_hold_are_said_and_not_changed(tmp_path):
+    array = np.zeros((4, 6, 5), np.int32)
+    array[0, 0, 0] = 40000
+    array[0, 0, 1] = -1000
+    back = read_volume(save(array, tmp_path / "v.nrrd"))
+    np.testing.assert_array_equal(back.array, array)
+    assert len(back.warnings) == 1 and "32767" in back.warnings[0]
+
+
 @pytest.mark.parametrize("value", [0, 1064 - 1024, -1000])
 def test_a_constant_volume_needs_no_warning(tmp_path, value):
     assert read_volume(save(np.full((4, 6, 5), value, np.int16), tmp_path / "v.nrrd")).warnings == ()

@@ -15,7 +15,7 @@ def parameters(module):
 def giga_macs(preset):
     """Multiply-accumulates of one 512 x 512 slice; the meta device counts without computing."""
     with torch.device("meta"):
-        translator, slices = Translator(preset), torch.empty(1, 1, 512, 512)
+        translator, slices = Translator(preset).eval(), torch.empty(1, 1, 512, 512)
     with FlopCounterMode(display=False) as counter:
         translator.to_kv(slices)
     return counter.get_total_flops() / 2 / 1e9

@@ -47,3 +47,7 @@ def test_cnr_of_known_tissues_and_noise(thorax, white_noise, sd):
 def test_slice_without_fat_has_no_cnr(disc, white_noise):
     image = disc(inside=40) + white_noise((256, 256), 10)
     assert np.isnan(cnr_muscle_fat(image, body_mask(image), pixel_size=(1, 1)))
+
+
+def test_slice_without_noise_has_no_cnr(thorax):
+    assert np.isnan(cnr_muscle_fat(thorax, body_mask(thorax), pixel_size=(1, 1)))

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy import ndimage
-
 from MVCTEnhanceLib.imageio import Volume, read_volume
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.density import kv_hu_from_density
 from MVCTEnhanceLib.quality.readouts import evaluate
+from scipy import ndimage
 
 COLUMNS = {
     "MAE / HU": "mae",

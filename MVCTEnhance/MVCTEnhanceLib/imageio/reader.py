@@ -124,6 +124,8 @@ def _checked(volume: Volume, path: Path) -> Volume:
             f"{path} has {np.count_nonzero(outside)} voxels below {OUTSIDE_FIELD_HU} HU, outside the scanner's field: "
             f"they were set to {AIR_HU} HU."
         )
+    if array.max() > np.iinfo(np.int16).max:
+        warnings.append(f"{path} has values above {np.iinfo(np.int16).max} HU: results are clipped there.")
     if _looks_offset(array):
         warnings.append(
             f"{path} has no value below 0 and many near 1024, as if 1024 had been added to its HU: check that air "

@@ -8,6 +8,8 @@ from .checks import require_slice
 from .noise import NoiseParameters, noise_sd
 from .tissues import TISSUE_RANGES_HU, TissueParameters, tissue_mask
 
+LEAST_NOISE_HU = 0.5  # below it, rounding to whole HU is what is measured
+
 
 def cnr_muscle_fat(
     image: np.ndarray,
@@ -28,7 +30,7 @@ def cnr_muscle_fat(
         pixel_size: (row j, column i) in mm.
 
     Returns:
-        the CNR; NaN where the slice shows no fat, no muscle or no flat soft tissue.
+        the CNR; NaN where the slice shows no fat, no muscle or no flat soft tissue, or less than 0.5 HU of noise.
     """
     image = require_slice(image)
     fat, muscle = (
@@ -36,6 +38,6 @@ def cnr_muscle_fat(
         for name in ("fat", "soft_tissue")
     )
     sd = noise_sd(image, body, pixel_size=pixel_size, parameters=noise)
-    if not (fat.any() and muscle.any() and sd > 0):
+    if not (fat.any() and muscle.any() and sd >= LEAST_NOISE_HU):
         return float("nan")
     return float((image[muscle].mean() - image[fat].mean()) / sd)

@@ -104,7 +104,7 @@ class ScheduleConfig:
         batch: crops of each domain in a step.
         generator_rate, discriminator_rate: of Adam.
         beta_1: of Adam.
-        final_rate: fraction of the rates that one cosine decay ends at.
+        final_rate: fraction of the rates that one cosine decay ends at, from the first step that trains the networks.
         average: decay of the running mean of the weights, which is what is validated and saved; 0 for none.
         buffer: made images kept for the discriminators.
         validate_every: steps between validations and checkpoints.
