@@ -45,6 +45,7 @@ class DataConfig:
         kvct: folder of kVCT volumes, of other slices than the MVCT.
         truth: folder of kVCT volumes of the MVCT's own slices, on their grid and under their names, for
             `losses.paired`; where empty, training is unpaired throughout.
+        description: of the data in words, for the model's card.
         credits: of the data, for the model's card.
         spacing_mm: pixel size that all slices are resampled to.
         crop_px: side of the square crops, an even number.
@@ -56,6 +57,7 @@ class DataConfig:
     mvct: str
     kvct: str
     truth: str = ""
+    description: str = ""
     credits: tuple[str, ...] = ()
     spacing_mm: float = 0.763
     crop_px: int = 128

@@ -179,7 +179,9 @@ class _Run:
         card = {
             "name": config.name,
             "intended_use": CARD_INTENDED_USE,
-            "training_data": self.counts | {"paired_truth_used": bool(config.data.truth)},
+            "training_data": {"description": config.data.description}
+            | self.counts
+            | {"paired_truth_used": config.losses.paired > 0 or config.schedule.paired_steps > 0},
             "credits": list(config.data.credits),
             "losses": {name: v for name, v in dataclasses.asdict(config.losses).items() if name != "vgg"},
             "schedule": dataclasses.asdict(config.schedule),
