@@ -38,6 +38,7 @@ seed = 4
 mvct = "{paths["mvct"]}"
 kvct = "{paths["kvct"]}"
 truth = "{paths["truth"]}"
+description = "two phantoms"
 credits = ["phantom"]
 spacing_mm = 2.0
 crop_px = 32
@@ -175,7 +176,8 @@ def test_best_model_is_the_one_that_the_stated_rule_chooses(runs):
 def test_card_tells_how_the_model_was_made(runs):
     card = load_model(runs[0] / "model.safetensors").card
     assert card["name"] == "tiny" and card["seed"] == 4 and card["credits"] == ["phantom"]
-    assert card["training_data"] == {"mvct_slices": 4, "kvct_slices": 4, "paired_truth_used": True}
+    data = {"description": "two phantoms", "mvct_slices": 4, "kvct_slices": 4, "paired_truth_used": True}
+    assert card["training_data"] == data
     assert card["losses"]["paired"] == 5 and card["losses"]["cycle"] == 10 and "vgg" not in card["losses"]
     assert card["schedule"]["steps"] == 9
     assert "dose" in card["intended_use"]
