@@ -16,8 +16,8 @@ from ..imageio import Volume
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import Model, find_model, load_model
-from ..quality.readouts import evaluate
-from .progress import Report, under_stage
+from .evaluate import measure
+from .progress import Report
 from .scans import read_scan, require_permission, require_writable, write_scan
 
 DEFAULT_MODEL = "simulated-anchor"
@@ -84,15 +84,7 @@ def enhance(
         report("warning", message=message)
     report("stage", stage="enhance")
     enhanced = Engine(model, device, report=report, cancelled=cancelled).enhance(mvct)
-    report("stage", stage="measure")
-    readouts = evaluate(
-        mvct.array,
-        enhanced.array,
-        spacing=mvct.spacing,
-        kvct=kvct.array if kvct else None,
-        kvct_spacing=kvct.spacing if kvct else None,
-        progress=under_stage(report, "measure"),
-    ).to_dict()
+    readouts = measure(mvct, enhanced, kvct=kvct, report=report)
     readouts |= {"model": _provenance(model), "device": describe_device(device), "warnings": warnings}
     report("stage", stage="write")
     _write(request, mvct, enhanced, readouts, model)

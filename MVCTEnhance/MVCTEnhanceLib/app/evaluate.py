@@ -50,8 +50,15 @@ def evaluate_files(
         truth = onto_grid(truth, enhanced)
     for message in warnings:
         report("warning", message=message)
+    return measure(mvct, enhanced, kvct=kvct, truth=truth, report=report) | {"warnings": warnings}
+
+
+def measure(
+    mvct: Volume, enhanced: Volume, *, kvct: Volume | None = None, truth: Volume | None = None, report: Report
+) -> dict[str, Any]:
+    """Every readout of scans in memory, JSON-serialisable; MVCT, enhanced scan and truth lie on the same grid."""
     report("stage", stage="measure")
-    readouts = evaluate(
+    return evaluate(
         mvct.array,
         enhanced.array,
         spacing=mvct.spacing,
@@ -59,8 +66,7 @@ def evaluate_files(
         kvct_spacing=kvct.spacing if kvct else None,
         truth=truth.array if truth else None,
         progress=under_stage(report, "measure"),
-    )
-    return readouts.to_dict() | {"warnings": warnings}
+    ).to_dict()
 
 
 def _same_grid(a: Volume, b: Volume) -> bool:
