@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 import torch
+from MVCTEnhanceLib.imageio.itk import to_itk
 from MVCTEnhanceLib.imageio.resample import resample_slices
 from MVCTEnhanceLib.imageio.volume import Volume
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
@@ -59,12 +60,8 @@ def _write_pair(kvct: sitk.Image, folder: Path, name: str, seed: int) -> None:
     if target.exists():
         return
     simulated = simulate_mvct(_as_volume(kvct), MVCTSettings(seed=seed))
-    mvct = sitk.GetImageFromArray(simulated.array)
-    mvct.SetSpacing(simulated.spacing)
-    mvct.SetOrigin(simulated.origin)
-    mvct.SetDirection(tuple(simulated.direction.ravel()))
-    truth = sitk.GetImageFromArray(_on_grid_of(simulated, _as_volume(kvct)))
-    truth.CopyInformation(mvct)
+    mvct = to_itk(simulated)
+    truth = to_itk(simulated.with_array(_on_grid_of(simulated, _as_volume(kvct))))
     _write(truth, folder / "truth" / f"{name}.nrrd")
     _write(mvct, target)
 

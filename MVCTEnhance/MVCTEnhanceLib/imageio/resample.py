@@ -7,6 +7,7 @@ from dataclasses import replace
 import SimpleITK as sitk
 import torch
 
+from .itk import to_itk
 from .volume import Volume
 
 AIR_HU = -1000.0
@@ -52,14 +53,6 @@ def _cubic_weights(old: int, new: int, step: float) -> torch.Tensor:
 def onto_grid(volume: Volume, reference: Volume) -> Volume:
     """A volume on the grid of another one, trilinear; -1000 HU outside. Its source is not kept."""
     resampled = sitk.Resample(
-        _image(volume), _image(reference), sitk.Transform(), sitk.sitkLinear, AIR_HU, sitk.sitkFloat32
+        to_itk(volume), to_itk(reference), sitk.Transform(), sitk.sitkLinear, AIR_HU, sitk.sitkFloat32
     )
     return replace(reference, array=sitk.GetArrayFromImage(resampled), source=None, warnings=volume.warnings)
-
-
-def _image(volume: Volume) -> sitk.Image:
-    image = sitk.GetImageFromArray(volume.array)
-    image.SetSpacing(volume.spacing)
-    image.SetOrigin(volume.origin)
-    image.SetDirection(volume.direction.ravel().tolist())
-    return image

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from ..errors import OutputError
 from .atomic import atomic_file
 from .formats import WRITABLE, has_suffix
+from .itk import to_itk
 from .quiet import quiet_itk
 from .values import rounded_int16
 from .volume import Volume
@@ -30,10 +31,7 @@ def write_volume(volume: Volume, path: str | Path) -> None:
     if not has_suffix(path, WRITABLE):
         raise OutputError(f"{path} has no suffix of a volume file: end the name with {', '.join(WRITABLE)}.")
     values = rounded_int16(volume.array)
-    image = sitk.GetImageFromArray(values)
-    image.SetSpacing([float(step) for step in volume.spacing])
-    image.SetOrigin([float(place) for place in volume.origin])
-    image.SetDirection(np.asarray(volume.direction, float).ravel().tolist())
+    image = to_itk(volume.with_array(values))
     with atomic_file(path) as partial:
         _write(image, values, partial, path)
 

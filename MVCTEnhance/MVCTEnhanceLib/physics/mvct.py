@@ -15,7 +15,6 @@ from .density import density_hu_from_kv
 from .projector import ParallelBeam, back_project, project, ramp_filter
 
 WATER_PER_MM = 0.0068  # at about 3.5 MV
-AIR_HU = -1000.0
 
 
 @dataclass(frozen=True)
