@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .checks import require_slice
-from .noise import NoiseParameters, noise_sd
+from .noise import noise_sd
 from .tissues import TISSUE_RANGES_HU, TissueParameters, tissue_mask
 
 LEAST_NOISE_HU = 0.5  # below it, rounding to whole HU is what is measured
@@ -17,7 +17,7 @@ def cnr_muscle_fat(
     *,
     pixel_size: tuple[float, float],
     tissues: TissueParameters | None = None,
-    noise: NoiseParameters | None = None,
+    noise_hu: float | None = None,
 ) -> float:
     """(mean muscle - mean fat) / noise SD, without a unit.
 
@@ -28,6 +28,7 @@ def cnr_muscle_fat(
         image: HU, shape (j, i).
         body: bool, shape (j, i).
         pixel_size: (row j, column i) in mm.
+        noise_hu: the slice's `noise_sd` where it is known already.
 
     Returns:
         the CNR; NaN where the slice shows no fat, no muscle or no flat soft tissue, or less than 0.5 HU of noise.
@@ -37,7 +38,7 @@ def cnr_muscle_fat(
         tissue_mask(image, TISSUE_RANGES_HU[name], body, pixel_size=pixel_size, parameters=tissues)
         for name in ("fat", "soft_tissue")
     )
-    sd = noise_sd(image, body, pixel_size=pixel_size, parameters=noise)
+    sd = noise_sd(image, body, pixel_size=pixel_size) if noise_hu is None else noise_hu
     if not (fat.any() and muscle.any() and sd >= LEAST_NOISE_HU):
         return float("nan")
     return float((image[muscle].mean() - image[fat].mean()) / sd)

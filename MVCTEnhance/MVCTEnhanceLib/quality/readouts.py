@@ -232,10 +232,11 @@ def _measure_pair(
 
 
 def _measure_image(image: np.ndarray, body: np.ndarray, pixel_size: tuple[float, float]) -> dict[str, float]:
+    noise = noise_sd(image, body, pixel_size=pixel_size)
     return {
         "nselfssim": nselfssim(image, body),
-        "noise_hu": noise_sd(image, body, pixel_size=pixel_size),
-        "cnr_muscle_fat": cnr_muscle_fat(image, body, pixel_size=pixel_size),
+        "noise_hu": noise,
+        "cnr_muscle_fat": cnr_muscle_fat(image, body, pixel_size=pixel_size, noise_hu=noise),
         "edge_width_mm": skin_edge_width(image, body, pixel_size=pixel_size),
         "bone_edge_width_mm": bone_edge_width(image, body, pixel_size=pixel_size),
     }
