@@ -164,7 +164,7 @@ def _doubts(mvct: Volume, model: Model) -> list[str]:
     """What about this scan the model was not trained for."""
     doubts = []
     trained_mm = model.plan.spacing_mm
-    if any(abs(mm / trained_mm - 1) > 0.01 for mm in mvct.spacing[:2]):
+    if not model.plan.is_at_spacing(mvct.spacing):
         doubts.append(
             f"The pixels of {mvct.spacing[1]:.3g} x {mvct.spacing[0]:.3g} mm are resampled to the {trained_mm:.3g} mm "
             "that the model was trained at, and back."

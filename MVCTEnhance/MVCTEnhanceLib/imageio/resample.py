@@ -34,6 +34,11 @@ def resample_slices(
     return rows @ slices @ columns.T
 
 
+def shape_at(shape: tuple[int, int], pixel_mm: tuple[float, float], spacing_mm: float) -> tuple[int, int]:
+    """Rows and columns that cover slices of this shape with pixels of another size, at least one of each."""
+    return tuple(max(1, round(pixels * mm / spacing_mm)) for pixels, mm in zip(shape, pixel_mm, strict=True))
+
+
 def _cubic_weights(old: int, new: int, step: float) -> torch.Tensor:
     """Weights (new, old) of Keys' cubic convolution (IEEE Trans ASSP 29, 1981) for positions `step` old pixels apart.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 
@@ -11,7 +10,7 @@ import torch
 
 from ..errors import Cancelled, DeviceError
 from ..imageio import Volume
-from ..imageio.resample import resample_slices
+from ..imageio.resample import resample_slices, shape_at
 from .device import describe_device
 from .intensities import Domain
 from .package import Model
@@ -87,12 +86,9 @@ class Engine:
         hu = torch.from_numpy(array.astype(np.float32)).to(self.device)
         shape, pixel_mm = array.shape[1:], (spacing[1], spacing[0])
         trained_mm = (self.plan.spacing_mm,) * 2
-        resampled = not all(math.isclose(mm, self.plan.spacing_mm, rel_tol=1e-2) for mm in pixel_mm)
+        resampled = not self.plan.is_at_spacing(pixel_mm)
         if resampled:
-            trained_shape = tuple(
-                max(1, round(n * mm / self.plan.spacing_mm)) for n, mm in zip(shape, pixel_mm, strict=True)
-            )
-            hu = resample_slices(hu, pixel_mm, trained_mm, trained_shape)
+            hu = resample_slices(hu, pixel_mm, trained_mm, shape_at(shape, pixel_mm, self.plan.spacing_mm))
         values = self.plan.intensities.to_network(hu, source)[:, None].contiguous(memory_format=torch.channels_last)
         hu = self.plan.intensities.to_hu(self.translator(values, source, target), target)[:, 0]
         if resampled:

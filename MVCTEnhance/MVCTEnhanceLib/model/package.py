@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -37,6 +38,10 @@ class Plan:
     spacing_mm: float
     intensities: Intensities
     version: int = PLAN_VERSION
+
+    def is_at_spacing(self, spacing: tuple[float, ...]) -> bool:
+        """Whether in-plane pixel sizes in mm are the trained one, within 1 %, so that nothing is resampled."""
+        return all(math.isclose(mm, self.spacing_mm, rel_tol=1e-2) for mm in spacing[:2])
 
 
 @dataclass(frozen=True, eq=False)

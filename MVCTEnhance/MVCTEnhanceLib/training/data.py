@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from ..errors import InputError, MVCTEnhanceError
 from ..imageio import Volume, read_volume
-from ..imageio.resample import resample_slices
+from ..imageio.resample import resample_slices, shape_at
 from .config import DataConfig
 
 AIR_HU = -1000.0
@@ -80,7 +80,7 @@ def scan_paths(folder: Path) -> list[Path]:
 def at_spacing(scan: Volume, spacing_mm: float) -> list[torch.Tensor]:
     """A scan's slices as int16 tensors (j, i) at another pixel size."""
     pixel_mm = (scan.spacing[1], scan.spacing[0])
-    shape = tuple(max(1, round(n * mm / spacing_mm)) for n, mm in zip(scan.array.shape[1:], pixel_mm, strict=True))
+    shape = shape_at(scan.array.shape[1:], pixel_mm, spacing_mm)
     same_grid = math.isclose(pixel_mm[0], spacing_mm) and math.isclose(pixel_mm[1], spacing_mm)
     slices = []
     for hu in scan.array:
