@@ -24,7 +24,7 @@ from .config import TrainingConfig
 from .data import Slices, load_slices
 from .pictures import save_features, save_samples
 from .trainer import Trainer
-from .validation import RULE, Validation, enhance_slice, validate
+from .validation import RULE, Validation, enhance_slice, mean_nselfssim, validate
 
 LOG_EVERY = 10
 PICTURED_SLICES = 3
@@ -88,6 +88,7 @@ class _Run:
         self.trainer = trainer
         self.mvct = _spread(mvct.hu, config.schedule.validation_slices)
         self.kvct = _spread(kvct.hu, config.schedule.validation_slices)
+        self.target = mean_nselfssim(self.kvct, spacing_mm=config.data.spacing_mm)
         self.counts = {"mvct_slices": len(mvct), "kvct_slices": len(kvct)}
         self.best: Validation | None = None
         self.checkpoint_path = folder / "checkpoint.pt"
@@ -142,7 +143,11 @@ class _Run:
         weights = (*trainer.translator.parameters(), *trainer.discriminators.parameters())
         self._require_finite(all(weight.isfinite().all() for weight in weights))
         result = validate(
-            trainer.average, trainer.intensities, self.mvct, self.kvct, spacing_mm=self.config.data.spacing_mm
+            trainer.average,
+            trainer.intensities,
+            self.mvct,
+            target=self.target,
+            spacing_mm=self.config.data.spacing_mm,
         )
         self._require_finite(result.dig is not None and math.isfinite(result.dig))
         takes_part = 2 * trainer.step > self.config.schedule.steps

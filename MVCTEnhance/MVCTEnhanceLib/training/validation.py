@@ -54,11 +54,11 @@ def validate(
     translator: Translator,
     intensities: Intensities,
     mvct: list[torch.Tensor],
-    kvct: list[torch.Tensor],
     *,
+    target: float | None,
     spacing_mm: float,
 ) -> Validation:
-    """Judge a translator on whole slices of HU (j, i) of the two domains, unpaired."""
+    """Judge a translator on whole MVCT slices of HU (j, i); `target` is the mean NSelfSSIM of kVCT slices."""
     device = next(translator.parameters()).device
     pixel_size = (spacing_mm, spacing_mm)
     rows = []
@@ -69,10 +69,14 @@ def validate(
         agreement = air_agreement(x, g, body, pixel_size=pixel_size)
         rows.append((nselfssim(g, body), dig(x, g), agreement, noise_sd(g, body, pixel_size=pixel_size)))
     made, dig_mean, air, noise = (_mean(values) for values in zip(*rows, strict=True))
-    references = [hu.float().numpy() for hu in kvct]
-    target = _mean([nselfssim(y, body_mask(y, pixel_size=pixel_size)) for y in references])
     distance = None if made is None or target is None else abs(made - target)
     return Validation(made, distance, dig_mean, air, noise)
+
+
+def mean_nselfssim(slices: list[torch.Tensor], *, spacing_mm: float) -> float | None:
+    """Mean NSelfSSIM of whole slices of HU (j, i); None where no slice has a value."""
+    images = [hu.float().numpy() for hu in slices]
+    return _mean([nselfssim(image, body_mask(image, pixel_size=(spacing_mm, spacing_mm))) for image in images])
 
 
 def _mean(values: Sequence[float]) -> float | None:
