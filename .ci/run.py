@@ -4,11 +4,14 @@
     python .ci/run.py test      check the code style and run the tests
 
 Both make a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
-go to `mvct-enhance demo` or to pytest.
+go to `mvct-enhance demo` or to pytest. The tests of the Slicer panel need PySide6 and slicer-core, which are installed
+for them, and on Linux the system's libraries for drawing: where these cannot be installed, the tests skip and say so.
 """
 
+import ctypes.util
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -20,6 +23,15 @@ ENVIRONMENT = ROOT / ".venv"
 PROGRAMS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
 STAMP = ENVIRONMENT / "installed.sha256"
+DRAWING_LIBRARIES = {  # as the loader calls them: Debian's packages
+    "EGL": "libegl1 libegl-mesa0",
+    "GL": "libgl1 libgl1-mesa-dri",
+    "xkbcommon": "libxkbcommon0",
+    "fontconfig": "libfontconfig1 fonts-dejavu-core",
+    "freetype": "libfreetype6",
+    "dbus-1": "libdbus-1-3",
+    "glib-2.0": "libglib2.0-0",
+}
 
 
 def fingerprint() -> str:
@@ -34,21 +46,36 @@ def run(*command) -> int:
     return subprocess.call([str(part) for part in command], cwd=ROOT)
 
 
-def set_up() -> None:
-    """Make the virtual environment, unless a complete one is there (its stamp is written last)."""
+def set_up(extras: str) -> None:
+    """Make the virtual environment or add to it, unless what is wanted is there (its stamp is written last)."""
     wanted = fingerprint()
-    if PYTHON.exists() and STAMP.exists() and STAMP.read_text() == wanted:
+    made, _, there = STAMP.read_text().partition(" ") if PYTHON.exists() and STAMP.exists() else ("", "", "")
+    if made == wanted and extras in ("", there):
         return
     print(f"Making the virtual environment {ENVIRONMENT} (once, a few minutes) ...", flush=True)
     try:
-        venv.EnvBuilder(clear=True, with_pip=True).create(ENVIRONMENT)
+        venv.EnvBuilder(clear=made != wanted, with_pip=True).create(ENVIRONMENT)
     except (OSError, subprocess.CalledProcessError) as error:
         sys.exit(f"No virtual environment could be made ({error}): on Debian and Ubuntu install python3-venv first.")
     pip = (PYTHON, "-m", "pip", "install", "--constraint", CONSTRAINTS)
     # setuptools comes first and the build is not isolated, so that the build tool is pinned too.
-    if run(*pip, "setuptools") or run(*pip, "--no-build-isolation", "--editable", f"{ROOT}[test]"):
+    project = f"{ROOT}[{extras}]" if extras else ROOT
+    if run(*pip, "setuptools") or run(*pip, "--no-build-isolation", "--editable", project):
         sys.exit("The packages could not be installed; pip's message above says why (network, proxy, disk space?).")
-    STAMP.write_text(wanted)
+    STAMP.write_text(f"{wanted} {extras}")
+
+
+def add_drawing_libraries() -> None:
+    """Have Debian's libraries that Qt and OpenGL need without a screen, where this user may install them."""
+    missing = [name for name in DRAWING_LIBRARIES if not ctypes.util.find_library(name)]
+    if not missing or not sys.platform.startswith("linux"):
+        return
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        packages = sorted({package for name in missing for package in DRAWING_LIBRARIES[name].split()})
+        run("apt-get", "update", "--quiet")
+        if not run("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *packages):
+            return
+    print(f"The tests of the panel are skipped without these libraries: {', '.join(missing)}.", flush=True)
 
 
 def main() -> int:
@@ -57,9 +84,11 @@ def main() -> int:
     action, *arguments = sys.argv[1:] or [""]
     if action not in ("demo", "test"):
         sys.exit(__doc__)
-    set_up()
     if action == "demo":
+        set_up("")
         return run(PROGRAMS / "mvct-enhance", "demo", "--output", ROOT / "demo-output", *arguments)
+    set_up("test,gui")
+    add_drawing_libraries()
     style = [run(PROGRAMS / "ruff", *check) for check in (("check", "."), ("format", "--check", "."))]
     tests = run(PYTHON, "-m", "pytest", *arguments)
     return tests or max(style)

@@ -2,6 +2,7 @@
 
 import ast
 import fnmatch
+import json
 import os
 import re
 import struct
@@ -19,7 +20,7 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "MVCTEnhance"
 LIBRARY = MODULE / "MVCTEnhanceLib"
-LAYERS = {"app": 5, "training": 4, "model": 3, "quality": 3, "physics": 2, "imageio": 1, "errors": 0}
+LAYERS = {"slicerui": 6, "app": 5, "training": 4, "model": 3, "quality": 3, "physics": 2, "imageio": 1, "errors": 0}
 SLICER_PACKAGES = {"slicer", "qt", "ctk", "vtk", "mrml"}
 BYPRODUCTS = re.compile(r"__pycache__|.*\.egg-info|build|demo-output|runs|\.(?!ci$).*")
 TEXT_SUFFIXES = {".py", ".txt", ".toml", ".md", ".cmake", ".ui", ".json", ".yml", ".html", ".css", ""}
@@ -101,6 +102,26 @@ def test_extension_description_holds_what_the_extensions_index_asks_for():
     assert "Apache License" in (ROOT / "LICENSE.txt").read_text(encoding="utf-8")
 
 
+def test_catalog_entry_has_what_its_schema_asks_for_and_fits_the_extension():
+    entry = json.loads((ROOT / "MVCTEnhance.json").read_text(encoding="utf-8"))
+    kinds = {
+        "$schema": str,
+        "build_dependencies": list,
+        "build_subdirectory": str,
+        "category": str,
+        "scm_revision": str,
+        "scm_url": str,
+        "tier": int,
+    }
+    assert {key: type(value) for key, value in entry.items()} == kinds
+    assert entry["$schema"].endswith("/Schemas/slicer-extension-catalog-entry-schema-v1.0.2.json#")
+    assert 1 <= entry["tier"] <= 5
+    description = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    assert re.search(r'set\(EXTENSION_DEPENDS "([^"]*)"\)', description)[1].split() == entry["build_dependencies"]
+    homepage = re.search(r'set\(EXTENSION_HOMEPAGE "([^"]*)"\)', description)[1]
+    assert entry["scm_url"] == f"{homepage}.git"
+
+
 def test_version_is_one_number_for_package_and_library():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert settings["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "MVCTEnhanceLib.__version__"}
@@ -118,9 +139,11 @@ def test_constraints_pin_every_requirement():
     assert names - {pin.lower() for pin in pins} == set()
 
 
-def test_library_runs_without_slicer():
+def test_only_the_layer_for_slicer_imports_slicer():
     found = {
-        str(path): SLICER_PACKAGES & {name.split(".")[0] for name in imported_modules(path)} for path in library_files()
+        str(path): SLICER_PACKAGES & {name.split(".")[0] for name in imported_modules(path)}
+        for path in library_files()
+        if path.relative_to(LIBRARY).parts[0] != "slicerui"
     }
     assert {path: names for path, names in found.items() if names} == {}
 
