@@ -1,7 +1,19 @@
-"""`python -m MVCTEnhanceLib` is `mvct-enhance`."""
+"""`mvct-enhance` by another name: `python -m MVCTEnhanceLib`, or this file run as a script, which needs no install."""
 
 import sys
+from pathlib import Path
 
-from .app.cli import main
 
-sys.exit(main())
+def _find_package() -> None:
+    """Make the package importable from this file's place, and its own modules (model, app, ...) by no other name."""
+    folder = Path(__file__).absolute().parent
+    others = [entry for entry in sys.path if Path(entry).resolve() != folder.resolve()]
+    sys.path[:] = [str(folder.parent), *others]
+
+
+if __name__ == "__main__":  # a process that multiprocessing spawned imports this file again
+    if not __package__:
+        _find_package()
+    from MVCTEnhanceLib.app.cli import main
+
+    sys.exit(main())

@@ -12,12 +12,16 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from MVCTEnhanceLib.app import simulate
-from MVCTEnhanceLib.app.enhance import DEFAULT_MODEL
 from MVCTEnhanceLib.imageio import Volume, write_volume
-from MVCTEnhanceLib.model import package
+from MVCTEnhanceLib.model import card
+from MVCTEnhanceLib.model.card import DEFAULT_MODEL
+from MVCTEnhanceLib.model.device import describe_device, list_devices
+from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.phantom import water_cylinder
 
-COMMANDS = ["enhance", "evaluate", "models", "simulate", "train", "demo"]
+COMMANDS = [
+    "enhance", "evaluate", "models", "batch", "report", "dicom", "devices", "simulate", "train", "phantom", "demo",
+]  # fmt: skip
 SECONDS_TO_END = 2
 only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals, pipes and limits")
 
@@ -53,6 +57,9 @@ def test_version_is_that_of_the_library(run):
         ["simulate", "scan.nrrd", "--output", "a.nrrd", "--seed", "one"],
         ["simulate", "scan.nrrd", "--output", "a.nrrd", "--seed", "-1"],
         ["evaluate", "--mvct", "a.nrrd"],
+        ["report", "--mvct", "a.nrrd", "--enhanced", "b.nrrd", "--output", "r"],
+        ["dicom", "a.nrrd"],
+        ["phantom"],
     ],
 )
 def test_wrong_usage_is_2(main, arguments):
@@ -65,9 +72,18 @@ def test_models_lists_what_is_shipped(main):
     result = main("models", "--json")
     assert result.code == 0
     assert result.json()["default"] == DEFAULT_MODEL
-    assert set(result.json()["models"]) == set(package.installed_models())
+    assert set(result.json()["models"]) == set(card.installed_models())
     assert {"preset", "spacing_mm", "card"} == set(result.json()["models"][DEFAULT_MODEL])
     assert f"{DEFAULT_MODEL} (default)" in main("models").stdout
+
+
+def test_devices_are_listed_by_name_with_the_cpu_last(main):
+    result = main("devices", "--progress", "jsonl")
+    (event,) = (json.loads(line) for line in result.stdout.splitlines())
+    expected = [{"device": str(device), "name": describe_device(device)} for device in list_devices()]
+    assert event == {"event": "result", "devices": expected}
+    assert expected[-1]["device"] == "cpu"
+    assert main("devices").stdout.splitlines()[-1].split()[:2] == ["cpu", "CPU,"]
 
 
 @pytest.mark.parametrize("extra", [[], ["--json"]])
@@ -86,7 +102,7 @@ def test_a_fault_of_the_program_is_one_sentence_without_its_text(main, monkeypat
     def fail():
         raise ValueError("bad value of PatientName: 'Secretname^Given'")
 
-    monkeypatch.setattr(package, "installed_models", fail)
+    monkeypatch.setattr(card, "installed_models", fail)
     result = main("models")
     assert result.code == 1
     assert result.stdout == ""
@@ -96,7 +112,7 @@ def test_a_fault_of_the_program_is_one_sentence_without_its_text(main, monkeypat
 
 def test_debugging_shows_where_a_fault_is(main, monkeypatch):
     monkeypatch.setenv("MVCTENHANCE_DEBUG", "1")
-    monkeypatch.setattr(package, "installed_models", lambda: 1 / 0)
+    monkeypatch.setattr(card, "installed_models", lambda: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main("models")
 
@@ -108,7 +124,7 @@ def test_errors_of_the_system_are_one_sentence(main, monkeypatch, assert_one_sen
     def fail():
         raise error
 
-    monkeypatch.setattr(package, "installed_models", fail)
+    monkeypatch.setattr(card, "installed_models", fail)
     result = main("models")
     assert result.code == 1
     assert_one_sentence(result.stderr)
@@ -196,7 +212,7 @@ def test_cancel_is_no_error_that_the_libraries_may_take_for_one_of_theirs(main, 
         except Exception:
             pytest.fail("swallowed")
 
-    monkeypatch.setattr(package, "installed_models", read_models)
+    monkeypatch.setattr(card, "installed_models", read_models)
     assert main("models").code == 130
 
 
@@ -247,7 +263,7 @@ def test_training_is_wired_to_the_command(main, tmp_path, mvct):
     )
     result = main("train", config, "--output", tmp_path / "run", "--device", "cpu", "--json", "--progress", "none")
     assert result.code == 0, result.stderr
-    assert package.load_model(tmp_path / "run" / "model.safetensors").card["name"] == "tiny"
+    assert load_model(tmp_path / "run" / "model.safetensors").card["name"] == "tiny"
     assert result.json() == {"model": str(tmp_path / "run" / "model.safetensors")}
 
 

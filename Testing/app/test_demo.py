@@ -4,7 +4,7 @@ from functools import partial
 import pydicom
 import pytest
 import SimpleITK as sitk
-from MVCTEnhanceLib.app import demo
+from MVCTEnhanceLib.app import demo, phantom
 from MVCTEnhanceLib.errors import DeviceError
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 
@@ -12,7 +12,7 @@ from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 @pytest.fixture
 def small_phantom(monkeypatch):
     """The demo with 2 of its 24 slices, which takes seconds."""
-    monkeypatch.setattr(demo, "head_neck_phantom", partial(head_neck_phantom, slices=2))
+    monkeypatch.setattr(phantom, "head_neck_phantom", partial(head_neck_phantom, slices=2))
 
 
 def test_demo_leaves_series_files_and_report(main, small_phantom, tmp_path):
@@ -47,7 +47,7 @@ def test_demo_as_json_is_one_object(main, tmp_path, monkeypatch):
 def test_folder_with_something_in_it_is_refused_at_once(main, tmp_path, monkeypatch, assert_refused):
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "letter.txt").write_text("kept")
-    monkeypatch.setattr(demo, "head_neck_phantom", lambda: pytest.fail("work was begun"))
+    monkeypatch.setattr(phantom, "head_neck_phantom", lambda: pytest.fail("work was begun"))
     assert_refused(main("demo", "--output", tmp_path / "demo"), "is not empty")
 
 

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from MVCTEnhanceLib.app.report import ReportOptions, write_report
+from MVCTEnhanceLib.app.report import write_report
 from MVCTEnhanceLib.app.report_pictures import difference_png, grey_png, plot_png
 from MVCTEnhanceLib.app.report_texts import INTENDED_USE
+from MVCTEnhanceLib.app.report_views import ReportOptions
 from MVCTEnhanceLib.errors import InputError, OutputError
 from MVCTEnhanceLib.imageio.volume import Volume
 from MVCTEnhanceLib.quality import evaluate
@@ -234,3 +235,52 @@ def test_place_that_is_a_file_is_one_sentence(tmp_path, report):
     with pytest.raises(OutputError):
         report()
     assert (tmp_path / "report").read_text() == "here already"
+
+
+VERDICTS = {
+    "mvct": {"noise_hu": {"verdict": "as expected", "reason": "The mean lies in the expected range."}},
+    "enhanced": {
+        "noise_hu": {"verdict": "do not trust", "reason": "Noise <is> left."},
+        "edge_width_mm": {"verdict": "look closer", "reason": "Edges are wide."},
+    },
+    "comparison": {"nselfssim_distance": {"verdict": "as expected", "reason": "It is near."}},
+}
+
+
+def test_verdicts_are_shown_in_words_beside_the_values_with_their_reasons(report, readouts):
+    page, html = report(readouts=readouts | {"verdicts": VERDICTS})
+    chips = [tag for tag in page.all("span") if "verdict" in tag.get("class", "")]
+    assert {(tag["class"], tag["title"]) for tag in chips} == {
+        ("verdict good", "The mean lies in the expected range."),
+        ("verdict bad", "Noise <is> left."),
+        ("verdict doubt", "Edges are wide."),
+        ("verdict good", "It is near."),
+    }
+    table = html[html.index("<h2>Readouts</h2>") :]
+    assert table.index("as expected") < table.index("do not trust") < table.index("look closer")
+
+
+def test_reasons_of_doubt_come_before_the_pictures_the_gravest_first(report, readouts):
+    page, html = report(readouts=readouts | {"verdicts": VERDICTS})
+    assert "2 of 4 values are as expected; the others:" in page.text
+    assert html.index("Noise &lt;is&gt; left.</li>") < html.index("Edges are wide.</li>") < html.index("<img")
+    assert "The mean lies in the expected range." not in page.text
+
+
+def test_scan_whose_values_are_all_as_expected_says_so(report, readouts):
+    page, _ = report(readouts=readouts | {"verdicts": {"mvct": VERDICTS["mvct"]}})
+    assert "1 of 1 values are as expected." in page.text
+
+
+def test_readouts_that_were_not_judged_have_no_verdicts(report):
+    page, _ = report()
+    assert "How far to trust it" not in page.text
+    assert not [tag for tag in page.all("span") if "verdict" in tag.get("class", "")]
+
+
+def test_rest_of_the_card_is_folded(report):
+    card = CARD | {"expected": {"mvct": {"noise_hu": {"expected": [1.5, None], "trusted": [1, 9]}}}}
+    page, html = report(model_card=card)
+    folded = html.index("The rest of the model")
+    assert html.index("scan A") < folded < html.index("1.5, -")
+    assert len(page.all("details")) == 2

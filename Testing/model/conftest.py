@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from MVCTEnhanceLib.model.card import Plan, find_model, installed_models
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.intensities import DENSITY
-from MVCTEnhanceLib.model.package import Model, Plan, find_model, installed_models, load_model
+from MVCTEnhanceLib.model.package import Model, load_model
 from MVCTEnhanceLib.model.translator import Translator
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom

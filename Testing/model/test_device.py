@@ -3,7 +3,7 @@
 import pytest
 import torch
 from MVCTEnhanceLib.errors import DeviceError
-from MVCTEnhanceLib.model.device import choose_device, describe_device
+from MVCTEnhanceLib.model.device import choose_device, describe_device, list_devices
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_number_of_a_gpu_that_is_not_there_is_refused_with_those_that_are(comput
     computer(gpus=2)
     assert str(choose_device("cuda:1")) == "cuda:1"
     assert str(choose_device("cuda")) == "cuda:0"
-    with pytest.raises(DeviceError, match=r"'cuda:9'.*auto, cpu, cuda:0, cuda:1\.$"):
+    with pytest.raises(DeviceError, match=r"'cuda:9'.*auto, cuda:0, cuda:1, cpu\.$"):
         choose_device("cuda:9")
 
 
@@ -48,3 +48,13 @@ def test_cpu_can_be_chosen_beside_a_gpu(computer):
 
 def test_description_says_cpu_and_its_threads():
     assert describe_device(torch.device("cpu")).startswith(f"CPU, {torch.get_num_threads()} thread")
+
+
+@pytest.mark.parametrize(
+    ("gpus", "mps", "expected"),
+    [(0, False, ["cpu"]), (2, False, ["cuda:0", "cuda:1", "cpu"]), (0, True, ["mps", "cpu"])],
+)
+def test_list_has_every_device_and_first_the_one_that_auto_takes(computer, gpus, mps, expected):
+    computer(gpus, mps)
+    assert [str(device) for device in list_devices()] == expected
+    assert list_devices()[0] == choose_device("auto")

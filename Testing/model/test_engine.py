@@ -5,9 +5,10 @@ import pytest
 import torch
 from MVCTEnhanceLib.errors import Cancelled, DeviceError
 from MVCTEnhanceLib.imageio import Volume
+from MVCTEnhanceLib.model.card import Plan
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.intensities import DENSITY
-from MVCTEnhanceLib.model.package import Model, Plan
+from MVCTEnhanceLib.model.package import Model
 from scipy import ndimage
 
 CPU = torch.device("cpu")

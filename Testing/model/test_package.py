@@ -6,9 +6,9 @@ import pickle
 import pytest
 import torch
 from MVCTEnhanceLib.errors import ModelError, OutputError
-from MVCTEnhanceLib.model import package
+from MVCTEnhanceLib.model.card import PLAN_VERSION, Plan, installed_models, read_card
 from MVCTEnhanceLib.model.intensities import PAPER_WINDOW
-from MVCTEnhanceLib.model.package import Model, Plan, find_model, installed_models, load_model, read_card, save_model
+from MVCTEnhanceLib.model.package import Model, load_model, save_model
 from MVCTEnhanceLib.model.translator import Translator
 from safetensors import safe_open
 from safetensors.torch import save_file
@@ -156,7 +156,7 @@ def test_a_plan_that_this_program_cannot_follow_is_refused(model_file, changes):
 
 
 def test_a_newer_plan_asks_for_an_update(model_file):
-    rewrite(model_file, plan=plan_of(model_file, version=package.PLAN_VERSION + 1, more="entries"))
+    rewrite(model_file, plan=plan_of(model_file, version=PLAN_VERSION + 1, more="entries"))
     assert "update MVCTEnhance" in refusal(model_file)
 
 
@@ -164,14 +164,6 @@ def test_an_unknown_preset_is_refused(model_file):
     rewrite(model_file, plan=plan_of(model_file, preset="unet"))
     with pytest.raises(ModelError, match="no preset 'unet'"):
         load_model(model_file)
-
-
-def test_a_model_is_found_by_name_or_path(model_file):
-    name, path = next(iter(installed_models().items()))
-    assert find_model(name) == path
-    assert find_model(model_file) == model_file
-    with pytest.raises(ModelError, match=f"'nothing' is neither an installed model .*{name}.* nor a model file"):
-        find_model("nothing")
 
 
 def test_every_shipped_model_loads_and_its_card_is_complete():

@@ -1,8 +1,9 @@
-"""Copy a trained model into the package, with its figures on the test patients on the card.
+"""Copy a trained model into the package, with its figures on the test patients and its ranges on the card.
 
-    python studies/first_model/ship.py MODEL_FILE MEASURED_CSV TARGET_FILE
+    python studies/first_model/ship.py MODEL_FILE TARGET_FILE [--measured MEASURED_CSV] [--ranges RANGES_JSON]
 
 MEASURED_CSV is what measure.py wrote with --csv; the rows of the model are those whose method is its file's name.
+RANGES_JSON is what expected.py wrote. The weights stay as they are, and so does what of the card is not given.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import json
 from pathlib import Path
 
 from MVCTEnhanceLib.model.package import load_model, save_model
@@ -18,20 +20,29 @@ from MVCTEnhanceLib.model.package import load_model, save_model
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
-    parser.add_argument("measured", type=Path)
     parser.add_argument("target", type=Path)
+    parser.add_argument("--measured", type=Path)
+    parser.add_argument("--ranges", type=Path)
     arguments = parser.parse_args()
-    with arguments.measured.open(newline="", encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["method"] == arguments.model.stem]
-    if not rows:
-        parser.error(f"{arguments.measured} has no row for the method '{arguments.model.stem}'")
-    figures = {row["patient"]: {name: _rounded(row[name]) for name in row if name not in TEXTS} for row in rows}
     model = load_model(arguments.model)
-    measured = model.card["measured"] | {"test_patients_simulated_mvct": figures}
-    save_model(dataclasses.replace(model, card=model.card | {"measured": measured}), arguments.target)
+    card = dict(model.card)
+    if arguments.measured:
+        figures = {"test_patients_simulated_mvct": _figures(arguments.measured, arguments.model.stem)}
+        card["measured"] = card["measured"] | figures
+    if arguments.ranges:
+        card |= json.loads(arguments.ranges.read_text(encoding="utf-8"))
+    save_model(dataclasses.replace(model, card=card), arguments.target)
 
 
 TEXTS = ("patient", "method")
+
+
+def _figures(measured: Path, method: str) -> dict[str, dict[str, float | None]]:
+    with measured.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["method"] == method]
+    if not rows:
+        raise SystemExit(f"{measured} has no row for the method '{method}'")
+    return {row["patient"]: {name: _rounded(row[name]) for name in row if name not in TEXTS} for row in rows}
 
 
 def _rounded(text: str) -> float | None:

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import permutations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from .. import __version__
-from ..errors import InputError, OutputError
+from ..errors import InputError
 from ..imageio import Volume
+from ..model.card import DEFAULT_MODEL, find_model
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
-from ..model.package import Model, find_model, load_model
+from ..model.package import Model, load_model
+from .enhance_outputs import cycle_error_map, require_outputs, write_outputs
 from .evaluate import measure
-from .progress import Report
-from .scans import read_scan, require_permission, require_writable, write_scan
+from .progress import Report, collecting
+from .region import read_region
+from .scans import read_scan
+from .suitability import doubts
+from .verdicts import judge
 
-DEFAULT_MODEL = "simulated-anchor"
 PIXEL_FACTOR = 10  # to the model's pixels, either way: beyond lie headers with a wrong unit
 
 
@@ -37,6 +38,9 @@ class EnhanceRequest:
         report: folder for report.html, readouts.json and readouts.csv; None for none.
         series_uid: which CT series, where the folder has several.
         kvct: planning CT whose readouts are what to aim at; None for none.
+        cycle_error: file or DICOM folder for |G_kV→MV(G_MV→kV(x)) - x| in HU; None for none.
+        region: file on the MVCT's grid, not zero inside, to which the readouts are limited (see `quality.evaluate`);
+            None for the whole scan.
     """
 
     input: Path
@@ -47,16 +51,19 @@ class EnhanceRequest:
     report: Path | None = None
     series_uid: str | None = None
     kvct: Path | None = None
+    cycle_error: Path | None = None
+    region: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Enhanced:
-    """What came of it: both scans, what was measured, and what the user must be told."""
+    """What came of it: both scans, what was measured, what the user must be told, and the cycle error if asked for."""
 
     mvct: Volume
     enhanced: Volume
     readouts: dict[str, Any]
     warnings: tuple[str, ...]
+    cycle_error: Volume | None = None
 
 
 def enhance(
@@ -70,86 +77,34 @@ def enhance(
     Raises:
         MVCTEnhanceError: with one sentence on what is wrong; each output is either complete or not there.
     """
-    _require_outputs(request)
+    require_outputs(request)
     warnings: list[str] = []
-    report = _collecting(warnings, report)
+    report = collecting(warnings, report)
     model = load_model(find_model(request.model))
     device = choose_device(request.device)
     report("device", device=str(device), name=describe_device(device))
     report("stage", stage="read")
     mvct = read_scan(request.input, "MVCT", series_uid=request.series_uid)
     kvct = read_scan(request.kvct, "planning CT") if request.kvct else None
+    region = read_region(request.region, mvct) if request.region else None
     _require_plausible_pixels(mvct, model)
-    for message in (*mvct.warnings, *_doubts(mvct, model), *(kvct.warnings if kvct else ())):
+    unlike = doubts(mvct, model.plan, model.card, modality=_modality(mvct))
+    for message in (*mvct.warnings, *unlike, *(kvct.warnings if kvct else ())):
         report("warning", message=message)
     report("stage", stage="enhance")
-    enhanced = Engine(model, device, report=report, cancelled=cancelled).enhance(mvct)
-    readouts = measure(mvct, enhanced, kvct=kvct, report=report)
+    engine = Engine(model, device, report=report, cancelled=cancelled)
+    enhanced = engine.enhance(mvct)
+    cycle_error = None
+    if request.cycle_error:
+        report("stage", stage="cycle")
+        cycle_error = cycle_error_map(mvct, engine.back_to_mvct(enhanced))
+    readouts = measure(mvct, enhanced, kvct=kvct, region=region, report=report)
+    readouts["verdicts"] = judge(readouts, model.card)
     readouts |= {"model": _provenance(model), "device": describe_device(device), "warnings": warnings}
     report("stage", stage="write")
-    _write(request, mvct, enhanced, readouts, model)
-    return Enhanced(mvct, enhanced, readouts, tuple(warnings))
-
-
-def _require_outputs(request: EnhanceRequest) -> None:
-    """Refuse outputs that could not be written, or would replace each other or a scan that was given."""
-    sources = [path for path in (request.input, request.kvct) if path]
-    scans = [path for path in (request.output, request.difference) if path]
-    for path in scans:
-        require_writable(path, *sources)
-    if request.report:
-        require_permission(request.report / "report.html")
-    outputs = [path.resolve() for path in (*scans, request.report) if path]
-    for path, other in permutations(outputs, 2):
-        # The folder of a report may hold the rest, that of a DICOM series holds nothing else.
-        if path == other or (path in other.parents and path in outputs[: len(scans)]):
-            raise OutputError(f"'{other}' lies in the place of another output: give each a place of its own.")
-
-
-def difference_map(mvct: Volume, enhanced: Volume) -> Volume:
-    """enhanced - MVCT in HU, clipped to int16."""
-    difference = np.subtract(enhanced.array, mvct.array, dtype=np.float32)
-    limits = np.iinfo(np.int16)
-    return mvct.with_array(np.rint(difference).clip(limits.min, limits.max).astype(np.int16))
-
-
-def _write(request: EnhanceRequest, mvct: Volume, enhanced: Volume, readouts: dict, model: Model) -> None:
-    made_by = f"MVCTEnhance {__version__}, model {model.card.get('name', 'unnamed')}"
-    write_scan(
-        enhanced,
-        request.output,
-        description="MVCT enhanced (MVCTEnhance)",
-        derivation=f"MVCT enhanced to kVCT-like quality by {made_by}",
-    )
-    if request.difference:
-        write_scan(
-            difference_map(mvct, enhanced),
-            request.difference,
-            description="MVCT enhanced - MVCT, difference in HU",
-            derivation=f"Difference enhanced - MVCT, by {made_by}",
-        )
-    if request.report:
-        from .report import write_report
-
-        write_report(
-            request.report,
-            mvct=mvct,
-            enhanced=enhanced,
-            readouts=readouts,
-            model_card=model.card,
-            warnings=readouts["warnings"],
-        )
-
-
-def _collecting(warnings: list[str], report: Report) -> Report:
-    """A `report` that also keeps the warnings."""
-
-    def collect(event: str, **fields: Any) -> None:
-        if event == "warning":
-            warnings.append(fields["message"])
-        report(event, **fields)
-
-    return collect
+    result = Enhanced(mvct, enhanced, readouts, tuple(warnings), cycle_error)
+    write_outputs(request, result, model.card)
+    return result
 
 
 def _require_plausible_pixels(mvct: Volume, model: Model) -> None:
@@ -160,18 +115,8 @@ def _require_plausible_pixels(mvct: Volume, model: Model) -> None:
         )
 
 
-def _doubts(mvct: Volume, model: Model) -> list[str]:
-    """What about this scan the model was not trained for."""
-    doubts = []
-    trained_mm = model.plan.spacing_mm
-    if not model.plan.is_at_spacing(mvct.spacing):
-        doubts.append(
-            f"The pixels of {mvct.spacing[1]:.3g} x {mvct.spacing[0]:.3g} mm are resampled to the {trained_mm:.3g} mm "
-            "that the model was trained at, and back."
-        )
-    if abs(mvct.direction[2, 2]) < 0.7:
-        doubts.append("The slices are not axial, but the model was trained on axial slices: look closer.")
-    return doubts
+def _modality(mvct: Volume) -> str | None:
+    return mvct.source.header(0).get("Modality") if mvct.source else None
 
 
 def _provenance(model: Model) -> dict[str, Any]:

@@ -9,12 +9,18 @@ import numpy as np
 
 from ..errors import InputError
 from ..imageio import Volume
+from ..imageio.grid import in_order_of, is_same_grid
 from ..imageio.resample import onto_grid
 from ..quality.readouts import evaluate
-from .progress import Report, under_stage
+from .progress import Report, collecting, under_stage
+from .region import read_region
 from .scans import read_scan
 
-GRID_TOLERANCE_MM = 0.1
+REGION_WITHOUT_BODY = "The region holds no part of the body: nothing could be measured in it."
+REGION_AND_PLANNING_CT = (
+    "The region limits the readouts of the MVCT and of the enhanced scan, but not those of the planning CT: "
+    "compare them with care."
+)
 
 
 def evaluate_files(
@@ -23,6 +29,7 @@ def evaluate_files(
     *,
     kvct_path: Path | None = None,
     truth_path: Path | None = None,
+    region_path: Path | None = None,
     report: Report = lambda event, **fields: None,
 ) -> dict[str, Any]:
     """Every readout of an enhanced scan and its parameters, JSON-serialisable (see `Readouts.to_dict`).
@@ -31,51 +38,69 @@ def evaluate_files(
         mvct_path, enhanced_path: the scan before and after, on the same grid.
         kvct_path: planning CT to aim at, on any grid.
         truth_path: kVCT of the same anatomy; resampled linearly where its grid is another one.
+        region_path: file on the MVCT's grid, not zero inside, to which the readouts are limited.
 
     Raises:
-        InputError: a scan cannot be read, or MVCT and enhanced scan lie on different grids.
+        InputError: a scan cannot be read, MVCT and enhanced scan lie on different grids, or the region is empty.
     """
     report("stage", stage="read")
-    mvct, enhanced = read_scan(mvct_path, "MVCT"), read_scan(enhanced_path, "enhanced scan")
+    mvct, enhanced = read_pair(mvct_path, enhanced_path)
     kvct = read_scan(kvct_path, "planning CT") if kvct_path else None
     truth = read_scan(truth_path, "truth") if truth_path else None
-    warnings = [text for scan in (mvct, enhanced, kvct, truth) if scan for text in scan.warnings]
-    if not _same_grid(mvct, enhanced):
+    region = read_region(region_path, mvct) if region_path else None
+    warnings: list[str] = []
+    report = collecting(warnings, report)
+    for scan in (mvct, enhanced, kvct, truth):
+        for message in scan.warnings if scan else ():
+            report("warning", message=message)
+    if truth and not is_same_grid(truth, enhanced):
+        report("warning", message="The truth was resampled linearly to the grid of the enhanced scan.")
+        truth = onto_grid(truth, enhanced)
+    readouts = measure(mvct, enhanced, kvct=kvct, truth=truth, region=region, report=report)
+    return readouts | {"warnings": warnings}
+
+
+def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:
+    """An MVCT and its enhanced scan, whose voxels come in the MVCT's order.
+
+    Raises:
+        InputError: one cannot be read, or their voxels are not the same.
+    """
+    mvct, enhanced = read_scan(mvct_path, "MVCT"), read_scan(enhanced_path, "enhanced scan")
+    enhanced = in_order_of(enhanced, mvct)
+    if enhanced is None:
         raise InputError(
             f"'{mvct_path}' and '{enhanced_path}' lie on different grids: give the scan that the enhanced one "
             "was made of."
         )
-    if truth and not _same_grid(truth, enhanced):
-        warnings.append("The truth was resampled linearly to the grid of the enhanced scan.")
-        truth = onto_grid(truth, enhanced)
-    for message in warnings:
-        report("warning", message=message)
-    return measure(mvct, enhanced, kvct=kvct, truth=truth, report=report) | {"warnings": warnings}
+    return mvct, enhanced
 
 
 def measure(
-    mvct: Volume, enhanced: Volume, *, kvct: Volume | None = None, truth: Volume | None = None, report: Report
+    mvct: Volume,
+    enhanced: Volume,
+    *,
+    kvct: Volume | None = None,
+    truth: Volume | None = None,
+    region: np.ndarray | None = None,
+    report: Report,
 ) -> dict[str, Any]:
-    """Every readout of scans in memory, JSON-serialisable; MVCT, enhanced scan and truth lie on the same grid."""
+    """Every readout of scans in memory, JSON-serialisable; MVCT, enhanced scan, truth and region on the same grid."""
     report("stage", stage="measure")
-    return evaluate(
+    readouts = evaluate(
         mvct.array,
         enhanced.array,
         spacing=mvct.spacing,
         kvct=kvct.array if kvct else None,
         kvct_spacing=kvct.spacing if kvct else None,
         truth=truth.array if truth else None,
+        region=region,
         progress=under_stage(report, "measure"),
     ).to_dict()
-
-
-def _same_grid(a: Volume, b: Volume) -> bool:
-    """Whether two volumes have the same voxels: their corners agree within 0.1 mm."""
-    return a.array.shape == b.array.shape and bool(np.abs(_corners(a) - _corners(b)).max() < GRID_TOLERANCE_MM)
-
-
-def _corners(volume: Volume) -> np.ndarray:
-    """LPS positions of the first voxel and of the last one along each axis, shape (4, 3)."""
-    reach = (np.array(volume.array.shape[::-1]) - 1) * volume.spacing
-    first = np.asarray(volume.origin)
-    return np.stack([first, *(first + volume.direction[:, axis] * reach[axis] for axis in range(3))])
+    sides = zip(mvct.array.shape[1:], mvct.spacing[1::-1], strict=True)
+    readouts["parameters"]["field_of_view_mm"] = [float(count * mm) for count, mm in sides]
+    if region is not None and readouts["mvct"]["nselfssim"]["mean"] is None:
+        report("warning", message=REGION_WITHOUT_BODY)
+    elif region is not None and kvct:
+        report("warning", message=REGION_AND_PLANNING_CT)
+    return readouts

@@ -1,7 +1,7 @@
 """Events of a job, shown to a person or to a program.
 
 An event is a name and its fields: stage (stage), device (device, name), progress (stage, done, total), validation,
-warning (message), error (message), result (the readouts).
+case (of a batch: case, cases, status, what it does), warning (message), error (message), result (the readouts).
 """
 
 from __future__ import annotations
@@ -31,6 +31,17 @@ def under_stage(report: Report, stage: str) -> Report:
     return lambda event, **fields: report("progress", stage=stage, **fields)
 
 
+def collecting(warnings: list[str], report: Report) -> Report:
+    """A `report` that also keeps the warnings."""
+
+    def collect(event: str, **fields: Any) -> None:
+        if event == "warning":
+            warnings.append(fields["message"])
+        report(event, **fields)
+
+    return collect
+
+
 class _WarningsOnly:
     def __call__(self, event: str, **fields: Any) -> None:
         if event == "warning":
@@ -45,7 +56,8 @@ class _JsonLines:
     def __call__(self, event: str, **fields: Any) -> None:
         if event == "progress":
             fields["eta_s"] = self._seconds_left(**fields)
-        print(json.dumps({"event": event, **fields}, allow_nan=False), flush=True)
+        # In one piece, which a signal cannot cut before the end of the line.
+        print(json.dumps({"event": event, **fields}, allow_nan=False) + "\n", end="", flush=True)
 
     def _seconds_left(self, done: int, total: int, stage: str = "", **_: Any) -> float | None:
         now = time.monotonic()
@@ -62,6 +74,9 @@ class _Bar(_WarningsOnly):
     def __call__(self, event: str, **fields: Any) -> None:
         if event == "progress":
             self._draw(**fields)
+            return
+        if event == "case":
+            self._tell_case(**fields)
             return
         self._close()
         super().__call__(event, **fields)
@@ -82,6 +97,15 @@ class _Bar(_WarningsOnly):
         self.bar.update(done - self.bar.n)
         if done == total:
             self._close()
+
+    def _tell_case(self, case: int, cases: int, status: str, stage: str = "", **slices: Any) -> None:
+        """Behind the bar of a batch what one of its cases does; that one failed, on a line of its own."""
+        if status == "running" and self.bar is not None:
+            count = f" {slices['done']}/{slices['total']}" if "total" in slices else ""
+            self.bar.set_postfix_str(f"case {case}: {stage}{count}")
+        elif status == "failed":
+            self._close()
+            print(f"case {case} of {cases} failed", file=sys.stderr, flush=True)
 
     def _close(self) -> None:
         if self.bar is not None:

@@ -2,9 +2,11 @@
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d242c; --soft: #5a6672; --page: #f5f7f9; --card: #fff; --line: #dde3e9;
-  --accent: #2563c9; --warn: #8a5200; --warn-card: #fff6e5; --warn-line: #e8b458; }
+  --accent: #2563c9; --warn: #8a5200; --warn-card: #fff6e5; --warn-line: #e8b458; --good: #17663b; --good-card: #e7f5ec;
+  --bad: #a3121c; --bad-card: #fdeaea; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6eaee; --soft: #9aa6b2; --page: #12161b; --card: #1b2128;
-  --line: #2f3842; --accent: #79aef5; --warn: #f3c26b; --warn-card: #2b2416; --warn-line: #80622a; } }
+  --line: #2f3842; --accent: #79aef5; --warn: #f3c26b; --warn-card: #2b2416; --warn-line: #80622a; --good: #7bd39b;
+  --good-card: #16291e; --bad: #ff9a9a; --bad-card: #331a1c; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 1180px; padding: 2rem 1.25rem 3rem; background: var(--page); color: var(--ink);
   font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif; }
@@ -21,13 +23,29 @@ p { margin: .4rem 0; }
 .cards { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); margin-top: 1.25rem; }
 .card { padding: .8rem .9rem; border: 1px solid var(--line); border-radius: 8px; background: var(--card); }
 .card strong { display: block; font-size: 1.05rem; white-space: nowrap; font-variant-numeric: tabular-nums; }
+.verdict { display: inline-block; padding: 0 .5rem; border: 1px solid currentColor; border-radius: 999px;
+  font-size: .8rem; font-weight: 600; line-height: 1.45; white-space: nowrap; }
+.verdict.good { color: var(--good); background: var(--good-card); }
+.verdict.doubt { color: var(--warn); background: var(--warn-card); }
+.verdict.bad { color: var(--bad); background: var(--bad-card); }
+.card .verdict, td .verdict { display: block; width: max-content; margin-top: .3rem; }
+.reasons { margin: .5rem 0 0; padding: 0; list-style: none; }
+.reasons li { padding: .45rem 0; border-top: 1px solid var(--line); }
 .row { margin: 0 0 1rem; padding: .8rem 1rem 1rem; border: 1px solid var(--line); border-radius: 8px;
   background: var(--card); }
 .panels { display: grid; gap: .5rem; grid-template-columns: repeat(3, minmax(0, 1fr)); }
 figure { margin: 0; }
 .panels img { display: block; width: 100%; background: #000; border-radius: 4px; image-rendering: auto; }
 .plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }
-.plots .row { margin: 0; }
+.plots .verdict { display: inline-block; padding: 0 .5rem; border: 1px solid currentColor; border-radius: 999px;
+  font-size: .8rem; font-weight: 600; line-height: 1.45; white-space: nowrap; }
+.verdict.good { color: var(--good); background: var(--good-card); }
+.verdict.doubt { color: var(--warn); background: var(--warn-card); }
+.verdict.bad { color: var(--bad); background: var(--bad-card); }
+.card .verdict, td .verdict { display: block; width: max-content; margin-top: .3rem; }
+.reasons { margin: .5rem 0 0; padding: 0; list-style: none; }
+.reasons li { padding: .45rem 0; border-top: 1px solid var(--line); }
+.row { margin: 0; }
 .plots img { display: block; width: 100%; }
 .bar { display: grid; grid-template-columns: 1fr 1fr 1fr; margin-top: .3rem; font-variant-numeric: tabular-nums; }
 .bar div { grid-column: 1 / -1; height: .8rem; border: 1px solid var(--line); border-radius: 3px; }

@@ -20,6 +20,8 @@ class ReadoutText:
     meaning: str
 
 
+SCANS = {"mvct": "MVCT", "enhanced": "Enhanced", "planning_ct": "Planning CT"}
+
 TEXTS = MappingProxyType(
     {
         "nselfssim": ReadoutText(
@@ -51,6 +53,11 @@ TEXTS = MappingProxyType(
             2,
             "Pixels around the body that both scans class the same, as air (below -600 HU) or not. "
             "Below 99 %: look where air or tissue was invented.",
+        ),
+        "nselfssim_distance": ReadoutText(
+            "NSelfSSIM, distance",
+            3,
+            "How far it is from the planning CT's, which is what to aim at: the MVCT's, then the enhanced scan's.",
         ),
         "lung": ReadoutText("HU bias, lung", 1, "Mean HU difference in lung."),
         "fat": ReadoutText("HU bias, fat", 1, "Mean HU difference in fat."),

@@ -63,6 +63,17 @@ def require_writable(output: Path, *sources: Path) -> None:
     require_permission(output)
 
 
+def require_new_series(output: Path, *sources: Path) -> None:
+    """Refuse a folder for a DICOM series, as `require_writable` does, also one that is named like a volume file.
+
+    Raises:
+        OutputError: as `require_writable`.
+    """
+    if not is_dicom_output(output):
+        raise OutputError(f"'{output.name}' is named like a volume file: name a new folder for the DICOM series.")
+    require_writable(output, *sources)
+
+
 def require_permission(path: Path) -> None:
     """Refuse a file or folder that could not be made.
 

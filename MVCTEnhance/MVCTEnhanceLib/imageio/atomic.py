@@ -6,7 +6,7 @@ import errno
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import OutputError
@@ -23,6 +23,16 @@ _ADVICE = {
 }
 
 
+WRITING: set[Path] = set()  # the hidden files and folders of the blocks entered and not left
+
+
+def remove_partials() -> None:
+    """Remove what is being written at this moment, for a process that ends without leaving its blocks."""
+    for partial in tuple(WRITING):
+        with suppress(OSError):
+            _remove(partial)
+
+
 @contextmanager
 def atomic_file(path: str | Path) -> Iterator[Path]:
     """Yield a hidden path beside `path` to write to; it takes the name `path` when the block ends well.
@@ -36,13 +46,9 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
     with _output_errors(path):
         if path.is_dir():
             raise OutputError(f"{path} is a folder: give the output a file name inside it.")
-        partial = _partial(path)
-        try:
+        with _removed_unless_complete(path) as partial:
             yield partial
             partial.replace(path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
 
 
 @contextmanager
@@ -58,17 +64,33 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
     path = Path(path).absolute()
     with _output_errors(path):
         _require_free(path)
-        partial = _partial(path)
-        partial.mkdir()
-        try:
+        with _removed_unless_complete(path) as partial:
+            partial.mkdir()
             yield partial
             _require_free(path)
             if path.exists():
                 path.rmdir()
             partial.rename(path)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+
+
+@contextmanager
+def _removed_unless_complete(path: Path) -> Iterator[Path]:
+    partial = _partial(path)
+    WRITING.add(partial)
+    try:
+        yield partial
+    except BaseException:
+        _remove(partial)
+        raise
+    finally:
+        WRITING.discard(partial)
+
+
+def _remove(partial: Path) -> None:
+    if partial.is_dir():
+        shutil.rmtree(partial, ignore_errors=True)
+    else:
+        partial.unlink(missing_ok=True)
 
 
 def _partial(path: Path) -> Path:

@@ -70,10 +70,13 @@ def list_series(folder: str | Path) -> list[SeriesInfo]:
     return [_info(images) for images in _by_series(headers).values()]
 
 
-def read_dicom_folder(folder: Path, *, series_uid: str | None = None, recursive: bool = True) -> Volume:
+def read_dicom_folder(
+    folder: Path, *, series_uid: str | None = None, recursive: bool = True, pixels: bool = True
+) -> Volume:
     """The CT series of a folder: the one with `series_uid`, or the only one.
 
-    HU as int16 where they are whole numbers, else float32, shape (k, j, i), slices sorted along their normal.
+    HU as int16 where they are whole numbers, else float32, shape (k, j, i), slices sorted along their normal. Without
+    `pixels` all values are 0 and take no memory, for where only the place and the source matter.
 
     Raises:
         InputError: there is no or more than one CT series, or the series is no regular CT volume.
@@ -87,7 +90,7 @@ def read_dicom_folder(folder: Path, *, series_uid: str | None = None, recursive:
         )
     if not headers:
         raise InputError(f"{folder} holds no DICOM images: choose the folder of a CT series.")
-    return _read_series(_choose(folder, _by_series(headers), series_uid))
+    return _read_series(_choose(folder, _by_series(headers), series_uid), pixels)
 
 
 def _drop_unreadable(ds: pydicom.Dataset) -> None:
@@ -152,11 +155,11 @@ def _listed(series: dict[str, list[SliceHeader]], uids: list[str] | None = None)
     return ", ".join(parts)
 
 
-def _read_series(headers: list[SliceHeader]) -> Volume:
+def _read_series(headers: list[SliceHeader], pixels: bool) -> Volume:
     uid = headers[0].series_uid
     headers, warnings = _axial_images(headers)
     stack = stack_slices(headers)
-    array, notes = _read_pixels(stack.headers)
+    array, notes = (_read_pixels if pixels else _no_pixels)(stack.headers)
     return Volume(
         array=array,
         spacing=stack.spacing,
@@ -182,6 +185,10 @@ def _axial_images(headers: list[SliceHeader]) -> tuple[list[SliceHeader], tuple[
     if len(kept) < len(axial):
         warnings.append(f"Series {uid} has {len(axial) - len(kept)} files twice: the copies were left out.")
     return kept, tuple(warnings)
+
+
+def _no_pixels(headers: tuple[SliceHeader, ...]) -> tuple[np.ndarray, tuple[str, ...]]:
+    return np.broadcast_to(np.int16(0), (len(headers), *headers[0].size)), ()
 
 
 def _read_pixels(headers: tuple[SliceHeader, ...]) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -36,14 +36,33 @@ def read_volume(path: str | Path, *, series_uid: str | None = None) -> Volume:
     Raises:
         InputError: there is nothing to read, or it is no regular 3-D scan; one sentence says what and where.
     """
+    return _checked(_readable(path, series_uid), Path(path))
+
+
+def read_map(path: str | Path) -> Volume:
+    """Read values on a scan's grid that are no scan, such as a difference in HU or a region: as they are in the file.
+
+    Args:
+        path: as for `read_volume`.
+
+    Raises:
+        InputError: as `read_volume`.
+    """
+    volume = _readable(path)
+    array = compact(volume.array)
+    _require_finite(array.size - int(np.count_nonzero(np.isfinite(array))), array.size, Path(path))
+    return replace(volume, array=array)
+
+
+def _readable(path: str | Path, series_uid: str | None = None) -> Volume:
+    """What `_read` gives, with one sentence for what the system refuses."""
     path = Path(path)
     try:
-        volume = _read(path, series_uid)
+        return _read(path, series_uid)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions and the disk.") from error
     except MemoryError as error:
         raise InputError(f"{path} is larger than the memory of this computer: close other programs.") from error
-    return _checked(volume, path)
 
 
 def _read(path: Path, series_uid: str | None) -> Volume:

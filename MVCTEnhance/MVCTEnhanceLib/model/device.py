@@ -16,22 +16,20 @@ def choose_device(name: str = "auto") -> torch.device:
     Raises:
         DeviceError: there is no such device here. No other is taken in its place.
     """
+    devices = {str(device): device for device in list_devices()}
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda", 0)
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if kind == "cpu" and not index:
-        return torch.device("cpu")
-    if kind == "mps" and not index and torch.backends.mps.is_available():
-        return torch.device("mps")
+        return next(iter(devices.values()))
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted in devices:
+        return devices[wanted]
+    raise DeviceError(f"There is no device '{name}' on this computer: use one of {', '.join(['auto', *devices])}.")
+
+
+def list_devices() -> list[torch.device]:
+    """All devices of this computer, the one that "auto" takes first and the CPU last."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if kind == "cuda" and (index or "0").isdecimal() and int(index or 0) < gpus:
-        return torch.device("cuda", int(index or 0))
-    available = ["auto", "cpu", *(f"cuda:{n}" for n in range(gpus))]
-    if torch.backends.mps.is_available():
-        available.append("mps")
-    raise DeviceError(f"There is no device '{name}' on this computer: use one of {', '.join(available)}.")
+    mps = [torch.device("mps")] if torch.backends.mps.is_available() else []
+    return [*(torch.device("cuda", n) for n in range(gpus)), *mps, torch.device("cpu")]
 
 
 def describe_device(device: torch.device) -> str:

@@ -24,8 +24,8 @@ class Engine:
     Args:
         model: what to run.
         device: where to run it.
-        report: called with an event's name and its fields: "progress" (done, total) after each batch, and "warning"
-            (message) when the memory forces a smaller batch.
+        report: called with an event's name and its fields: "progress" (stage "enhance" or, on the way back, "cycle",
+            done, total) after each batch, and "warning" (message) when the memory forces a smaller batch.
         cancelled: asked before each batch.
         batch: slices that go through together; None chooses by the device.
     """
@@ -54,13 +54,13 @@ class Engine:
         Raises:
             Cancelled: as asked; DeviceError: not even one slice fits into the device's memory.
         """
-        return self._translate(mvct, "mv", "kv")
+        return self._translate(mvct, "mv", "kv", "enhance")
 
     def back_to_mvct(self, enhanced: Volume) -> Volume:
         """G_kV→MV without noise, as :meth:`enhance`: with it the cycle error |G_kV→MV(G_MV→kV(x)) - x| can be shown."""
-        return self._translate(enhanced, "kv", "mv")
+        return self._translate(enhanced, "kv", "mv", "cycle")
 
-    def _translate(self, volume: Volume, source: Domain, target: Domain) -> Volume:
+    def _translate(self, volume: Volume, source: Domain, target: Domain, stage: str) -> Volume:
         total = len(volume.array)
         result = np.empty(volume.array.shape, np.int16)
         start = 0
@@ -76,7 +76,7 @@ class Engine:
                 self._shrink_batch(error)
                 continue
             start = stop
-            self.report("progress", stage="enhance", done=stop, total=total)
+            self.report("progress", stage=stage, done=stop, total=total)
         return volume.with_array(result)
 
     @torch.inference_mode()

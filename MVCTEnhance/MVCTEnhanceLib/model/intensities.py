@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-
-from ..physics.density import density_hu_from_kv, kv_hu_from_density
+if TYPE_CHECKING:
+    import torch
 
 Domain = Literal["mv", "kv"]
 Kind = Literal["window", "density"]
@@ -34,13 +33,19 @@ class Intensities:
         if self.kind == "window":
             hu = hu.clamp(self.centre_hu - self.half_width_hu, self.centre_hu + self.half_width_hu)
         elif domain == "kv":
+            from ..physics.density import density_hu_from_kv  # here, since a card is read where torch is missing
+
             hu = density_hu_from_kv(hu)
         return (hu - self.centre_hu) / self.half_width_hu
 
     def to_hu(self, values: torch.Tensor, domain: Domain) -> torch.Tensor:
         """Network values of any shape -> HU."""
         hu = values * self.half_width_hu + self.centre_hu
-        return kv_hu_from_density(hu) if self.kind == "density" and domain == "kv" else hu
+        if self.kind == "window" or domain == "mv":
+            return hu
+        from ..physics.density import kv_hu_from_density
+
+        return kv_hu_from_density(hu)
 
 
 PAPER_WINDOW = Intensities("window", centre_hu=-100.0, half_width_hu=500.0)

@@ -9,7 +9,8 @@ from .hu_bias import hu_bias
 from .noise import NoiseParameters, noise_sd
 from .nselfssim import NSelfSSIMParameters, nselfssim
 from .paired import mae, psnr, ssim
-from .readouts import Readout, Readouts, evaluate, readout_parameters
+from .readout import Readout, Readouts, readout_parameters
+from .readouts import evaluate
 from .ssim import SSIMParameters, ssim_map
 from .tissues import TISSUE_RANGES_HU, TissueParameters, tissue_mask
 

@@ -30,6 +30,7 @@ def air_agreement(
     *,
     pixel_size: tuple[float, float],
     parameters: AirParameters | None = None,
+    region: np.ndarray | None = None,
 ) -> float:
     """Percent of pixels that both slices class the same, as air (below -600 HU) or not, around the body.
 
@@ -40,9 +41,10 @@ def air_agreement(
         mvct, enhanced: HU, shape (j, i).
         body: bool, shape (j, i), of the MVCT.
         pixel_size: (row j, column i) in mm.
+        region: bool, shape (j, i); of the pixels around the body only those inside it count, its air as its tissue.
 
     Returns:
-        0 to 100; NaN where the body is empty.
+        0 to 100; NaN where the body is empty or the region is not near it.
 
     Raises:
         InputError: the shapes differ.
@@ -57,4 +59,5 @@ def air_agreement(
     margins = (round(parameters.margin_mm / size) for size in pixel_size)
     box = tuple(slice(max(0, side.start - grow), side.stop + grow) for side, grow in zip(sides, margins, strict=True))
     air_mvct, air_enhanced = (require_slice(image)[box] < parameters.threshold_hu for image in (mvct, enhanced))
-    return float(100 * (air_mvct == air_enhanced).mean())
+    agrees = (air_mvct == air_enhanced)[... if region is None else region[box]]
+    return float(100 * agrees.mean()) if agrees.size else float("nan")

@@ -9,7 +9,7 @@ from .checks import require_same_shape, require_slice
 NETWORK_WINDOW_HU = (-600.0, 400.0)
 
 
-def dig(mvct: np.ndarray, enhanced: np.ndarray) -> float:
+def dig(mvct: np.ndarray, enhanced: np.ndarray, *, region: np.ndarray | None = None) -> float:
     """Mean over the slice of |grad(x - G(x))|², in HU²/px².
 
     The gradient is by forward differences; each of its two components is averaged over the pixels that have a
@@ -19,6 +19,10 @@ def dig(mvct: np.ndarray, enhanced: np.ndarray) -> float:
     Args:
         mvct: x, HU, shape (j, i).
         enhanced: G(x), HU, shape (j, i).
+        region: bool, shape (j, i); only differences of two pixels inside it count. None for the whole slice.
+
+    Returns:
+        the DIG; NaN where no two neighbours lie in the region.
 
     Raises:
         InputError: the shapes differ.
@@ -27,11 +31,19 @@ def dig(mvct: np.ndarray, enhanced: np.ndarray) -> float:
     """
     require_same_shape(mvct, enhanced, names=("MVCT", "enhanced scan"))
     difference = require_slice(mvct) - require_slice(enhanced)
-    return float(sum(np.square(np.diff(difference, axis=axis)).mean() for axis in (0, 1)))
+    return float(sum(_mean_square_step(difference, region, axis) for axis in (0, 1)))
 
 
-def dig_scaled(mvct: np.ndarray, enhanced: np.ndarray) -> float:
+def dig_scaled(mvct: np.ndarray, enhanced: np.ndarray, *, region: np.ndarray | None = None) -> float:
     """DIG of the values as the paper's network sees them: clipped to [-600, 400] HU, scaled to [-1, 1]; in 1/px²."""
     low, high = NETWORK_WINDOW_HU
     scaled = (2 * (np.clip(require_slice(image), low, high) - low) / (high - low) - 1 for image in (mvct, enhanced))
-    return dig(*scaled)
+    return dig(*scaled, region=region)
+
+
+def _mean_square_step(difference: np.ndarray, region: np.ndarray | None, axis: int) -> float:
+    squares = np.square(np.diff(difference, axis=axis))
+    if region is not None:
+        rows, columns = squares.shape
+        squares = squares[region[:rows, :columns] & region[-rows:, -columns:]]
+    return float(squares.mean()) if squares.size else float("nan")

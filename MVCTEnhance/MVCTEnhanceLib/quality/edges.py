@@ -49,7 +49,12 @@ BONE_FROM_HU = 200.0
 
 
 def skin_edge_width(
-    image: np.ndarray, body: np.ndarray, *, pixel_size: tuple[float, float], parameters: EdgeParameters = SKIN
+    image: np.ndarray,
+    body: np.ndarray,
+    *,
+    pixel_size: tuple[float, float],
+    parameters: EdgeParameters = SKIN,
+    region: np.ndarray | None = None,
 ) -> float:
     """10-90 % width of the edge between body and air, in mm.
 
@@ -62,6 +67,7 @@ def skin_edge_width(
         image: HU, shape (j, i).
         body: bool, shape (j, i).
         pixel_size: (row j, column i) in mm.
+        region: bool, shape (j, i); only profiles across the outline inside it count. None for the whole outline.
 
     Returns:
         the width in mm; NaN where fewer than 30 profiles have two flat sides.
@@ -70,11 +76,17 @@ def skin_edge_width(
     """
     image = require_slice(image)
     smooth = ndimage.gaussian_filter(image, parameters.smoothing_px)
-    return _edge_width(image, smooth, body, pixel_size, parameters)
+    lines = _profile_lines(smooth, _outline(body, region), pixel_size, parameters)
+    return _edge_width(image, smooth, lines, parameters)
 
 
 def bone_edge_width(
-    image: np.ndarray, body: np.ndarray, *, pixel_size: tuple[float, float], parameters: EdgeParameters = BONE
+    image: np.ndarray,
+    body: np.ndarray,
+    *,
+    pixel_size: tuple[float, float],
+    parameters: EdgeParameters = BONE,
+    region: np.ndarray | None = None,
 ) -> float:
     """10-90 % width of the edge between bone and soft tissue, in mm; measured as that of the skin.
 
@@ -82,13 +94,13 @@ def bone_edge_width(
     """
     image = require_slice(image)
     smooth = ndimage.gaussian_filter(image, parameters.smoothing_px)
-    return _edge_width(image, smooth, body & (smooth > BONE_FROM_HU), pixel_size, parameters)
+    lines = _profile_lines(smooth, _outline(body & (smooth > BONE_FROM_HU), region), pixel_size, parameters)
+    return _edge_width(image, smooth, lines, parameters)
 
 
 def _edge_width(
-    image: np.ndarray, smooth: np.ndarray, region: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters
+    image: np.ndarray, smooth: np.ndarray, lines: tuple[np.ndarray, np.ndarray], p: EdgeParameters
 ) -> float:
-    lines = _profile_lines(smooth, region, pixel_size, p)
     profiles = _aligned_profiles(image, smooth, lines, p)
     if len(profiles) < p.minimum_profiles:
         return float("nan")
@@ -101,11 +113,17 @@ def _distances(p: EdgeParameters) -> np.ndarray:
     return np.arange(-reach, reach + p.step_mm / 2, p.step_mm)
 
 
+def _outline(mask: np.ndarray, region: np.ndarray | None) -> np.ndarray:
+    """The outermost pixels of a mask that lie in the region."""
+    outline = mask & ~ndimage.binary_erosion(mask, border_value=1)
+    return outline if region is None else outline & region
+
+
 def _profile_lines(
-    smooth: np.ndarray, region: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters
+    smooth: np.ndarray, outline: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels on the region's edge and, in pixels per mm, the direction into it; both of shape (profile, 2)."""
-    points = np.argwhere(region & ~ndimage.binary_erosion(region, border_value=1))
+    """Pixels of the outline and, in pixels per mm, the direction across it; both of shape (profile, 2)."""
+    points = np.argwhere(outline)
     points = points[:: max(1, -(-len(points) // p.maximum_profiles))]
     slopes = np.stack([slope[tuple(points.T)] for slope in np.gradient(smooth, *pixel_size)], axis=1)
     steepness = np.linalg.norm(slopes, axis=1, keepdims=True)

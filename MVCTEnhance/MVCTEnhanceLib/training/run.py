@@ -16,8 +16,9 @@ import torch
 from .. import __version__
 from ..errors import Cancelled, DeviceError, InputError, MVCTEnhanceError
 from ..imageio import atomic_file
+from ..model.card import Plan
 from ..model.device import describe_device
-from ..model.package import Model, Plan, save_model
+from ..model.package import Model, save_model
 from ..model.translator import Translator
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import TrainingConfig

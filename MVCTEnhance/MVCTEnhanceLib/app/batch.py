@@ -1,0 +1,123 @@
+"""A cohort: every scan below a folder enhanced into another folder, with a summary of all."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from ..imageio.formats import WRITABLE
+from ..model.card import DEFAULT_MODEL, find_model, read_card
+from .batch_cases import find_cases
+from .batch_folder import SUMMARY, require_usable, working_in
+from .batch_run import BatchRun
+from .batch_search import require_folder
+from .batch_settings import Settings
+from .progress import Report
+
+FORMATS = (*(suffix.removeprefix(".") for suffix in WRITABLE), "dicom")
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """What the user asks for.
+
+    Args:
+        input: folder with the scans at any depth: DICOM series, volume files.
+        output: a new or empty folder apart from it; with `resume` also that of an earlier batch.
+        workers: cases at a time, each in a process of its own with the memory that it takes.
+        resume: keep what was finished with the same input, model and options; do the rest.
+        model, device: as in `EnhanceRequest`.
+        difference, report: whether each case gets a difference map and a report.
+        format: one of FORMATS for every scan; None for that of the input.
+    """
+
+    input: Path
+    output: Path
+    workers: int = 1
+    resume: bool = False
+    model: str | Path = DEFAULT_MODEL
+    device: str = "auto"
+    difference: bool = False
+    report: bool = False
+    format: str | None = None
+
+    def __post_init__(self):
+        if self.workers < 1:
+            raise InputError(f"{self.workers} workers can do nothing: take one or more.")
+        if self.format not in (None, *FORMATS):
+            raise InputError(f"'{self.format}' is no format that is written: choose one of {', '.join(FORMATS)}.")
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """Numbers of cases (`kept`, a part of `done`, were finished before), the seconds it took, and the table."""
+
+    cases: int
+    done: int
+    kept: int
+    failed: int
+    seconds: float
+    summary: Path
+
+
+def enhance_folder(
+    request: BatchRequest,
+    *,
+    report: Report = lambda event, **fields: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> BatchResult:
+    """Enhance every scan below a folder; a case that fails does not stop the others.
+
+    The output folder mirrors the input: a folder for each case, which appears when the case is finished, and
+    summary.csv, where each case has its row from the start.
+
+    Args:
+        report: called with an event's name and its fields; a case is told by its number only. "progress" of the stage
+            "batch" counts cases; "case" has case, cases, status (running, done, kept, failed), and what a running one
+            does (stage, and done and total of its slices).
+        cancelled: asked several times a second; the scans being worked on are then given up.
+
+    Raises:
+        MVCTEnhanceError: nothing could be started, or the summary could not be written.
+        Cancelled: `cancelled` said so; finished cases stay.
+    """
+    start = time.monotonic()
+    source, output = request.input.absolute(), request.output.absolute()
+    require_folder(source)
+    require_usable(output, source, resume=request.resume)
+    settings = _settings(request)
+    report("stage", stage="search")
+    cases = find_cases(source, report=report)
+    with working_in(output):
+        run = BatchRun(cases, source, output, settings, report)
+        run.run(request.workers, cancelled)
+    return BatchResult(
+        cases=len(cases),
+        done=run.count("done"),
+        kept=run.kept,
+        failed=run.count("failed"),
+        seconds=time.monotonic() - start,
+        summary=request.output / SUMMARY,
+    )
+
+
+def _settings(request: BatchRequest) -> Settings:
+    """Raises what is wrong with model and device once, not as the reason of each case."""
+    model = find_model(request.model)
+    read_card(model)
+    if request.device not in ("auto", "cpu"):  # which are always right, and torch takes its time
+        from ..model.device import choose_device
+
+        choose_device(request.device)
+    return Settings(
+        model=model.absolute(),
+        model_digest=hashlib.sha256(model.read_bytes()).hexdigest(),
+        device=request.device,
+        difference=request.difference,
+        report=request.report,
+        format=request.format,
+    )

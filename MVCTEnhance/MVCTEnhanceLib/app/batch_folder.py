@@ -1,0 +1,185 @@
+"""The output folder of a batch.
+
+Each case has a folder in it that appears when the case is finished: with the enhanced scan, the readouts, what else was
+asked for, and a note of what it was made of. Hidden folders are cases being worked on; batch.json keeps which case has
+which folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import OutputError
+from ..imageio import atomic_file
+from .batch_cases import Case
+from .batch_places import choose_places
+from .scans import require_permission
+
+SUMMARY = "summary.csv"
+PLAN = "batch.json"
+READOUTS = "readouts.json"
+NOTE = "done.json"
+PARTIAL = ".partial-"  # as the library names what is not complete
+
+
+def require_usable(output: Path, source: Path, *, resume: bool) -> None:
+    """Refuse an output folder that holds other things, could not be written, or lies in or around the input.
+
+    Raises:
+        OutputError: one of these.
+    """
+    ours, theirs = output.resolve(), source.resolve()
+    if ours == theirs or ours in theirs.parents or theirs in ours.parents:
+        raise OutputError(f"'{output}' lies in or around the input folder: choose a folder apart from it.")
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"'{output}' is a file: choose a new folder.")
+    require_permission(output / SUMMARY)
+    present = [path.name for path in output.iterdir()] if output.exists() else []
+    if resume:
+        present = [name for name in present if not name.startswith(PARTIAL)]  # killed before anything else was there
+    if present and not resume:
+        raise OutputError(f"The folder '{output}' is not empty: choose a new one, or go on with a batch by --resume.")
+    if present and PLAN not in present:
+        raise OutputError(f"The folder '{output}' holds no batch that could be resumed: choose a new or an empty one.")
+
+
+@contextmanager
+def working_in(output: Path) -> Iterator[None]:
+    """Make the folder, keep other batches out of it, and leave nothing half done in it.
+
+    Raises:
+        OutputError: another batch works in it, or it cannot be made.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"'{output}' cannot be made ({error.strerror}): choose another place.") from error
+    with _locked(output):
+        _remove_partial(output)
+        try:
+            yield
+        finally:
+            _remove_partial(output)
+
+
+def assign_places(output: Path, cases: Sequence[Case]) -> dict[str, Path]:
+    """The folder of each case by its key, stored before any case is run, so that it holds when the batch is resumed.
+
+    Raises:
+        OutputError: it cannot be stored.
+    """
+    stored = _read_json(output / PLAN).get("places", {})
+    places = choose_places(output, cases, before=stored, reserved=(SUMMARY, PLAN))
+    if places != stored:
+        _write_json(output / PLAN, {"format": 1, "places": places})
+    return {case.key: output / places[case.key] for case in cases}
+
+
+def finished(place: Path, made_of: dict[str, Any]) -> dict[str, Any] | None:
+    """The note of a case whose files are all there, made of this input with these settings; else None.
+
+    Its "readouts" are those of the case.
+    """
+    note = _read_json(place / NOTE)
+    if note.get("made_of") != made_of or any(_size(place / name) != size for name, size in note["files"].items()):
+        return None
+    readouts = _read_json(place / READOUTS)
+    return note | {"readouts": readouts} if readouts else None
+
+
+@contextmanager
+def staging(output: Path) -> Iterator[Path]:
+    """A new hidden folder in the output, removed in the end unless `put_in_place` has moved it."""
+    folder = output / f"{PARTIAL}{secrets.token_hex(6)}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def put_in_place(folder: Path, place: Path, note: dict[str, Any], readouts: dict[str, Any]) -> None:
+    """Turn a staging folder into the folder of a finished case, in the stead of an older result of the case.
+
+    Raises:
+        OutputError: there is something else in its place, or it cannot be written.
+        OSError: it cannot be moved.
+    """
+    if place.exists() and not (place / NOTE).is_file():
+        raise OutputError(f"'{place}' is no result of this batch and is left as it is: move it away, then --resume.")
+    _write_json(folder / READOUTS, readouts)
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+    _write_json(folder / NOTE, note | {"files": sizes})
+    place.parent.mkdir(parents=True, exist_ok=True)
+    old = folder.with_name(f"{folder.name}-old")
+    if place.exists():
+        place.rename(old)
+    try:
+        folder.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    with atomic_file(path) as partial:
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Empty where the file is not there or cannot be read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
+
+
+def _remove_partial(output: Path) -> None:
+    for path in output.glob(f"{PARTIAL}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """The system ends the lock with the process, however that ends."""
+    try:
+        handle = _lock(folder)
+    except (BlockingIOError, FileExistsError) as error:
+        raise OutputError(f"Another batch works in '{folder}': wait for its end, or choose another folder.") from error
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(folder: Path) -> int:
+    if os.name == "nt":  # folders cannot be locked there, but a file can go with its handle
+        return os.open(folder / ".lock", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_TEMPORARY)
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise
+    except OSError:  # some network disks have no locks
+        pass
+    return handle

@@ -1,0 +1,132 @@
+"""The wish to end, by a signal or because the program that asked for the work is gone: what is half written goes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+from .progress import Report
+
+EXIT_CANCELLED = 130
+CANCELLED = "Cancelled; every file that is there is complete."
+GRACE_S = 10.0  # for what runs to take notice; after it the process ends where it stands
+AGAIN_S = 0.05
+_IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
+
+
+class Interrupted(BaseException):
+    """The user's or system's wish to end: no handler of ordinary errors swallows it, so that partial outputs go.
+
+    Not KeyboardInterrupt, after which CPython may end with another exit code although it was handled.
+    """
+
+
+class Cancellation:
+    """Turns the signals to end into `Interrupted` in the main thread, once, and sees to it that it takes effect.
+
+    `asked` says whether there was one: a library may turn it into an error of its own on the way.
+
+    Args:
+        report: told of the end where no exception can be raised.
+    """
+
+    def __init__(self, report: Report):
+        self.asked = False
+        self._report = report
+        self._timer: threading.Timer | None = None
+        self._hook = sys.unraisablehook
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        self._hook, sys.unraisablehook = sys.unraisablehook, self._after_lost
+        _on_signals(self._interrupt)
+        try:
+            yield
+        finally:
+            sys.unraisablehook = self._hook
+            if self._timer:
+                self._timer.cancel()
+
+    def ask(self) -> None:
+        """As if SIGTERM came, from any thread."""
+        self._end_in_time()
+        _send()
+
+    def done(self) -> None:
+        """Signals change nothing any more until Python has ended, so that its exit code stays."""
+        _on_signals(signal.SIG_IGN)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._end_in_time()
+        if _is_importing(frame):
+            if not _of_atomic("WRITING", ()):
+                self._end_at_once()
+            _start_timer(AGAIN_S, _send)
+            return
+        _on_signals(lambda number, frame: None)  # timeout(1) and the impatient send several: removal goes on
+        raise Interrupted
+
+    def _end_at_once(self) -> None:
+        with suppress(Exception):  # a signal may come while the same stream is written to
+            self._report("error", message=CANCELLED)
+        _end_now()
+
+    def _end_in_time(self) -> None:
+        if not self.asked:
+            self.asked = True
+            self._timer = _start_timer(GRACE_S, _end_now)
+
+    def _after_lost(self, lost: Any) -> None:
+        """Raise it again where Python could not pass it on, as in a destructor."""
+        if isinstance(lost.exc_value, Interrupted):
+            _on_signals(self._interrupt)
+            _start_timer(AGAIN_S, _send)
+        else:
+            self._hook(lost)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported, where torch's C++ code aborts and others take it for an error of theirs."""
+    while frame and frame.f_code.co_filename != _IMPORT_SYSTEM:
+        frame = frame.f_back
+    return frame is not None
+
+
+def _on_signals(handler: Any) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as a shell has it for jobs in the background
+            signal.signal(number, handler)
+
+
+def _send() -> None:
+    """SIGTERM to the main thread; os.kill would end the process at once on Windows."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    else:
+        signal.raise_signal(signal.SIGTERM)
+
+
+def _start_timer(seconds: float, action: Any) -> threading.Timer:
+    timer = threading.Timer(seconds, action)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _of_atomic(name: str, otherwise: Any) -> Any:
+    """What of the module is there: it may be imported only now, which --help must not wait for."""
+    return getattr(sys.modules.get("MVCTEnhanceLib.imageio.atomic"), name, otherwise)
+
+
+def _end_now() -> None:
+    """For work that takes no notice, such as a network drive that hangs; nothing here may wait for a lock."""
+    _of_atomic("remove_partials", lambda: None)()
+    with suppress(OSError):
+        os.write(2, f"mvct-enhance: {CANCELLED}\n".encode())
+    os._exit(EXIT_CANCELLED)

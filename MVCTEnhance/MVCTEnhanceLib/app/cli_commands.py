@@ -1,0 +1,130 @@
+"""What each command of `mvct-enhance` does: its options turned into one call of the library, whose result comes back.
+
+What a command needs is imported when it runs, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .progress import Report
+
+Result = dict[str, Any]
+
+
+def enhance(options: argparse.Namespace, report: Report) -> Result:
+    from .enhance import DEFAULT_MODEL, EnhanceRequest
+    from .enhance import enhance as run
+
+    request = EnhanceRequest(
+        input=options.input,
+        output=options.output,
+        model=options.model or DEFAULT_MODEL,
+        device=options.device,
+        difference=options.difference,
+        report=options.report,
+        series_uid=options.series_uid,
+        kvct=options.kvct,
+        cycle_error=options.cycle_error,
+        region=options.region,
+    )
+    return run(request, report=report).readouts
+
+
+def batch(options: argparse.Namespace, report: Report) -> Result:
+    from dataclasses import asdict
+
+    from ..model.card import DEFAULT_MODEL
+    from .batch import BatchRequest, enhance_folder
+
+    request = BatchRequest(
+        input=options.input,
+        output=options.output,
+        workers=options.workers,
+        resume=options.resume,
+        model=options.model or DEFAULT_MODEL,
+        device=options.device,
+        difference=options.difference,
+        report=options.report,
+        format=options.format,
+    )
+    result = enhance_folder(request, report=report)
+    failure = {"failure": f"{result.failed} of {result.cases} cases failed: the reasons are in {result.summary.name}."}
+    return asdict(result) | {"summary": result.summary.name} | (failure if result.failed else {})
+
+
+def evaluate(options: argparse.Namespace, report: Report) -> Result:
+    from .evaluate import evaluate_files
+
+    return evaluate_files(
+        options.mvct,
+        options.enhanced,
+        kvct_path=options.kvct,
+        truth_path=options.truth,
+        region_path=options.region,
+        report=report,
+    )
+
+
+def report_again(options: argparse.Namespace, report: Report) -> Result:
+    from .report_again import ReportRequest, write_report_again
+
+    request = ReportRequest(options.mvct, options.enhanced, options.readouts, options.output, options.model)
+    return write_report_again(request, report=report)
+
+
+def dicom(options: argparse.Namespace, report: Report) -> Result:
+    from .dicom import DicomRequest, write_derived_series
+
+    texts = {name: getattr(options, name) for name in ("description", "derivation") if getattr(options, name)}
+    request = DicomRequest(options.scan, options.output, options.source, options.series_uid, **texts)
+    return write_derived_series(request, report=report)
+
+
+def devices(options: argparse.Namespace, report: Report) -> Result:
+    from ..model.device import describe_device, list_devices
+
+    return {"devices": [{"device": str(device), "name": describe_device(device)} for device in list_devices()]}
+
+
+def models(options: argparse.Namespace, report: Report) -> Result:
+    from ..model.card import DEFAULT_MODEL, installed_models, read_card
+
+    models = {}
+    for name, path in installed_models().items():
+        plan, card = read_card(path)
+        models[name] = {"preset": plan.preset, "spacing_mm": plan.spacing_mm, "card": card}
+    return {"default": DEFAULT_MODEL, "models": models}
+
+
+def simulate(options: argparse.Namespace, report: Report) -> Result:
+    from ..physics.mvct import MVCTSettings
+    from .simulate import simulate_file
+
+    settings = MVCTSettings(seed=options.seed)
+    return simulate_file(options.kvct, options.output, settings=settings, device=options.device, report=report)
+
+
+def train(options: argparse.Namespace, report: Report) -> Result:
+    from ..model.device import choose_device, describe_device
+    from ..training.config import read_config
+    from ..training.run import train as run
+
+    config, device = read_config(options.config), choose_device(options.device)
+    report("device", device=str(device), name=describe_device(device))
+    model = run(config, options.output, device=device, report=report)
+    return {"model": str(model)}
+
+
+def phantom(options: argparse.Namespace, report: Report) -> Result:
+    from .phantom import write_phantom
+
+    return write_phantom(options.output, device=options.device, report=report)
+
+
+def demo(options: argparse.Namespace, report: Report) -> Result:
+    from .demo import run_demo
+
+    readouts = run_demo(options.output, device=options.device, report=report)
+    return readouts | {"report": str((options.output / "report" / "report.html").absolute())}

@@ -1,0 +1,59 @@
+"""What a person sees of a command's result on the terminal."""
+
+from __future__ import annotations
+
+from .cli_commands import Result
+from .verdicts import not_as_expected
+
+
+def show_nothing(result: Result) -> None:
+    """For a command whose result is in its output."""
+
+
+def show_readouts(readouts: Result) -> None:
+    """The means and SDs of all readouts, a line each."""
+    for group in ("mvct", "enhanced", "planning_ct", "comparison", "truth"):
+        for name, readout in _flat(readouts.get(group, {})):
+            if readout["mean"] is not None:
+                spread = "" if readout["sd"] is None else f" ± {readout['sd']:.3g}"
+                unit = "" if readout["unit"] == "1" else f" {readout['unit']}"
+                print(f"{group:12} {name:22} {readout['mean']:.4g}{spread}{unit}")
+    for group, name, verdict, reason in not_as_expected(readouts.get("verdicts", {})):
+        print(f"{group:12} {name:22} {verdict}: {reason}")
+
+
+def _flat(group: Result, prefix: str = "") -> list[tuple[str, Result]]:
+    rows = []
+    for name, entry in group.items():
+        if "per_slice" in entry:
+            rows.append((prefix + name, entry))
+        elif all(isinstance(part, dict) for part in entry.values()):
+            rows += _flat(entry, f"{prefix}{name} ")
+    return rows
+
+
+def show_batch(result: Result) -> None:
+    before = f" ({result['kept']} of them before)" if result["kept"] else ""
+    print(f"{result['done']} of {result['cases']} cases are done{before}, see {result['summary']} in the output folder")
+
+
+def show_models(result: Result) -> None:
+    for name, model in result["models"].items():
+        print(f"{name}{' (default)' if name == result['default'] else ''}")
+        print(f"  preset {model['preset']}, {model['spacing_mm']} mm pixels")
+        print(f"  {model['card'].get('intended_use', '')}")
+
+
+def show_devices(result: Result) -> None:
+    """A line each, the one that "auto" takes first."""
+    for device in result["devices"]:
+        print(f"{device['device']:8} {device['name']}")
+
+
+def show_model(result: Result) -> None:
+    print(f"The best model is {result['model']}")
+
+
+def show_demo(result: Result) -> None:
+    show_readouts(result)
+    print(f"\nThe report is {result['report']}")

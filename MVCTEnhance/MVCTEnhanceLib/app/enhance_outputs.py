@@ -1,0 +1,87 @@
+"""What an enhancement writes, and where it may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import __version__
+from ..errors import OutputError
+from ..imageio import Volume
+from .scans import require_permission, require_writable, write_scan
+
+if TYPE_CHECKING:
+    from .enhance import Enhanced, EnhanceRequest
+
+
+def require_outputs(request: EnhanceRequest) -> None:
+    """Refuse outputs that could not be written, or would replace each other or a scan that was given."""
+    sources = [path for path in (request.input, request.kvct, request.region) if path]
+    scans = [path for path in (request.output, request.difference, request.cycle_error) if path]
+    for path in scans:
+        require_writable(path, *sources)
+    if request.report:
+        require_permission(request.report / "report.html")
+    outputs = [path.resolve() for path in (*scans, request.report) if path]
+    for path, other in permutations(outputs, 2):
+        # The folder of a report may hold the rest, that of a DICOM series holds nothing else.
+        if path == other or (path in other.parents and path in outputs[: len(scans)]):
+            raise OutputError(f"'{other}' lies in the place of another output: give each a place of its own.")
+
+
+def difference_map(mvct: Volume, enhanced: Volume) -> Volume:
+    """enhanced - MVCT in HU, clipped to int16."""
+    return _rounded(mvct, np.subtract(enhanced.array, mvct.array, dtype=np.float32))
+
+
+def cycle_error_map(mvct: Volume, back: Volume) -> Volume:
+    """|back - MVCT| in HU, clipped to int16, where `back` is the enhanced scan turned into an MVCT again."""
+    return _rounded(mvct, np.abs(np.subtract(back.array, mvct.array, dtype=np.float32)))
+
+
+def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
+    """Write everything that was asked for.
+
+    Raises:
+        OutputError: something cannot be written; each output is either complete or not there.
+    """
+    made_by = f"MVCTEnhance {__version__}, model {model_card.get('name', 'unnamed')}"
+    write_scan(
+        result.enhanced,
+        request.output,
+        description="MVCT enhanced (MVCTEnhance)",
+        derivation=f"MVCT enhanced to kVCT-like quality by {made_by}",
+    )
+    if request.difference:
+        write_scan(
+            difference_map(result.mvct, result.enhanced),
+            request.difference,
+            description="MVCT enhanced - MVCT, difference in HU",
+            derivation=f"Difference enhanced - MVCT, by {made_by}",
+        )
+    if request.cycle_error:
+        write_scan(
+            result.cycle_error,
+            request.cycle_error,
+            description="MVCT cycle error in HU",
+            derivation=f"Absolute difference of the MVCT and of what the enhanced scan turns back into, by {made_by}",
+        )
+    if request.report:
+        from .report import write_report
+
+        write_report(
+            request.report,
+            mvct=result.mvct,
+            enhanced=result.enhanced,
+            readouts=result.readouts,
+            model_card=model_card,
+            warnings=result.warnings,
+        )
+
+
+def _rounded(mvct: Volume, values: np.ndarray) -> Volume:
+    limits = np.iinfo(np.int16)
+    return mvct.with_array(np.rint(values).clip(limits.min, limits.max).astype(np.int16))

@@ -1,0 +1,126 @@
+"""The report of an enhancement from its scans and readouts, which are there already."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, ModelError, OutputError
+from ..model.card import find_model, read_card
+from .evaluate import read_pair
+from .progress import Report
+from .report import write_report
+from .scans import require_permission
+
+FILES = ("report.html", "readouts.json", "readouts.csv")
+GROUPS = ("mvct", "enhanced", "comparison", "parameters")
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """What the user asks for.
+
+    Args:
+        mvct, enhanced: the scans, before and after.
+        readouts: JSON file with their readouts, as `enhance` gives them.
+        output: folder for report.html, readouts.json and readouts.csv.
+        model: the model's name or file; None for the installed one of the readouts.
+    """
+
+    mvct: Path
+    enhanced: Path
+    readouts: Path
+    output: Path
+    model: str | Path | None = None
+
+
+def write_report_again(request: ReportRequest, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
+    """Write the report without measuring anything again.
+
+    Returns:
+        files: the names of the files in the folder; warnings, of this report's making.
+
+    Raises:
+        InputError: a scan or the readouts cannot be read, or they do not belong together.
+        ModelError: the model that was asked for is none.
+        OutputError: a file cannot be written, or would replace an input.
+    """
+    _require_output(request)
+    report("stage", stage="read")
+    readouts = read_readouts(request.readouts)
+    mvct, enhanced = read_pair(request.mvct, request.enhanced)
+    try:
+        _require_slices(readouts, len(mvct.array), request)
+        card, warnings = _model_card(request, readouts)
+        for message in warnings:
+            report("warning", message=message)
+        report("stage", stage="write")
+        write_report(
+            request.output,
+            mvct=mvct,
+            enhanced=enhanced,
+            readouts=readouts,
+            model_card=card,
+            warnings=readouts.get("warnings", []),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _no_readouts(request.readouts) from error
+    return {"files": list(FILES), "warnings": warnings}
+
+
+def read_readouts(path: Path) -> dict[str, Any]:
+    """The readouts of an enhancement: those of its report's readouts.json, or its result event.
+
+    Raises:
+        InputError: the file cannot be read or holds something else.
+    """
+    try:
+        readouts = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read ({error.strerror}): check the path and its permissions.") from error
+    except ValueError as error:
+        raise InputError(f"'{path}' is no JSON file or is cut: give the readouts.json of a report.") from error
+    if not isinstance(readouts, dict) or not all(isinstance(readouts.get(name), dict) for name in GROUPS):
+        raise _no_readouts(path)
+    readouts.pop("event", None)
+    return readouts
+
+
+def _no_readouts(path: Path) -> InputError:
+    return InputError(f"'{path}' holds no readouts of an enhancement: give the readouts.json of a report.")
+
+
+def _require_output(request: ReportRequest) -> None:
+    inputs = [path.resolve() for path in (request.mvct, request.enhanced, request.readouts)]
+    for name in FILES:
+        place = request.output / name
+        require_permission(place)
+        if place.resolve() in inputs:
+            raise OutputError(f"'{place}' is an input itself, which is never overwritten: choose another folder.")
+
+
+def _require_slices(readouts: dict[str, Any], slices: int, request: ReportRequest) -> None:
+    measured = {len(readouts[name]["nselfssim"]["per_slice"]) for name in ("mvct", "enhanced")}
+    if measured != {slices}:
+        raise InputError(
+            f"'{request.readouts}' holds readouts of {max(measured)} slices, but '{request.mvct}' has {slices}: give "
+            "the readouts of this scan."
+        )
+
+
+def _model_card(request: ReportRequest, readouts: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The card of the model asked for or of the one that the readouts name, which must be the very same."""
+    if request.model:
+        return read_card(find_model(request.model))[1], []
+    told = readouts.get("model") or {}
+    try:
+        card = read_card(find_model(told.get("name", "")))[1]
+    except ModelError:
+        card = None
+    if card is not None and all(card.get(key) == told.get(key) for key in ("version", "seed")):
+        return card, []
+    return told, [
+        "The card of the model is not among the installed ones: name the model's file to have it in the report."
+    ]

@@ -1,0 +1,142 @@
+"""The scans in the report: slices of MVCT, enhanced scan and difference, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from html import escape
+
+import numpy as np
+
+from ..imageio.volume import Volume
+from ..quality.body import body_mask
+from .report_html import image
+from .report_pictures import DIFFERENCE_COLOURS, difference_png, grey_png
+
+_SLICES_FOR_SECTIONS = 9
+_MARGIN_MM = 15.0
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """How the pictures look.
+
+    Args:
+        window: width of the grey window in HU.
+        level: its centre in HU.
+        difference: HU at which the difference map is fully blue or red.
+        slices: how many axial slices are shown.
+    """
+
+    window: float = 400.0
+    level: float = 40.0
+    difference: float = 200.0
+    slices: int = 4
+
+
+def pictures(mvct: Volume, enhanced: Volume, readouts: Mapping, options: ReportOptions) -> str:
+    """Axial slices spread over the body and, where there are enough slices, a coronal and a sagittal section."""
+    rows = [
+        _picture_row(name, pair, size_mm, options)
+        for name, pair, size_mm in _sections(mvct, enhanced, readouts, options)
+    ]
+    low, high = options.level - options.window / 2, options.level + options.window / 2
+    return "\n".join(
+        [
+            "<section><h2>MVCT, enhanced and difference</h2>",
+            f'<p class="note">Grey from {low:g} to {high:g} HU in both scans (W {options.window:g}, '
+            f"L {options.level:g}); cut to the body and {_MARGIN_MM:g} mm around it. Difference: enhanced - MVCT.</p>",
+            *rows,
+            "</section>",
+        ]
+    )
+
+
+def _sections(
+    mvct: Volume, enhanced: Volume, readouts: Mapping, options: ReportOptions
+) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray], tuple[float, float]]]:
+    """Name, the two scans (row, column) and size (width, height) in mm of what is shown, one after the other."""
+    volumes = [_upright(volume) for volume in (mvct, enhanced)]
+    shown = _shown_slices(readouts, options.slices)
+    pixel_size = (mvct.spacing[1], mvct.spacing[0])
+    rows, columns = _around_body(volumes[0][shown], pixel_size)
+    for k in shown:
+        yield (
+            f"Axial, slice {k}",
+            tuple(volume[k, rows, columns] for volume in volumes),
+            _size_mm(rows, columns, pixel_size),
+        )
+    count = len(mvct.array)
+    if count < _SLICES_FOR_SECTIONS:
+        return
+    slices = slice(None, None, -1 if mvct.direction[2, 2] > 0 else 1)
+    j, i = (rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2
+    height = count * mvct.spacing[2]
+    yield (
+        "Coronal, middle",
+        tuple(volume[slices, j, columns] for volume in volumes),
+        ((columns.stop - columns.start) * mvct.spacing[0], height),
+    )
+    yield (
+        "Sagittal, middle",
+        tuple(volume[slices, rows, i] for volume in volumes),
+        ((rows.stop - rows.start) * mvct.spacing[1], height),
+    )
+
+
+def _upright(volume: Volume) -> np.ndarray:
+    """A view of the voxels with the patient's left to the right and the back below, as CT is read."""
+    flips = [1 if volume.direction[axis, axis] >= 0 else -1 for axis in (0, 1)]
+    return volume.array[:, :: flips[1], :: flips[0]]
+
+
+def _shown_slices(readouts: Mapping, wanted: int) -> list[int]:
+    """Slices spread evenly over those that show a body (NSelfSSIM has a value in every one of them)."""
+    values = readouts["mvct"]["nselfssim"]["per_slice"]
+    with_body = [k for k, value in enumerate(values) if value is not None] or list(range(len(values)))
+    places = np.linspace(0, len(with_body), min(wanted, len(with_body)), endpoint=False)
+    half_step = len(with_body) / len(places) / 2
+    return [with_body[int(place + half_step)] for place in places]
+
+
+def _around_body(images: np.ndarray, pixel_size: tuple[float, float]) -> tuple[slice, slice]:
+    """Rows and columns that hold the body in all these slices, with a margin; everything where there is none."""
+    body = np.any([body_mask(image, pixel_size=pixel_size) for image in images], axis=0)
+    if not body.any():
+        return slice(0, body.shape[0]), slice(0, body.shape[1])
+    sides = []
+    for axis in (0, 1):
+        found = np.flatnonzero(body.any(axis=1 - axis))
+        margin = round(_MARGIN_MM / pixel_size[axis])
+        sides.append(slice(max(0, int(found[0]) - margin), min(body.shape[axis], int(found[-1]) + 1 + margin)))
+    return sides[0], sides[1]
+
+
+def _size_mm(rows: slice, columns: slice, pixel_size: tuple[float, float]) -> tuple[float, float]:
+    return (columns.stop - columns.start) * pixel_size[1], (rows.stop - rows.start) * pixel_size[0]
+
+
+def _picture_row(
+    name: str, pair: tuple[np.ndarray, np.ndarray], size_mm: tuple[float, float], options: ReportOptions
+) -> str:
+    before, after = pair
+    grey = {"window": options.window, "level": options.level}
+    difference = difference_png(after.astype(np.float32) - before, limit=options.difference)
+    panels = {
+        "MVCT": (grey_png(before, **grey), "MVCT"),
+        "Enhanced": (grey_png(after, **grey), "Enhanced"),
+        "Difference": (difference, _colour_bar(options.difference)),
+    }
+    shape = f"aspect-ratio: {size_mm[0]:.4g} / {size_mm[1]:.4g}"
+    figures = "".join(
+        f"<figure>{image(png, alt=f'{panel}: {name}', style=shape)}<figcaption>{caption}</figcaption></figure>"
+        for panel, (png, caption) in panels.items()
+    )
+    return f'<div class="row"><h3>{escape(name)}</h3><div class="panels">{figures}</div></div>'
+
+
+def _colour_bar(limit: float) -> str:
+    return (
+        f'<div class="bar"><div style="background: linear-gradient(to right, {", ".join(DIFFERENCE_COLOURS)})"></div>'
+        f"<span>-{limit:g} HU</span><span>Difference</span><span>+{limit:g} HU</span></div>"
+    )

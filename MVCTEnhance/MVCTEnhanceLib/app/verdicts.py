@@ -1,0 +1,110 @@
+"""How far each readout can be trusted: a verdict in plain words, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .tables import DISTANCE, leaves
+from .verdict_ranges import Finding, expectation, in_range, is_field
+from .verdict_rules import against_mvct, against_planning_ct, distance_to_planning_ct, standing_out
+
+AS_EXPECTED = "as expected"
+LOOK_CLOSER = "look closer"
+DO_NOT_TRUST = "do not trust"
+VERDICTS = (AS_EXPECTED, LOOK_CLOSER, DO_NOT_TRUST)
+GROUPS = ("mvct", "enhanced", "planning_ct", "comparison")
+OF_THE_FIELD = ("dig", "dig_scaled")  # means over the whole slice: the more air, the lower
+OF_WHOLE_SLICES = (*OF_THE_FIELD, "air_agreement")  # of a region, they are over other pixels
+
+Verdicts = dict[str, dict[str, dict[str, str]]]
+
+
+def judge(readouts: Mapping[str, Any], card: Mapping[str, Any]) -> Verdicts:
+    """Verdicts on the readouts of one enhancement, JSON-serialisable.
+
+    A value that could not be measured, or that the card has no range for, is to be looked at.
+
+    Args:
+        readouts: what `Readouts.to_dict` gives.
+        card: of the model. `card["expected"]` holds for each group and readout the ranges "expected" and "trusted",
+            each [lowest, highest] with null for an open side; its groups "enhanced_to_mvct" and
+            "enhanced_to_planning_ct" hold those of the enhanced scan's values as a part of the other's.
+
+    Returns:
+        for each group (mvct, enhanced, planning_ct, comparison) and readout (those of HU bias by tissue):
+        {"verdict": AS_EXPECTED, LOOK_CLOSER or DO_NOT_TRUST, "reason": a sentence or more}.
+    """
+    verdicts = {
+        group: {name: _verdict(_findings(readouts, card, group, name)) for name in leaves(readouts[group])}
+        for group in GROUPS
+        if group in readouts
+    }
+    distance = readouts["comparison"].get(DISTANCE)
+    if distance:
+        finding = distance_to_planning_ct(distance, expectation(card, "comparison", DISTANCE))
+        verdicts["comparison"][DISTANCE] = _verdict([finding])
+    return verdicts
+
+
+def not_as_expected(verdicts: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
+    """(group, readout, verdict, reason) of all that is to be looked at, the gravest first."""
+    rows = [
+        (group, name, entry["verdict"], entry["reason"])
+        for group, entries in verdicts.items()
+        for name, entry in entries.items()
+        if entry["verdict"] != AS_EXPECTED
+    ]
+    return sorted(rows, key=lambda row: -VERDICTS.index(row[2]))
+
+
+def _findings(readouts: Mapping[str, Any], card: Mapping[str, Any], group: str, name: str) -> list[Finding]:
+    readout = leaves(readouts[group])[name]
+    if readout["mean"] is None:
+        return [Finding(1, "It could not be measured: no slice shows what it takes.")]
+    wanted, obstacle = expectation(card, group, name), _obstacle(readouts["parameters"], card, name)
+    if wanted is None or obstacle:
+        in_itself = Finding(1, obstacle or "The model's card does not say what value to expect.")
+    else:
+        in_itself = in_range(readout, name, wanted)
+    if group == "comparison":
+        return [in_itself, standing_out(name, readout["per_slice"])]
+    if group != "enhanced":
+        return [in_itself]
+    against = against_mvct(name, readouts["mvct"][name], readout, expectation(card, "enhanced_to_mvct", name))
+    aim = _against_aim(readouts, card, name)
+    if aim and not aim.level and in_itself.level:
+        # The planning CT shows what this patient's anatomy gives, which is nearer than what others gave.
+        in_itself = Finding(in_itself.level - 1, in_itself.text)
+    return [in_itself, against, *([aim] if aim else [])]
+
+
+def _obstacle(parameters: Mapping[str, Any], card: Mapping[str, Any], name: str) -> str:
+    """Why the card's range does not hold for this readout."""
+    if name in OF_WHOLE_SLICES and "region" in parameters:
+        return "The model's card knows whole slices only, so what to expect in a region is not known."
+    field, trained = parameters.get("field_of_view_mm"), (card.get("trained_on") or {}).get("field_of_view_mm")
+    if name in OF_THE_FIELD and field and trained and not is_field(field, trained):
+        return (
+            "It is a mean over the whole slice, and the model's card knows it for another field of view: look in the "
+            "difference map for structure that was invented or lost."
+        )
+    return ""
+
+
+def _against_aim(readouts: Mapping[str, Any], card: Mapping[str, Any], name: str) -> Finding | None:
+    """The enhanced scan's value against the planning CT's; None where there is nothing to aim at."""
+    if name == "nselfssim" and DISTANCE in readouts["comparison"]:
+        wanted = expectation(card, "comparison", DISTANCE)
+        return distance_to_planning_ct(readouts["comparison"][DISTANCE], wanted)
+    wanted = expectation(card, "enhanced_to_planning_ct", name)
+    aim = readouts.get("planning_ct", {}).get(name)
+    return against_planning_ct(readouts["enhanced"][name], aim, wanted) if aim and wanted else None
+
+
+def _verdict(findings: Iterable[Finding]) -> dict[str, str]:
+    """The gravest of the findings; only findings of doubt are told where there are any, the gravest first."""
+    ordered = sorted(findings, key=lambda finding: -finding.level)
+    worst = ordered[0].level
+    told = [finding.text for finding in ordered if finding.text and (finding.level or not worst)]
+    return {"verdict": VERDICTS[worst], "reason": " ".join(told)}

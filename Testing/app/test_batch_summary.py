@@ -1,0 +1,85 @@
+"""The table of a batch."""
+
+import csv
+
+import pytest
+from MVCTEnhanceLib.app.batch_summary import COLUMNS, MEANS, Row, values_of, write_summary
+from MVCTEnhanceLib.app.evaluate import measure
+from MVCTEnhanceLib.app.tables import leaves
+
+
+@pytest.fixture(scope="module")
+def readouts(mvct):
+    enhanced = mvct.with_array(mvct.array // 2)
+    measured = measure(mvct, enhanced, report=lambda event, **fields: None)
+    return measured | {
+        "warnings": ["one", "two"],
+        "verdicts": {
+            "mvct": {"noise_hu": {"verdict": "as expected", "reason": "."}},
+            "enhanced": {
+                "noise_hu": {"verdict": "look closer", "reason": "."},
+                "nselfssim": {"verdict": "look closer", "reason": "."},
+            },
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def mvct():
+    import numpy as np
+    from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+
+    phantom = head_neck_phantom(slices=2, shape=(96, 96), spacing_mm=(2.0, 2.0, 6.0))
+    noise = np.random.default_rng(5).normal(0, 30, phantom.array.shape)
+    return phantom.with_array(np.rint(phantom.array + noise).astype(np.int16))
+
+
+def read(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_readout_has_a_column(readouts):
+    measured = {
+        name.rpartition(".")[2] for group in ("mvct", "enhanced", "comparison") for name in leaves(readouts[group])
+    }
+    assert {name.rpartition(".")[2] for name in MEANS} == measured
+
+
+def test_values_are_the_means_and_counts(readouts):
+    values = values_of(readouts)
+    assert float(values["mvct.noise_hu"]) == pytest.approx(readouts["mvct"]["noise_hu"]["mean"], rel=1e-5)
+    bone = readouts["comparison"]["hu_bias"]["bone"]["mean"]
+    assert float(values["comparison.hu_bias.bone"]) == pytest.approx(bone, rel=1e-5)
+    assert values["slices"] == "2" and values["warnings"] == "2"
+    assert (values["as_expected"], values["look_closer"], values["do_not_trust"]) == ("1", "2", "0")
+    assert set(values) <= set(COLUMNS)
+
+
+def test_what_was_not_measured_is_empty(readouts, tmp_path):
+    nothing = {"mean": None, "per_slice": [None, None]}
+    partly = readouts | {"mvct": readouts["mvct"] | {"nselfssim": nothing}}
+    del partly["verdicts"]
+    write_summary(tmp_path / "s.csv", [Row("a", "done", values=values_of(partly))])
+    (row,) = read(tmp_path / "s.csv")
+    assert row["mvct.nselfssim"] == row["as_expected"] == ""
+    assert float(row["mvct.noise_hu"]) > 0
+
+
+def test_table_has_one_row_a_case_with_all_columns(tmp_path):
+    rows = [
+        Row('a,"quoted"\n.nrrd', "failed", "No, it could not.", 1.25),
+        Row("b", "done", seconds=3, output="b", values={"slices": "4"}),
+        Row("c"),
+    ]
+    write_summary(tmp_path / "s.csv", rows)
+    table = read(tmp_path / "s.csv")
+    assert list(table[0]) == list(COLUMNS)
+    assert [row["case"] for row in table] == ['a,"quoted"\n.nrrd', "b", "c"]
+    assert [row["status"] for row in table] == ["failed", "done", "waiting"]
+    assert (table[0]["reason"], table[0]["seconds"], table[1]["slices"]) == ("No, it could not.", "1.2", "4")
+
+
+def test_file_name_that_is_no_text_is_no_error(tmp_path):
+    write_summary(tmp_path / "s.csv", [Row("sc\udcffn.nrrd")])
+    assert read(tmp_path / "s.csv")[0]["case"] == "sc\\udcffn.nrrd"

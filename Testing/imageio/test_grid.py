@@ -1,0 +1,60 @@
+"""The same voxels in another order are found by where they lie; SimpleITK turns them here."""
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from MVCTEnhanceLib.imageio import Volume
+from MVCTEnhanceLib.imageio.grid import in_order_of, is_same_grid
+from MVCTEnhanceLib.imageio.itk import to_itk
+
+OBLIQUE = np.array(sitk.Euler3DTransform((0, 0, 0), 0.2, -0.3, 0.4).GetMatrix()).reshape(3, 3)
+
+
+@pytest.fixture
+def scan() -> Volume:
+    array = np.random.default_rng(1).integers(-1000, 1000, (3, 4, 5)).astype(np.int16)
+    return Volume(array, (0.8, 0.9, 3.0), (-7.0, 20.0, 300.0), OBLIQUE)
+
+
+def from_itk(image: sitk.Image) -> Volume:
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    return Volume(sitk.GetArrayFromImage(image), image.GetSpacing(), image.GetOrigin(), direction)
+
+
+@pytest.mark.parametrize("flips", list(product([False, True], repeat=3)))
+@pytest.mark.parametrize("axes", list(permutations(range(3))))
+def test_swapped_and_reversed_axes_come_back(scan, axes, flips):
+    turned = from_itk(sitk.Flip(sitk.PermuteAxes(to_itk(scan), axes), flips))
+    found = in_order_of(turned, scan)
+    np.testing.assert_array_equal(found.array, scan.array)
+    assert is_same_grid(found, scan)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spacing": (0.8, 0.9, 3.1)},
+        {"origin": (-7.0, 20.0, 303.0)},
+        {"direction": OBLIQUE @ np.diag([1.0, 1.0, -1.0])},
+        {"direction": np.eye(3)},
+        {"array": np.zeros((2, 4, 5), np.int16)},
+        {"array": np.zeros((3, 5, 4), np.int16)},
+    ],
+)
+def test_other_voxels_are_none(scan, change):
+    base = {"array": scan.array, "spacing": scan.spacing, "origin": scan.origin, "direction": scan.direction}
+    assert in_order_of(Volume(**(base | change)), scan) is None
+
+
+def test_rounded_geometry_is_the_same(scan):
+    rounded = Volume(scan.array, scan.spacing, (-7.004, 20.003, 299.998), np.round(OBLIQUE, 5))
+    assert in_order_of(rounded, scan) is not None
+
+
+def test_single_slices_are_compared_by_their_place(scan):
+    one = Volume(scan.array[:1], scan.spacing, scan.origin, scan.direction)
+    thick = Volume(scan.array[:1], (0.8, 0.9, 5.0), scan.origin, scan.direction)
+    assert in_order_of(thick, one) is not None
+    assert in_order_of(one, scan) is None
