@@ -1,15 +1,21 @@
-"""The scripted module that 3D Slicer loads: it brings MVCTEnhanceLib into Slicer and says how to use it."""
+"""The scripted module that 3D Slicer loads: its name and help, parameters, panel, logic and self-test."""
 
+import sys
 from pathlib import Path
+from typing import Annotated, Union
 
-import qt
+import slicer
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTextNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
+from slicer.util import VTKObservationMixin
 
 
 class MVCTEnhance(ScriptedLoadableModule):
@@ -19,43 +25,173 @@ class MVCTEnhance(ScriptedLoadableModule):
         super().__init__(parent)
         self.parent.title = _("MVCT Enhance")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Radiotherapy")]
-        self.parent.dependencies = []
         self.parent.contributors = ["MVCTEnhance contributors"]
         self.parent.helpText = _(
-            "Converts megavoltage CT (MVCT) of TomoTherapy units to the image quality of kilovoltage CT. "
-            "This version works from the command line and from Python; the panel says how."
+            "Converts megavoltage CT (MVCT) of TomoTherapy units to the image quality of kilovoltage CT, with a "
+            "difference map and readouts of how far to trust it.<ol>"
+            "<li>Choose the MVCT, and the planning CT if you have it.</li>"
+            "<li>Press Apply. The first time, missing Python packages are installed after one question.</li>"
+            "<li>Read the readouts: each value has a verdict, and its tool tip says why.</li>"
+            "<li>Press 'Review layout' to compare both scans; a click on the chart jumps to that slice.</li>"
+            "<li>Export the result as DICOM, CSV or HTML.</li></ol>"
+            "For research only; not a medical device. Sample data: 'MVCT phantom' in the module Sample Data."
         )
-        self.parent.acknowledgementText = _(
-            "The method follows S. Ozaki, S. Kaji et al., Medical Physics 49(6), 2022 (arXiv 2107.05238)."
-        )
+        self.parent.acknowledgementText = _("Method: S. Ozaki, S. Kaji et al., Medical Physics 49(6), 2022.")
+        slicer.app.connect("startupCompleted()", registerSampleData)
 
 
-class MVCTEnhanceWidget(ScriptedLoadableModuleWidget):
-    """Panel that tells how to run the conversion."""
+def registerSampleData():
+    """Offer the phantom in the module Sample Data."""
+    from MVCTEnhanceLib.slicerui import sample_data
+
+    sample_data.register()
+
+
+@parameterNodeWrapper
+class MVCTEnhanceParameterNode:
+    """What the user chose; it is saved with the scene.
+
+    allItems: every item of the sequence that the MVCT shows. region, segmentID: where the readouts are measured.
+    model: name of an installed model or path of a file, "" for the default. device: "auto", "cpu", "cuda:n" or "mps".
+    readouts: those of the enhanced scan. chartReadout: what the chart shows. fade: 0 MVCT to 1 enhanced.
+    differenceWindow: HU of the full colours. wheelFolder: to install packages from.
+    """
+
+    mvct: vtkMRMLScalarVolumeNode
+    allItems: bool = False
+    planningCT: vtkMRMLScalarVolumeNode
+    region: Union[vtkMRMLSegmentationNode, vtkMRMLMarkupsROINode, None]  # noqa: UP007 (the form that every Slicer takes)
+    segmentID: str = ""
+    model: str = ""
+    device: str = "auto"
+    enhanced: vtkMRMLScalarVolumeNode
+    difference: vtkMRMLScalarVolumeNode
+    cycleError: vtkMRMLScalarVolumeNode
+    makeCycleError: bool = False
+    readouts: vtkMRMLTextNode
+    chartReadout: str = "nselfssim"
+    fade: Annotated[float, WithinRange(0.0, 1.0)] = 1.0
+    differenceWindow: Annotated[float, WithinRange(10.0, 2000.0)] = 300.0
+    exportFolder: Path = Path()
+    wheelFolder: Path = Path()
+
+
+class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel's place in the application; what it does is in MVCTEnhanceLib.slicerui.panel."""
+
+    def __init__(self, parent=None):
+        self.logic = self.panel = self.ui = self._parameterNode = self._guiTag = None
+        VTKObservationMixin.__init__(self)
+        ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self):
+        from MVCTEnhanceLib.slicerui.panel import Panel
+
         super().setup()
-        guide = qt.QLabel(
-            _(
-                "<p>This version has no controls here yet. Convert a scan in a terminal and load the result:</p>"
-                "<pre>mvct-enhance enhance MVCT_FOLDER --output ENHANCED_FOLDER --report REPORT_FOLDER</pre>"
-                "<p>README.md of the extension says how to install the command; <tt>import MVCTEnhanceLib</tt> "
-                "gives the same functions in Python.</p>"
-            )
-        )
-        guide.wordWrap = True
-        self.layout.addWidget(guide)
-        self.layout.addStretch(1)
+        widget = slicer.util.loadUI(self.resourcePath("UI/MVCTEnhance.ui"))
+        self.layout.addWidget(widget)
+        widget.setMRMLScene(slicer.mrmlScene)
+        self.ui = slicer.util.childWidgetVariables(widget)
+        self.logic = MVCTEnhanceLogic()
+        self.panel = Panel(self.ui)
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartChange)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndChange)
+        self.addObserver(scene, scene.StartImportEvent, self.onSceneStartChange)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndChange)
+        self.enter()
+
+    def exit(self):
+        """Another module is shown: widgets follow the parameters no longer, but a run goes on."""
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._guiTag)
+            self._guiTag = None
+        self.panel.pause()
+
+    def cleanup(self):
+        """The module is reloaded, or Slicer ends."""
+        self.removeObservers()
+        self.setParameterNode(None)
+        if self.panel:
+            self.panel.close()
+
+    def onReload(self):
+        for name in [name for name in sys.modules if name.split(".")[0] == "MVCTEnhanceLib"]:
+            del sys.modules[name]
+        super().onReload()
+
+    def onSceneStartChange(self, caller, event):
+        self.setParameterNode(None)
+
+    def onSceneEndChange(self, caller, event):
+        if self.parent.isEntered:
+            self.enter()
+
+    def enter(self):
+        """Show the parameters of the scene; a scan that was loaded is chosen if none was yet."""
+        self.setParameterNode(self.logic.getParameterNode())
+        self.panel.choose_input()
+
+    def setParameterNode(self, parameterNode):
+        if self._parameterNode:
+            self._parameterNode.disconnectGui(self._guiTag)
+        self._parameterNode = parameterNode
+        self._guiTag = parameterNode.connectGui(self.ui) if parameterNode else None
+        if self.panel:
+            self.panel.set_parameters(parameterNode)
+
+
+class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
+    """What scripts can ask for; what goes wrong is an MVCTEnhanceError, whose text is one sentence.
+
+    choices: planningCT, region, segmentID, model, device, enhanced, difference, cycleError, makeCycleError, allItems.
+    onProgress gets the stage, slices done, slices in all, seconds left (or None).
+    """
+
+    def getParameterNode(self):
+        return MVCTEnhanceParameterNode(super().getParameterNode())
+
+    def enhance(self, volumeNode, *, onProgress=None, **choices):
+        """Enhance an MVCT volume and wait; the result has enhanced, difference, cycleError, readoutsNode, readouts."""
+        return scripting().enhance(volumeNode, choices, onProgress)
+
+    def startEnhance(self, volumeNode, *, onProgress=None, onDone=None, onError=None, **choices):
+        """Enhance while Slicer goes on; returns a job with running and cancel(). onDone gets the result."""
+        return scripting().start_enhance(volumeNode, choices, (onProgress, onDone, onError))
+
+    def enhanceFolder(self, inputFolder, outputFolder, *, onProgress=None, **options):
+        """Enhance every scan below a folder and wait; options: workers=1, resume=False, model, device="auto"."""
+        return scripting().enhance_files(inputFolder, outputFolder, options, onProgress)
+
+    def exportDicom(self, enhancedNode, folder=None, *, description=""):
+        """Write a derived DICOM series to a new folder, or into the DICOM database where none is given."""
+        return scripting().export_dicom(enhancedNode, folder, description)
+
+    def exportReport(self, enhancedNode, folder):
+        """Write the HTML report; returns its path."""
+        return scripting().export_report(enhancedNode, folder)
+
+    def exportReadouts(self, enhancedNode, path):
+        """Write the readouts as CSV, a line a slice; returns the path."""
+        return scripting().export_csv(enhancedNode, path)
+
+    def installDependencies(self, wheelFolder=None):
+        """Install missing Python packages after one question, from a folder of wheels where one is given."""
+        scripting().install_dependencies(wheelFolder)
+
+
+def scripting():
+    """The library's side of the logic, imported when it is needed."""
+    from MVCTEnhanceLib.slicerui import logic
+
+    return logic
 
 
 class MVCTEnhanceTest(ScriptedLoadableModuleTest):
-    """Checks inside Slicer that the module was installed whole."""
+    """The module's self-test, in Slicer itself; the steps are in MVCTEnhanceLib.slicerui.self_test."""
 
     def runTest(self):
-        self.setUp()
-        self.test_library_is_installed_beside_the_module()
+        from MVCTEnhanceLib.slicerui.self_test import run
 
-    def test_library_is_installed_beside_the_module(self):
-        import MVCTEnhanceLib
-
-        self.assertEqual(Path(MVCTEnhanceLib.__file__).parents[1], Path(__file__).parent)
+        slicer.mrmlScene.Clear(0)
+        run(self, MVCTEnhanceLogic())

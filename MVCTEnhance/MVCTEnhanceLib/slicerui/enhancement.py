@@ -1,0 +1,131 @@
+"""One enhancement between the scene and the worker: nodes to files, files to nodes."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import slicer
+import slicer.util
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from . import files
+from .options import EnhanceOptions, node_of
+from .outputs import Voxels, put_into_scene
+from .regions import region_mask
+from .steps import Step, Steps
+from .volumes import volume_of
+
+
+class Enhancement:
+    """Work for a `Job` or `do_now`: one MVCT volume enhanced, its results put into the scene."""
+
+    patience_s = 0.0
+    needs_scene = True
+
+    def __init__(self, options: EnhanceOptions):
+        self._options = options
+        self._mvct: slicer.vtkMRMLScalarVolumeNode | None = None
+
+    def problem(self) -> str:
+        return self._options.problem()
+
+    def lost(self) -> str:
+        # Another node may have got the ID of a deleted one.
+        if self._mvct is not None and node_of(self._options.mvct) is not self._mvct:
+            return _("The MVCT was deleted, which ended the work: choose a scan and press Apply.")
+        return ""
+
+    def steps(self, folder: Path) -> Steps:
+        self._mvct = node_of(self._options.mvct)
+        before = Contents(self._mvct)
+        readouts = yield stage(self._options, self._mvct, folder)
+        voxels = read_results(self._options, folder, readouts)
+        if not before.are_in(self._mvct):
+            raise InputError(
+                _("The MVCT has changed while it was enhanced, so that nothing was made: press Apply again.")
+            )
+        return put_into_scene(self._options, self._mvct, voxels)
+
+
+class Contents:
+    """The voxels of a volume node at one moment, to tell whether they have changed since."""
+
+    def __init__(self, node: slicer.vtkMRMLScalarVolumeNode):
+        self._time = _time(node)
+        self._checksum = _checksum(node)
+
+    def are_in(self, node: slicer.vtkMRMLScalarVolumeNode) -> bool:
+        """Whether the node still holds the same voxels; browsing a sequence, for one, puts others into its proxy."""
+        return _time(node) == self._time or _checksum(node) == self._checksum
+
+
+def stage(
+    options: EnhanceOptions,
+    mvct: slicer.vtkMRMLScalarVolumeNode,
+    folder: Path,
+    *,
+    frame_of: slicer.vtkMRMLScalarVolumeNode | None = None,
+    title: str = "",
+) -> Step:
+    """Write all inputs of one enhancement into a folder.
+
+    Args:
+        options: the other inputs.
+        mvct: the volume to enhance, which may be an item of a sequence.
+        folder: where to write to.
+        frame_of: node whose parent transform moves the MVCT, where it is not its own.
+        title: of the step.
+
+    Raises:
+        InputError: an input cannot be used.
+    """
+    volume = volume_of(mvct, _("MVCT"))
+    planning_ct = volume_of(node_of(options.planning_ct), _("planning CT")) if options.planning_ct else None
+    names = {folder / "mvct.nrrd": _("The MVCT")}
+    files.write_nrrd(volume, folder / "mvct.nrrd")
+    arguments = ["enhance", folder / "mvct.nrrd"]
+    for option, name in _outputs(options).items():
+        arguments += [option, folder / name]
+        names[folder / name] = _("The result")
+    if planning_ct is not None:
+        files.write_nrrd(planning_ct, folder / "planning-ct.nrrd")
+        arguments += ["--kvct", folder / "planning-ct.nrrd"]
+        names[folder / "planning-ct.nrrd"] = _("The planning CT")
+    if options.region:
+        mask = region_mask(node_of(options.region), options.segment_id, mvct, frame_of=frame_of)
+        files.write_nrrd(replace(volume, array=mask), folder / "region.nrrd")
+        arguments += ["--region", folder / "region.nrrd"]
+        names[folder / "region.nrrd"] = _("The region")
+    if options.model:
+        arguments += ["--model", options.model]
+    arguments += ["--device", options.device]
+    return Step(tuple(map(str, arguments)), title, names)
+
+
+def read_results(options: EnhanceOptions, folder: Path, readouts: dict) -> Voxels:
+    """What the worker has written into the folder.
+
+    Raises:
+        OutputError: something is missing.
+    """
+    voxels = {option: files.read_voxels(folder / name) for option, name in _outputs(options).items()}
+    return Voxels(voxels["--output"], voxels["--difference"], voxels.get("--cycle-error"), readouts)
+
+
+def _outputs(options: EnhanceOptions) -> dict[str, str]:
+    """Option of the command line -> file in the folder."""
+    outputs = {"--output": "enhanced.nrrd", "--difference": "difference.nrrd"}
+    return outputs | ({"--cycle-error": "cycle-error.nrrd"} if options.wants_cycle_error else {})
+
+
+def _time(node: slicer.vtkMRMLScalarVolumeNode) -> int:
+    image = node.GetImageData()
+    scalars = image.GetPointData().GetScalars() if image else None
+    return scalars.GetMTime() if scalars else -1
+
+
+def _checksum(node: slicer.vtkMRMLScalarVolumeNode) -> int:
+    return zlib.crc32(slicer.util.arrayFromVolume(node)) if _time(node) >= 0 else -1

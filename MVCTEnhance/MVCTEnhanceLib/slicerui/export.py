@@ -1,0 +1,117 @@
+"""Readouts as CSV and the report as HTML, of an enhanced volume in the scene."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from ..errors import InputError
+from . import files
+from .options import node_of
+from .outputs import MODEL, ROLE_MVCT, EnhanceResult, result_of
+from .stages import OnProgress
+from .steps import Step, Steps
+from .volumes import problem_of, volume_of
+from .waiting import do_now
+from .work import Job
+
+_PATIENCE_S = 3.0
+
+
+def export_readouts(enhanced: str, path: Path) -> Path:
+    """Write the readouts of an enhanced volume (by its ID) as CSV, a line a slice; returns the path.
+
+    Raises:
+        InputError: the volume has no readouts.
+        OutputError: the file cannot be written.
+    """
+    from ..app.tables import readouts_csv
+    from ..imageio.atomic import atomic_file
+
+    result = _result(enhanced)
+    with atomic_file(path) as partial:
+        partial.write_text(readouts_csv(result.readouts), encoding="utf-8", newline="")
+    return path
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """Args: ID of the enhanced volume, which knows its MVCT and readouts; folder for the report."""
+
+    enhanced: str
+    folder: Path
+
+
+class ReportExport:
+    """Work for a `Job` or `do_now`; gives the path of report.html."""
+
+    patience_s = _PATIENCE_S
+    needs_scene = False  # once its inputs are written
+
+    def __init__(self, options: ReportOptions):
+        self._options = options
+
+    def problem(self) -> str:
+        enhanced = node_of(self._options.enhanced)
+        problem = problem_of(enhanced, _("enhanced volume"))
+        if problem:
+            return problem
+        if result_of(enhanced) is None:
+            return _no_readouts()
+        return problem_of(enhanced.GetNodeReference(ROLE_MVCT), _("MVCT of the enhanced volume"))
+
+    def lost(self) -> str:
+        return ""
+
+    def steps(self, folder: Path) -> Steps:
+        result = _result(self._options.enhanced)
+        paths = {name: folder / name for name in ("mvct.nrrd", "enhanced.nrrd", "readouts.json")}
+        files.write_nrrd(volume_of(result.enhanced.GetNodeReference(ROLE_MVCT)), paths["mvct.nrrd"])
+        files.write_nrrd(volume_of(result.enhanced), paths["enhanced.nrrd"])
+        paths["readouts.json"].write_text(json.dumps(result.readouts), encoding="utf-8")
+        arguments = ["report", "--mvct", paths["mvct.nrrd"], "--enhanced", paths["enhanced.nrrd"]]
+        arguments += ["--readouts", paths["readouts.json"], "--output", self._options.folder]
+        model = result.enhanced.GetAttribute(MODEL)
+        if model and Path(model).is_file():  # a file of one's own; the installed ones are found by the readouts
+            arguments += ["--model", model]
+        names = dict(zip(paths.values(), (_("The MVCT"), _("The enhanced volume"), _("The readouts")), strict=True))
+        yield Step(tuple(map(str, arguments)), names=names)
+        return self._options.folder / "report.html"
+
+
+class ReportJob(Job):
+    """Write the report while the application goes on; see `Job`, `on_done` gets the path of report.html."""
+
+    def __init__(
+        self,
+        options: ReportOptions,
+        *,
+        on_progress: OnProgress | None = None,
+        on_done: Callable[[Path], None] | None = None,
+        on_error: Callable[[str], None] | None = None,
+    ):
+        super().__init__(ReportExport(options), on_progress=on_progress, on_done=on_done, on_error=on_error)
+
+
+def export_report_and_wait(options: ReportOptions, on_progress: OnProgress | None = None) -> Path:
+    """Write the report and wait for it; returns the path of report.html.
+
+    Raises:
+        MVCTEnhanceError: with one sentence on what is wrong.
+    """
+    return do_now(ReportExport(options), on_progress)
+
+
+def _result(enhanced: str) -> EnhanceResult:
+    result = result_of(node_of(enhanced))
+    if result is None:
+        raise InputError(_no_readouts())
+    return result
+
+
+def _no_readouts() -> str:
+    return _("This volume has no readouts: choose one that was enhanced here.")

@@ -1,0 +1,184 @@
+"""What scripts ask of MVCTEnhanceLogic; the names of parameters are Slicer's style, as users type them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from ..errors import InputError, MVCTEnhanceError
+from . import dependencies
+from .dicom_export import DicomOptions, DicomResult, export_dicom_and_wait
+from .export import ReportOptions, export_readouts, export_report_and_wait
+from .folder import FolderOptions, FolderResult, enhance_folder
+from .job import EnhanceJob, enhance_and_wait
+from .options import EnhanceOptions
+from .outputs import EnhanceResult
+from .sequences import SequenceJob, enhance_sequence_and_wait
+from .stages import OnProgress
+from .work import Job
+
+Node = slicer.vtkMRMLNode
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Everything about an enhancement but the MVCT; a parameter each of `enhance` and `startEnhance`.
+
+    Args:
+        planningCT: volume whose readouts are what to aim at.
+        region: segmentation or box (ROI) that the readouts are taken from.
+        segmentID: which segment of a segmentation.
+        model: name of an installed model or path of a model file; None for the default one.
+        device: "auto", "cpu", "cuda", "cuda:n" or "mps".
+        enhanced, difference, cycleError: volumes to put results into; new ones are made where none is given.
+        makeCycleError: whether a cycle-error map is wanted.
+        allItems: whether all items of the sequence are enhanced that the MVCT shows one of.
+    """
+
+    planningCT: Node | None = None
+    region: Node | None = None
+    segmentID: str = ""
+    model: str | Path | None = None
+    device: str = "auto"
+    enhanced: Node | None = None
+    difference: Node | None = None
+    cycleError: Node | None = None
+    makeCycleError: bool = False
+    allItems: bool = False
+
+    def options(self, volume_node: Node) -> EnhanceOptions:
+        """The same with nodes by their IDs.
+
+        Raises:
+            InputError: the MVCT or another node is not in the scene.
+        """
+        return EnhanceOptions(
+            mvct=_id(volume_node) or _id_missing(),
+            planning_ct=_id(self.planningCT),
+            region=_id(self.region),
+            segment_id=self.segmentID,
+            model=str(self.model or ""),
+            device=self.device,
+            enhanced=_id(self.enhanced),
+            difference=_id(self.difference),
+            cycle_error=_id(self.cycleError),
+            make_cycle_error=self.makeCycleError,
+        )
+
+
+def enhance(volume_node: Node, named: dict[str, Any], on_progress: OnProgress | None = None) -> EnhanceResult:
+    """Enhance and wait for it; needs no event loop.
+
+    Args:
+        volume_node: the MVCT.
+        named: `Choices` by their names.
+        on_progress: gets stage, slices done, slices in all, seconds left.
+
+    Raises:
+        MVCTEnhanceError: with one sentence on what is wrong; the scene is as it was.
+    """
+    choices = _from_names(Choices, named)
+    options = choices.options(volume_node)
+    _require_packages()
+    run = enhance_sequence_and_wait if choices.allItems else enhance_and_wait
+    return run(options, on_progress)
+
+
+def start_enhance(volume_node: Node, named: dict[str, Any], callbacks: tuple[Callable | None, ...]) -> Job:
+    """Enhance while the application goes on; the job can be cancelled.
+
+    Args:
+        volume_node, named: as for `enhance`.
+        callbacks: for progress, result and error, see `Job`.
+
+    Raises:
+        MVCTEnhanceError: packages or nodes are missing; what else is wrong is told to the last callback.
+    """
+    choices = _from_names(Choices, named)
+    options = choices.options(volume_node)
+    _require_packages()
+    on_progress, on_done, on_error = callbacks
+    job = SequenceJob if choices.allItems else EnhanceJob
+    started = job(options, on_progress=on_progress, on_done=on_done, on_error=on_error)
+    started.start()
+    return started
+
+
+def enhance_files(
+    input_folder: str | Path, output_folder: str | Path, named: dict[str, Any], on_progress: OnProgress | None = None
+) -> FolderResult:
+    """Enhance every scan below a folder and wait for it.
+
+    Args:
+        input_folder, output_folder: where the scans are and the results go.
+        named: `FolderOptions` by their names.
+        on_progress: gets stage, cases done, cases in all, seconds left.
+
+    Raises:
+        MVCTEnhanceError: nothing could be started.
+    """
+    options = _from_names(FolderOptions, named)
+    _require_packages()
+    return enhance_folder(Path(input_folder), Path(output_folder), options, on_progress)
+
+
+def install_dependencies(wheel_folder: str | Path | None = None) -> None:
+    """Install what is missing after one question.
+
+    Raises:
+        MVCTEnhanceError: something is still missing.
+    """
+    dependencies.ensure(wheel_folder=Path(wheel_folder) if wheel_folder else None)
+
+
+def export_dicom(enhanced: Node, folder: str | Path | None = None, description: str = "") -> DicomResult:
+    """A derived series in a new folder, or in the DICOM database where none is given."""
+    _require_packages()
+    return export_dicom_and_wait(DicomOptions(_id(enhanced), Path(folder) if folder else None, description))
+
+
+def export_report(enhanced: Node, folder: str | Path) -> Path:
+    """The HTML report; returns its path."""
+    _require_packages()
+    return export_report_and_wait(ReportOptions(_id(enhanced), Path(folder)))
+
+
+def export_csv(enhanced: Node, path: str | Path) -> Path:
+    """The readouts, a line a slice; returns the path."""
+    return export_readouts(_id(enhanced), Path(path))
+
+
+def _from_names(kind: type, named: dict[str, Any]) -> Any:
+    """A dataclass from the names that a user typed; a TypeError lists those that there are."""
+    known = [field.name for field in fields(kind)]
+    unknown = sorted(set(named) - set(known))
+    if unknown:
+        raise TypeError(f"{', '.join(unknown)}: there is no such parameter; there are {', '.join(known)}")
+    return kind(**named)
+
+
+def _require_packages() -> None:
+    missing = dependencies.missing()
+    if missing:
+        raise MVCTEnhanceError(
+            _("Python packages are missing ({names}): call installDependencies(), or press Apply in the panel.").format(
+                names=", ".join(missing)
+            )
+        )
+
+
+def _id(node: Node | None) -> str:
+    if node is None:
+        return ""
+    if not node.GetID() or slicer.mrmlScene.GetNodeByID(node.GetID()) is not node:
+        raise InputError(_("The node '{name}' is not in the scene: add it first.").format(name=node.GetName()))
+    return node.GetID()
+
+
+def _id_missing() -> str:
+    raise InputError(_("No volume was given: give the MVCT volume node."))

@@ -1,0 +1,156 @@
+"""The nodes that hold the results of an enhancement, and how they are found again from each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from . import display
+from .options import EnhanceOptions, node_of
+from .sequence_nodes import holds_results, sequence_of
+from .volumes import fill, place_beside
+
+ROLE_MVCT = "MVCTEnhance.mvct"
+ROLE_PLANNING_CT = "MVCTEnhance.planningCT"
+ROLE_DIFFERENCE = "MVCTEnhance.difference"
+ROLE_CYCLE_ERROR = "MVCTEnhance.cycleError"
+ROLE_READOUTS = "MVCTEnhance.readouts"
+MODEL = "MVCTEnhance.model"  # attribute: name or file, as it was chosen
+
+
+@dataclass(frozen=True, eq=False)
+class EnhanceResult:
+    """What an enhancement left in the scene.
+
+    Args:
+        enhanced, difference, cycleError: volumes; cycleError is None where it was not asked for.
+        readoutsNode: text node that holds the readouts as JSON.
+        readouts: all readouts with their verdicts, as `mvct-enhance enhance --json` gives them.
+        warnings: what the user must be told, one sentence each.
+    """
+
+    enhanced: slicer.vtkMRMLScalarVolumeNode
+    difference: slicer.vtkMRMLScalarVolumeNode | None
+    cycleError: slicer.vtkMRMLScalarVolumeNode | None
+    readoutsNode: slicer.vtkMRMLTextNode
+    readouts: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Voxels:
+    """What the worker computed, before it is in the scene: HU as int16, shape (k, j, i)."""
+
+    enhanced: np.ndarray
+    difference: np.ndarray
+    cycle_error: np.ndarray | None
+    readouts: dict[str, Any]
+
+
+def put_into_scene(
+    options: EnhanceOptions,
+    mvct: slicer.vtkMRMLScalarVolumeNode,
+    voxels: Voxels,
+    *,
+    item: slicer.vtkMRMLScalarVolumeNode | None = None,
+    browser: slicer.vtkMRMLSequenceBrowserNode | None = None,
+) -> EnhanceResult:
+    """Fill the chosen output nodes, or new ones, and show them so that they can be compared with the MVCT.
+
+    Args:
+        options: which nodes were chosen; those that are gone, or are items of a sequence, are replaced by new ones.
+        mvct: the volume that the results belong to.
+        voxels: the results.
+        item: of a sequence, that the results were made of; its proxy `mvct` may show another one.
+        browser: of the sequence, whose earlier results may be replaced, since it gets the new ones.
+    """
+    from ..imageio.volume import Volume
+
+    def volume(node_id: str, kind: str, array: np.ndarray) -> slicer.vtkMRMLScalarVolumeNode:
+        node = _free(node_id, browser) or _new("vtkMRMLScalarVolumeNode", f"{mvct.GetName()} {kind}")
+        fill(node, Volume(array), like=mvct, grid=item)
+        node.SetNodeReferenceID(ROLE_MVCT, mvct.GetID())
+        return node
+
+    enhanced = volume(options.enhanced, _("enhanced"), voxels.enhanced)
+    display.show_like(enhanced, mvct)
+    enhanced.SetDescription(_provenance(voxels.readouts))
+    enhanced.SetAttribute(MODEL, options.model or None)
+    difference = volume(options.difference, _("difference"), voxels.difference)
+    display.show_difference(difference)
+    cycle_error = None
+    if voxels.cycle_error is not None:
+        cycle_error = volume(options.cycle_error, _("cycle error"), voxels.cycle_error)
+        display.show_cycle_error(cycle_error)
+    readouts = _readouts_node(enhanced, mvct, voxels.readouts, browser)
+    for role, node in (
+        (ROLE_DIFFERENCE, difference),
+        (ROLE_CYCLE_ERROR, cycle_error),
+        (ROLE_READOUTS, readouts),
+        (ROLE_PLANNING_CT, node_of(options.planning_ct)),
+    ):
+        enhanced.SetNodeReferenceID(role, node.GetID() if node else None)
+    return EnhanceResult(
+        enhanced, difference, cycle_error, readouts, voxels.readouts, tuple(voxels.readouts.get("warnings", ()))
+    )
+
+
+def result_of(enhanced: slicer.vtkMRMLNode | None) -> EnhanceResult | None:
+    """The result that an enhanced volume belongs to, also in a scene that was loaded; None for any other node."""
+    node = enhanced.GetNodeReference(ROLE_READOUTS) if enhanced else None
+    if node is None:
+        return None
+    try:
+        readouts = json.loads(node.GetText())
+    except ValueError:
+        return None
+    return EnhanceResult(
+        enhanced,
+        enhanced.GetNodeReference(ROLE_DIFFERENCE),
+        enhanced.GetNodeReference(ROLE_CYCLE_ERROR),
+        node,
+        readouts,
+        tuple(readouts.get("warnings", ())),
+    )
+
+
+def readouts_text(readouts: Mapping[str, Any]) -> str:
+    """Readouts as they are kept in a text node."""
+    return json.dumps(readouts, indent=1, allow_nan=False)
+
+
+def _free(node_id: str, browser: slicer.vtkMRMLSequenceBrowserNode | None) -> slicer.vtkMRMLNode | None:
+    """The chosen output, unless browsing a sequence would replace what is put into it."""
+    node = node_of(node_id)
+    found = sequence_of(node)
+    return node if found is None or (found[0] is browser and holds_results(found[1])) else None
+
+
+def _new(class_name: str, name: str) -> slicer.vtkMRMLNode:
+    return slicer.mrmlScene.AddNewNodeByClass(class_name, slicer.mrmlScene.GenerateUniqueName(name))
+
+
+def _readouts_node(
+    enhanced: slicer.vtkMRMLNode,
+    mvct: slicer.vtkMRMLNode,
+    readouts: Mapping[str, Any],
+    browser: slicer.vtkMRMLSequenceBrowserNode | None,
+) -> slicer.vtkMRMLTextNode:
+    old = enhanced.GetNodeReferenceID(ROLE_READOUTS) or ""
+    node = _free(old, browser) or _new("vtkMRMLTextNode", f"{mvct.GetName()} {_('readouts')}")
+    node.SetText(readouts_text(readouts))
+    place_beside(node, mvct)
+    return node
+
+
+def _provenance(readouts: Mapping[str, Any]) -> str:
+    model = readouts.get("model", {})
+    return _("MVCT enhanced to kVCT-like quality by {program}, model {model}; for research only.").format(
+        program=model.get("program", "MVCTEnhance"), model=model.get("name", "")
+    )

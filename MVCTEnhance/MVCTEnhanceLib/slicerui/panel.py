@@ -1,0 +1,163 @@
+"""The panel: its sections, and what goes on between them."""
+
+from __future__ import annotations
+
+import slicer.util
+import vtk
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+
+from ..app.report_texts import INTENDED_USE
+from . import sample_data
+from .export_section import ExportSection
+from .inputs_section import InputsSection
+from .model_section import ModelSection
+from .options import EnhanceOptions
+from .outputs import ROLE_CYCLE_ERROR, ROLE_DIFFERENCE, ROLE_MVCT, ROLE_READOUTS, EnhanceResult
+from .path_box import PathBox, path_text
+from .readouts_section import ReadoutsSection
+from .result_follower import ResultFollower
+from .review_section import ReviewSection
+from .run_section import RunSection
+from .sequence_nodes import sequence_of
+from .wording import say
+
+
+class Panel(VTKObservationMixin):
+    """Connects the widgets of the .ui file with the parameters of a scene and with the work.
+
+    Args:
+        ui: the named widgets.
+    """
+
+    def __init__(self, ui):
+        super().__init__()
+        self._parameters = None
+        self._refreshing = False
+        self._models = ModelSection(ui, self.refresh)
+        self._inputs = InputsSection(ui)
+        self._run = RunSection(ui, self._apply, self._take_result)
+        self._wheels = PathBox(ui.wheelPathLineEdit, "wheelFolder")
+        self._follower = ResultFollower(self.refresh)
+        self._review = ReviewSection(ui, self._follower.chart.put_into_views)
+        self._readouts = ReadoutsSection(ui, self._review.show)
+        self._export = ExportSection(ui)
+        say(ui.intendedUseLabel, INTENDED_USE)
+
+    def set_parameters(self, parameters) -> None:
+        """Show the parameters of a scene and follow them; None lets go of the scene."""
+        self.removeObservers()
+        for part in self._parts():
+            part.leave()
+        self._parameters = parameters
+        if parameters is None:
+            self._readouts.show(None)
+            self._run.set_problem(_("Choose the MVCT."))
+            return
+        self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_modified)
+        self._run.devices.find()
+        self.refresh()
+
+    def choose_input(self) -> None:
+        """Choose a volume of the scene as MVCT where none is chosen, but neither a planning CT nor a result."""
+        parameters = self._parameters
+        if parameters.mvct is not None:
+            return
+        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        others = {parameters.planningCT, *(node for volume in volumes for node in _results(volume))}
+        scans = [node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and node not in others]
+        if scans:
+            parameters.mvct = scans[0]
+
+    def refresh(self) -> None:
+        """Bring every section up to date with the parameters."""
+        if self._parameters is None or self._refreshing:
+            return
+        self._refreshing = True
+        try:
+            self._refresh(self._parameters)
+        finally:
+            self._refreshing = False
+
+    def pause(self) -> None:
+        """The user has left the module: nothing may move by itself any more."""
+        self._review.pause()
+
+    def close(self) -> None:
+        """Let go of the application: no process, observer or timer stays behind."""
+        self.set_parameters(None)
+        self._run.close()
+        self._export.close()
+        self._review.close()
+        sample_data.cancel_all()
+
+    def _parts(self) -> tuple:
+        return (
+            self._models,
+            self._inputs,
+            self._run.devices,
+            self._wheels,
+            self._follower,
+            self._readouts,
+            self._review,
+            self._export,
+        )
+
+    def _refresh(self, parameters) -> None:
+        for part in (self._models, self._inputs, self._run.devices, self._wheels):
+            part.refresh(parameters)
+        self._inputs.check(parameters.mvct, self._models.chosen)
+        if self._follower.refresh(parameters):
+            self._readouts.show(self._follower.result)
+        self._run.set_problem(self._models.problem or self._options().problem())
+        self._readouts.refresh(parameters)
+        self._review.refresh(parameters, self._follower.result)
+        self._export.refresh(parameters, self._follower.result)
+
+    def _on_modified(self, caller, event) -> None:
+        self.refresh()
+
+    def _options(self) -> EnhanceOptions:
+        parameters = self._parameters
+        cycle_error = parameters.cycleError if parameters.makeCycleError else None
+        return EnhanceOptions(
+            mvct=_id(parameters.mvct),
+            planning_ct=_id(parameters.planningCT),
+            region=_id(parameters.region),
+            segment_id=parameters.segmentID,
+            model=parameters.model,
+            device=parameters.device,
+            enhanced=_id(parameters.enhanced),
+            difference=_id(parameters.difference),
+            cycle_error=_id(cycle_error),
+            make_cycle_error=parameters.makeCycleError,
+        )
+
+    def _apply(self) -> None:
+        parameters = self._parameters
+        all_items = parameters.allItems and sequence_of(parameters.mvct) is not None
+        wheels = parameters.wheelFolder if path_text(parameters.wheelFolder) else None
+        self._run.start(self._options(), all_items=all_items, wheels=wheels)
+
+    def _take_result(self, result: EnhanceResult) -> None:
+        """Choose the nodes of a result that has just come as outputs, so that they are saved, shown and used again."""
+        if self._parameters is None:
+            return
+        with slicer.util.NodeModify(self._parameters):
+            self._parameters.enhanced = result.enhanced
+            self._parameters.difference = result.difference
+            if result.cycleError:
+                self._parameters.cycleError = result.cycleError
+        self.refresh()
+        self._review.take_new()
+
+
+def _results(volume) -> list:
+    """The nodes that are known as results by this volume, itself among them if it is one."""
+    if volume.GetNodeReferenceID(ROLE_READOUTS):
+        return [volume, *map(volume.GetNodeReference, (ROLE_DIFFERENCE, ROLE_CYCLE_ERROR))]
+    return [volume] if volume.GetNodeReferenceID(ROLE_MVCT) else []
+
+
+def _id(node) -> str:
+    return node.GetID() if node else ""

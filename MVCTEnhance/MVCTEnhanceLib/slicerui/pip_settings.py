@@ -1,0 +1,44 @@
+"""What pip is told: to leave Slicer's own packages alone, and where to take others from."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PINNED = ("numpy", "scipy", "SimpleITK", "vtk", "pydicom", "highdicom")  # Slicer's own, which nothing may replace
+
+
+def pins() -> Iterator[str]:
+    """Slicer's own packages in their versions, as constraints for pip."""
+    for name in PINNED:
+        try:
+            yield f"{name}=={importlib.metadata.version(name)}"
+        except importlib.metadata.PackageNotFoundError:
+            continue
+
+
+def settings_for(constraints: Path, wheel_folder: Path | None) -> dict[str, str]:
+    """Environment variables that make pip keep to constraints, and to a folder of wheels where one is given."""
+    # pip splits its environment variables at spaces, so paths are given as addresses.
+    settings = {"PIP_CONSTRAINT": constraints.as_uri(), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    if wheel_folder is not None:
+        settings |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": Path(wheel_folder).resolve().as_uri()}
+    return settings
+
+
+@contextmanager
+def environment(settings: dict[str, str]) -> Iterator[None]:
+    """Environment variables for the time of a block: pip runs in a child process, which inherits them."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

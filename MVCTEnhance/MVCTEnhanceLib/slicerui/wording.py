@@ -1,0 +1,66 @@
+"""How the panel says and colours verdicts, notes and times."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from slicer.i18n import tr as _
+
+from ..app.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER
+
+INFO, GOOD, CAUTION, BAD = "info", "good", "caution", "bad"
+# Background and text go together, so that both can be read in a light and in a dark application.
+COLOURS = {GOOD: ("#d9f0da", "#12391a"), CAUTION: ("#ffedc0", "#4f3600"), BAD: ("#f9d2cf", "#640d08")}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a verdict is shown.
+
+    Args:
+        words: the verdict itself.
+        symbol: one letter for it, so that colour is never the only sign.
+        level: INFO, GOOD, CAUTION or BAD, the key of its colours.
+    """
+
+    words: str
+    symbol: str
+    level: str
+
+    @property
+    def text(self) -> str:
+        """Symbol and words."""
+        return f"{self.symbol} {self.words}".strip()
+
+
+def look_of(verdict: str) -> Look:
+    """The look of one of the library's verdicts; of "" where a value has none."""
+    looks = {
+        AS_EXPECTED: Look(_("as expected"), "✓", GOOD),
+        LOOK_CLOSER: Look(_("look closer"), "⚠", CAUTION),
+        DO_NOT_TRUST: Look(_("do not trust"), "✗", BAD),
+    }
+    return looks.get(verdict, Look("", "", INFO))
+
+
+def time_left(seconds: float | None) -> str:
+    """Such as "about 20 s left"; empty as long as it is not known."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return _("about {seconds} s left").format(seconds=max(1, round(seconds)))
+    return _("about {minutes} min left").format(minutes=round(seconds / 60))
+
+
+def say(label, text: str, level: str = INFO) -> None:
+    """Put a text into a QLabel, which is hidden while it has none; a level colours it."""
+    label.text = text
+    label.visible = bool(text)
+    if level == INFO:
+        label.styleSheet = ""
+        return
+    background, colour = COLOURS[level]
+    # The dot keeps the colours off the tool tip, whose class derives from QLabel.
+    label.styleSheet = (
+        f".QLabel {{ background-color: {background}; color: {colour}; border-radius: 4px; padding: 6px; }}"
+    )

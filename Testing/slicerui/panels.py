@@ -1,0 +1,79 @@
+"""The panel with a scan, and what tests look at."""
+
+from slicerui.scans import add_mvct
+
+OUTPUTS = ("enhanced", "difference", "cycleError")
+
+
+def open_with_scan(app, name: str = "MVCT"):
+    """Loads the module and a scan, as a user does who then opens the module; returns the scan."""
+    app.load_module()
+    app.exit()
+    mvct = add_mvct(app, name)
+    app.enter()
+    return mvct
+
+
+def reload(app) -> None:
+    """Presses Reload; the old panel, which Slicer hides, is taken away so that `app.ui` finds the new one."""
+    old = app.widget.ui.inputsCollapsibleButton.parent()
+    app.reload()
+    old.setParent(None)
+    old.deleteLater()
+    app.run_events()
+
+
+def parameters(app):
+    """The parameters of the scene."""
+    return app.logic.getParameterNode()
+
+
+def apply_and_wait(app) -> None:
+    """Presses Apply and waits for the end."""
+    app.click(app.ui.applyButton)
+    app.wait(lambda: not is_running(app), 300)
+
+
+def apply_until_slices(app) -> None:
+    """Presses Apply and waits until the worker tells of slices."""
+    app.click(app.ui.applyButton)
+    app.wait(lambda: "slice" in app.ui.stageLabel.text, 300)
+    assert app.child_processes()
+
+
+def is_running(app) -> bool:
+    return app.ui.applyButton.text == "Cancel"
+
+
+def is_idle(app) -> bool:
+    """Whether the panel looks as before Apply, and nothing is left of the run."""
+    shown = app.ui.progressBar.isVisible() or app.ui.stageLabel.isVisible()
+    return app.ui.applyButton.text == "Apply" and not shown
+
+
+def choose_result(app, result) -> None:
+    """The user chooses an enhanced volume."""
+    app.choose(app.ui.enhancedSelector, result.enhanced)
+
+
+def table(app) -> dict[str, list[str]]:
+    """The table's texts: readout -> cells from left to right, hidden columns left out."""
+    widget = app.ui.readoutsTable
+    columns = [column for column in range(1, widget.columnCount) if not widget.isColumnHidden(column)]
+    return {
+        widget.item(row, 0).text(): [widget.item(row, column).text() for column in columns]
+        for row in range(widget.rowCount)
+    }
+
+
+def headings(app) -> list[str]:
+    widget = app.ui.readoutsTable
+    shown = [column for column in range(widget.columnCount) if not widget.isColumnHidden(column)]
+    return [widget.horizontalHeaderItem(column).text() for column in shown]
+
+
+def tip(app, readout: str, column: int) -> str:
+    """Tool tip of a cell of the table."""
+    widget = app.ui.readoutsTable
+    row = next(row for row in range(widget.rowCount) if widget.item(row, 0).text() == readout)
+    return widget.item(row, column).toolTip()

@@ -1,0 +1,37 @@
+"""Results in the scene as an enhancement leaves them, but made without the worker, for tests of what comes after it."""
+
+import functools
+
+import numpy as np
+from slicerui.scans import SPACING, head, noisy_head
+
+
+@functools.cache
+def readouts(*, planning_ct: bool = True) -> dict:
+    """Real readouts of a head whose noise was halved, with the verdicts of the shipped model."""
+    from MVCTEnhanceLib.app.evaluate import measure
+    from MVCTEnhanceLib.app.verdicts import judge
+    from MVCTEnhanceLib.imageio.volume import Volume
+    from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
+
+    mvct, enhanced = (Volume(array, SPACING) for array in (noisy_head(), half_as_noisy()))
+    kvct = Volume(noisy_head(seed=8), SPACING) if planning_ct else None
+    found = measure(mvct, enhanced, kvct=kvct, report=lambda event, **fields: None)
+    found["verdicts"] = judge(found, read_card(find_model(DEFAULT_MODEL))[1])
+    return found | {"model": {"name": DEFAULT_MODEL}, "device": "CPU", "warnings": ["The pixels are resampled."]}
+
+
+@functools.cache
+def half_as_noisy() -> np.ndarray:
+    """HU of shape (4, 96, 96), int16."""
+    return np.rint((noisy_head().astype(float) + head()) / 2).astype(np.int16)
+
+
+def add_result(app, mvct, *, planning_ct: bool = True, **changes):
+    """The EnhanceResult of an MVCT node in the scene; `changes` replace entries of its readouts."""
+    from MVCTEnhanceLib.slicerui.options import EnhanceOptions
+    from MVCTEnhanceLib.slicerui.outputs import Voxels, put_into_scene
+
+    difference = half_as_noisy() - noisy_head()
+    voxels = Voxels(half_as_noisy(), difference, None, readouts(planning_ct=planning_ct) | changes)
+    return put_into_scene(EnhanceOptions(mvct.GetID()), mvct, voxels)

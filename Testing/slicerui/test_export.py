@@ -1,0 +1,67 @@
+"""Readouts as CSV and the report, of a real enhancement."""
+
+import csv
+
+import pytest
+from slicerui.scans import Calls, add_mvct, temporary_files
+
+
+@pytest.fixture
+def enhanced(app):
+    from MVCTEnhanceLib.slicerui.job import enhance_and_wait
+    from MVCTEnhanceLib.slicerui.options import EnhanceOptions
+
+    return enhance_and_wait(EnhanceOptions(add_mvct(app).GetID(), device="cpu")).enhanced
+
+
+def test_readouts_become_a_table_with_a_line_a_slice(app, enhanced, tmp_path):
+    from MVCTEnhanceLib.slicerui.export import export_readouts
+    from MVCTEnhanceLib.slicerui.outputs import result_of
+
+    path = export_readouts(enhanced.GetID(), tmp_path / "réadouts.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["slice"] for row in rows] == ["0", "1", "2", "3"]
+    readout = result_of(enhanced).readouts["enhanced"]["nselfssim"]["per_slice"]
+    assert [float(row["enhanced.nselfssim"]) for row in rows] == pytest.approx(readout)
+
+
+def test_the_report_is_written_beside_the_application(app, enhanced, tmp_path):
+    from MVCTEnhanceLib.slicerui.export import ReportJob, ReportOptions
+
+    calls = Calls()
+    ReportJob(ReportOptions(enhanced.GetID(), tmp_path / "my report"), **calls.arguments()).start()
+    app.wait(lambda: calls.ended)
+    assert calls.errors == []
+    page = calls.done[0].read_text(encoding="utf-8")
+    assert "NSelfSSIM" in page and "simulated-anchor" in page
+    assert {path.name for path in calls.done[0].parent.iterdir()} >= {"report.html", "readouts.json", "readouts.csv"}
+    assert temporary_files(app) == []
+
+
+def test_a_volume_without_readouts_is_refused(app, tmp_path):
+    from MVCTEnhanceLib.errors import MVCTEnhanceError
+    from MVCTEnhanceLib.slicerui.export import ReportOptions, export_readouts, export_report_and_wait
+
+    node = add_mvct(app)
+    with pytest.raises(MVCTEnhanceError, match="no readouts"):
+        export_readouts(node.GetID(), tmp_path / "x.csv")
+    with pytest.raises(MVCTEnhanceError, match="no readouts"):
+        export_report_and_wait(ReportOptions(node.GetID(), tmp_path / "report"))
+    assert not list(tmp_path.glob("*.csv"))
+
+
+def test_a_report_without_its_mvct_is_refused(app, enhanced, tmp_path):
+    from MVCTEnhanceLib.slicerui.export import ReportExport, ReportOptions
+
+    app.scene.RemoveNode(enhanced.GetNodeReference("MVCTEnhance.mvct"))
+    assert "MVCT" in ReportExport(ReportOptions(enhanced.GetID(), tmp_path)).problem()
+
+
+def test_a_place_that_cannot_be_written_to_is_told(app, enhanced, tmp_path):
+    from MVCTEnhanceLib.errors import OutputError
+    from MVCTEnhanceLib.slicerui.export import export_readouts
+
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        export_readouts(enhanced.GetID(), tmp_path / "file" / "readouts.csv")

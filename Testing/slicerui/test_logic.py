@@ -1,0 +1,128 @@
+"""What a script asks of MVCTEnhanceLogic, as a user would type it."""
+
+import csv
+
+import numpy as np
+import pytest
+from slicerui.scans import Calls, add_mvct, add_result, contents, head, noisy_head
+
+
+@pytest.fixture
+def logic(app):
+    app.load_module()
+    import MVCTEnhance
+
+    return MVCTEnhance.MVCTEnhanceLogic()
+
+
+def test_enhance_waits_and_gives_nodes_and_readouts(app, logic):
+    mvct, planning_ct = add_mvct(app), app.add_volume(head(), "CT")
+    output = app.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "mine")
+    progress = []
+    result = logic.enhance(
+        mvct, planningCT=planning_ct, device="cpu", enhanced=output, makeCycleError=True,
+        onProgress=lambda *step: progress.append(step),
+    )  # fmt: skip
+    assert result.enhanced is output and output.GetImageData().GetDimensions() == (96, 96, 4)
+    assert result.cycleError is not None and result.readouts["planning_ct"]
+    assert progress
+    np.testing.assert_array_equal(app.slicer.util.arrayFromVolume(mvct), noisy_head())
+
+
+def test_start_enhance_returns_at_once_and_calls_back(app, logic):
+    calls = Calls()
+    job = logic.startEnhance(
+        add_mvct(app), device="cpu", onProgress=lambda *step: calls.progress.append(step),
+        onDone=calls.done.append, onError=calls.errors.append,
+    )  # fmt: skip
+    assert job.running
+    app.wait(lambda: calls.ended)
+    assert calls.errors == [] and calls.done[0].enhanced.GetName() == "MVCT enhanced"
+
+
+def test_a_started_enhancement_can_be_cancelled(app, logic):
+    mvct = add_mvct(app)
+    before = contents(app)
+    job = logic.startEnhance(mvct, device="cpu")
+    job.cancel()
+    assert not job.running and app.child_processes() == [] and contents(app) == before
+
+
+def test_what_is_wrong_is_raised_as_one_sentence(app, logic):
+    from MVCTEnhanceLib.errors import MVCTEnhanceError
+
+    mvct = add_mvct(app)
+    outside = app.slicer.vtkMRMLScalarVolumeNode()
+    outside.SetName("outside")
+    for call, words in (
+        (lambda: logic.enhance(None), "No volume was given"),
+        (lambda: logic.enhance(outside), "not in the scene"),
+        (lambda: logic.enhance(mvct, enhanced=mvct), "never overwritten"),
+        (lambda: logic.enhance(mvct, model="nobody"), "nobody"),
+        (lambda: logic.enhance(mvct, device="cuda:99"), "cuda:99"),
+        (lambda: logic.exportReadouts(mvct, "x.csv"), "no readouts"),
+    ):
+        with pytest.raises(MVCTEnhanceError, match=words):
+            call()
+
+
+def test_a_misspelt_parameter_is_named_with_those_that_there_are(app, logic):
+    with pytest.raises(TypeError, match=r"planningct.*planningCT"):
+        logic.enhance(add_mvct(app), planningct=None)
+
+
+def test_missing_packages_are_told_before_anything_is_started(app, logic, monkeypatch):
+    from MVCTEnhanceLib.errors import MVCTEnhanceError
+    from MVCTEnhanceLib.slicerui import dependencies
+
+    monkeypatch.setattr(dependencies, "TORCH", "mvct_test_torch>=2.4")
+    with pytest.raises(MVCTEnhanceError, match=r"mvct_test_torch>=2.4.*installDependencies"):
+        logic.enhance(add_mvct(app))
+
+
+def test_all_items_of_a_sequence_are_enhanced_when_asked(app, logic):
+    from slicerui.test_sequences import add_days
+
+    proxy, browser, _ = add_days(app, [noisy_head(1), noisy_head(2)])
+    result = logic.enhance(proxy, allItems=True, device="cpu")
+    assert browser.GetSequenceNode(result.enhanced).GetNumberOfDataNodes() == 2
+
+
+def test_a_folder_is_enhanced_case_by_case_with_a_table_of_all(app, logic, tmp_path):
+    from MVCTEnhanceLib.imageio import Volume, write_volume
+
+    source = tmp_path / "Köhort 1"
+    write_volume(Volume(noisy_head(), spacing=(2.0, 2.0, 6.0)), source / "good.nrrd")
+    (source / "broken.nrrd").write_text("no scan")
+    progress = []
+    result = logic.enhanceFolder(
+        source, tmp_path / "out", workers=1, device="cpu", onProgress=lambda *step: progress.append(step)
+    )
+    assert (result.done, result.failed) == (1, 1)
+    status = {row["case"]: row["status"] for row in result.rows}
+    assert sorted(status.values()) == ["done", "failed"]
+    assert all(row["reason"] for row in result.rows if row["status"] == "failed")
+    with result.summary.open(encoding="utf-8", newline="") as file:
+        assert [dict(row) for row in csv.DictReader(file)] == [dict(row) for row in result.rows]
+    assert progress
+    again = logic.enhanceFolder(source, tmp_path / "out", resume=True, device="cpu")
+    assert (again.done, again.failed) == (1, 1)
+
+
+def test_exports_are_a_call_each(app, logic, tmp_path):
+    mvct = add_mvct(app)
+    result = logic.enhance(mvct, device="cpu")
+    assert logic.exportReadouts(result.enhanced, tmp_path / "readouts.csv").stat().st_size
+    assert logic.exportReport(result.enhanced, tmp_path / "report").name == "report.html"
+    assert logic.exportDicom(result.enhanced, tmp_path / "dicom", description="test").slices == 4
+
+
+def test_dicom_goes_to_the_database_where_no_folder_is_given(app, logic, tmp_path):
+    app.slicer.dicomDatabase.openDatabase(str(tmp_path / "database" / "ctkDICOM.sql"))
+    done = logic.exportDicom(add_result(app, add_mvct(app)).enhanced)
+    assert len(app.slicer.dicomDatabase.filesForSeries(done.series_uid)) == 4
+
+
+def test_dependencies_can_be_asked_for_and_nothing_happens_where_all_is_there(app, logic):
+    logic.installDependencies()
+    assert app.popups.shown == []

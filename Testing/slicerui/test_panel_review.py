@@ -1,0 +1,166 @@
+"""The review layout and the chart, driven from the panel."""
+
+import pytest
+from slicerui.panels import choose_result, open_with_scan, parameters
+from slicerui.results import add_result
+
+REVIEW = 7421
+
+
+@pytest.fixture
+def result(app):
+    result = add_result(app, open_with_scan(app, "Day 1"))
+    choose_result(app, result)
+    return result
+
+
+def layout(app) -> int:
+    return app.slicer.app.layoutManager().layout
+
+
+def view(app, name: str):
+    return app.slicer.app.layoutManager().sliceWidget(f"MVCTEnhance{name}")
+
+
+def opacity(app) -> float:
+    return view(app, "Enhanced").mrmlSliceCompositeNode().GetForegroundOpacity()
+
+
+def test_without_a_result_there_is_nothing_to_review(app):
+    open_with_scan(app)
+    for widget in (app.ui.reviewButton, app.ui.restoreButton, app.ui.flickerButton, app.ui.fadeSlider):
+        assert not widget.enabled and "nothing to compare" in widget.toolTip
+
+
+def test_one_button_shows_the_comparison_and_takes_it_away_again(app, result):
+    before = layout(app)
+    app.click(app.ui.reviewButton)
+    assert layout(app) == REVIEW and app.ui.reviewButton.checked
+    assert view(app, "Difference").mrmlSliceCompositeNode().GetBackgroundVolumeID() == result.difference.GetID()
+    app.click(app.ui.reviewButton)
+    assert layout(app) == before and not app.ui.reviewButton.checked
+
+
+def test_the_button_follows_a_layout_that_the_user_chose_elsewhere(app, result):
+    app.click(app.ui.reviewButton)
+    app.slicer.app.layoutManager().setLayout(app.slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    assert not app.ui.reviewButton.checked
+    assert not app.ui.restoreButton.enabled and not app.ui.fadeSlider.enabled
+    app.slicer.app.layoutManager().setLayout(REVIEW)
+    assert app.ui.reviewButton.checked and app.ui.restoreButton.enabled
+
+
+def test_the_slider_fades_and_its_value_is_a_parameter(app, result):
+    app.click(app.ui.reviewButton)
+    app.ui.fadeSlider.value = 0.35
+    assert opacity(app) == pytest.approx(0.35) and parameters(app).fade == pytest.approx(0.35)
+    parameters(app).fade = 0.9
+    assert opacity(app) == pytest.approx(0.9)
+
+
+def test_flicker_ends_with_the_button_with_the_layout_and_with_the_module(app, result):
+    app.click(app.ui.reviewButton)
+    app.ui.fadeSlider.value = 0.5
+    leave = app.slicer.app.layoutManager().setLayout
+    for end in (lambda: app.click(app.ui.flickerButton), lambda: leave(3), app.exit):
+        leave(REVIEW)
+        app.click(app.ui.flickerButton)
+        app.wait(lambda: opacity(app) in (0.0, 1.0), 5)
+        end()
+        assert not app.ui.flickerButton.checked
+        leave(REVIEW)
+        app.ui.fadeSlider.value = 0.5
+        app.run_events(0.6)
+        app.run_events()
+        parameters(app).fade = 0.7
+        parameters(app).fade = 0.5
+        assert opacity(app) == 0.5
+
+
+def test_restore_brings_the_scans_back_into_their_views(app, result):
+    app.click(app.ui.reviewButton)
+    composite = view(app, "Difference").mrmlSliceCompositeNode()
+    composite.SetBackgroundVolumeID(None)
+    app.click(app.ui.restoreButton)
+    assert composite.GetBackgroundVolumeID() == result.difference.GetID()
+
+
+def test_the_colours_of_the_difference_map_follow_their_hu(app, result):
+    app.click(app.ui.reviewButton)
+    app.ui.differenceWindowSpinBox.value = 120
+    display = result.difference.GetDisplayNode()
+    assert (display.GetWindow(), display.GetLevel()) == (240, 0)
+    assert parameters(app).differenceWindow == 120
+
+
+def test_a_difference_map_that_the_user_has_coloured_is_left_alone_until_the_review(app, result):
+    display = result.difference.GetDisplayNode()
+    display.SetWindowLevel(900, 50)
+    parameters(app).fade = 0.5
+    assert (display.GetWindow(), display.GetLevel()) == (900, 50)
+    app.click(app.ui.reviewButton)
+    assert (display.GetWindow(), display.GetLevel()) == (600, 0)
+
+
+def test_show_chart_shows_the_chosen_readout_below_the_scans(app, result):
+    app.choose(app.ui.chartComboBox, "Noise (HU)")
+    app.click(app.ui.showChartButton)
+    assert layout(app) == REVIEW
+    assert app.plot_view.series_names() == ["MVCT scan", "Enhanced scan", "Planning CT, mean"]
+    app.choose(app.ui.chartComboBox, "Air agreement (%)")
+    assert app.plot_view.series_names() == ["Enhanced - MVCT"]
+
+
+def test_a_click_on_the_chart_jumps_to_the_slice(app, result):
+    app.click(app.ui.showChartButton)
+    app.run_events()
+    for k in (3, 1, 2):
+        app.plot_view.click_point("Enhanced scan", k)
+        assert [view(app, name).sliceLogic().GetSliceOffset() for name in ("MVCT", "Enhanced", "Difference")] == [
+            6.0 * k
+        ] * 3
+
+
+def test_a_click_on_the_chart_works_in_any_plot_view(app, result):
+    app.slicer.app.layoutManager().setLayout(app.slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotView)
+    chart = result.enhanced.GetNodeReference("MVCTEnhance.chart")
+    app.plot_view.mrmlPlotViewNode().SetPlotChartNodeID(chart.GetID())
+    app.plot_view.click_point("MVCT scan", 2)
+    assert app.slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceOffset() == 12.0
+
+
+def test_the_review_shows_the_mvct_of_the_result_whatever_is_chosen_as_input(app, result):
+    from slicerui.scans import add_mvct
+
+    first = result.enhanced.GetNodeReference("MVCTEnhance.mvct")
+    app.choose(app.ui.mvctSelector, add_mvct(app, "Day 2"))
+    app.click(app.ui.reviewButton)
+    assert view(app, "MVCT").mrmlSliceCompositeNode().GetBackgroundVolumeID() == first.GetID()
+
+
+def test_deleting_the_mvct_ends_the_review(app, result):
+    app.click(app.ui.reviewButton)
+    app.scene.RemoveNode(result.enhanced.GetNodeReference("MVCTEnhance.mvct"))
+    app.run_events()
+    parameters(app).fade = 0.5
+    assert not app.ui.restoreButton.enabled
+    app.click(app.ui.reviewButton)
+    assert layout(app) != REVIEW
+
+
+def test_closing_the_scene_in_the_review_layout_leaves_a_panel_that_works(app, result):
+    app.click(app.ui.showChartButton)
+    app.click(app.ui.flickerButton)
+    app.close_scene()
+    app.run_events(0.6)
+    assert not app.ui.flickerButton.checked
+    second = add_result(app, open_again(app))
+    choose_result(app, second)
+    app.click(app.ui.showChartButton)
+    app.plot_view.click_point("MVCT scan", 1)
+
+
+def open_again(app):
+    from slicerui.scans import add_mvct
+
+    return add_mvct(app, "Day 2")
