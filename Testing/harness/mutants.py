@@ -74,7 +74,7 @@ MUTANTS = (
     Mutant(
         "an observer is never removed",
         f"{LIBRARY}/window_level.py",
-        '"""Let both go."""\n        self.removeObservers()',
+        '"""Let both go."""\n        self.removeObservers()\n        self._displays = ()',
         '"""Let both go."""',
         "test_review.py::test_a_closed_review_follows_nothing_any_more",
     ),

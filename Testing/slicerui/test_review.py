@@ -211,7 +211,10 @@ def test_leave_goes_back_to_the_layout_before(app, review, result):
 def test_a_closed_review_follows_nothing_any_more(app, review, result):
     review.show(volumes(result))
     review.close()
-    volumes(result).mvct.GetDisplayNode().SetWindowLevel(77, 7)
+    display = volumes(result).mvct.GetDisplayNode()
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevel(77, 7)
+    assert display.GetWindow() == 77
     assert result.enhanced.GetDisplayNode().GetWindow() != 77
 
 
