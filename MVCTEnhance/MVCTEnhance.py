@@ -37,14 +37,15 @@ class MVCTEnhance(ScriptedLoadableModule):
             "For research only; not a medical device. Sample data: 'MVCT phantom' in the module Sample Data."
         )
         self.parent.acknowledgementText = _("Method: S. Ozaki, S. Kaji et al., Medical Physics 49(6), 2022.")
-        slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", registerAtStartup)
 
 
-def registerSampleData():
-    """Offer the phantom in the module Sample Data."""
-    from MVCTEnhanceLib.slicerui import sample_data
+def registerAtStartup():
+    """Offer the phantom in the module Sample Data, and the layout to scenes that were saved in it."""
+    from MVCTEnhanceLib.slicerui import review_layout, sample_data
 
     sample_data.register()
+    review_layout.register_layout()
 
 
 @parameterNodeWrapper
@@ -85,7 +86,7 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self):
-        from MVCTEnhanceLib.slicerui.panel import Panel
+        from MVCTEnhanceLib.slicerui import panel, sample_data
 
         super().setup()
         widget = slicer.util.loadUI(self.resourcePath("UI/MVCTEnhance.ui"))
@@ -93,7 +94,8 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         widget.setMRMLScene(slicer.mrmlScene)
         self.ui = slicer.util.childWidgetVariables(widget)
         self.logic = MVCTEnhanceLogic()
-        self.panel = Panel(self.ui)
+        self.panel = panel.Panel(self.ui)
+        sample_data.register()  # again after a reload, which replaces what the button calls
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartChange)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndChange)
@@ -106,7 +108,8 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._guiTag)
             self._guiTag = None
-        self.panel.pause()
+        if self.panel:
+            self.panel.pause()
 
     def cleanup(self):
         """The module is reloaded, or Slicer ends."""
@@ -128,7 +131,7 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.enter()
 
     def enter(self):
-        """Show the parameters of the scene; a scan that was loaded is chosen if none was yet."""
+        """Show the parameters of the scene; its only scan is chosen if none was yet."""
         self.setParameterNode(self.logic.getParameterNode())
         self.panel.choose_input()
 
@@ -193,5 +196,4 @@ class MVCTEnhanceTest(ScriptedLoadableModuleTest):
     def runTest(self):
         from MVCTEnhanceLib.slicerui.self_test import run
 
-        slicer.mrmlScene.Clear(0)
-        run(self, MVCTEnhanceLogic())
+        run(self)

@@ -31,6 +31,23 @@ class ModuleManager(QtCore.QObject):
         return slicer.modules.known.get(name)
 
 
+class MainWindow(QtWidgets.QMainWindow):
+    """The main window, which has the list of modules."""
+
+    def __init__(self):
+        super().__init__()
+        self.setObjectName("qSlicerMainWindow")
+
+    def moduleSelector(self):
+        return self
+
+    def selectModule(self, name: str) -> None:
+        """Opens a module; nothing happens where it is open."""
+        panel = slicer.modules.known[name].widgetRepresentation()
+        if not panel.isEntered:
+            panel.enter()
+
+
 @stand_in
 class Application(QtCore.QObject):
     """Owner of a scene, its logics, the layout manager and the settings, for one test."""
@@ -62,8 +79,7 @@ class Application(QtCore.QObject):
         slicer.app, slicer.mrmlScene = self, self._scene
         self._observed = Observations(self)
         observe(self._scene, self._observed)
-        self._main_window = QtWidgets.QMainWindow()
-        self._main_window.setObjectName("qSlicerMainWindow")
+        self._main_window = MainWindow()
         self._layout = LayoutManager(self._scene, self._logic)
 
     def mrmlScene(self):

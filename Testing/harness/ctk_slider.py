@@ -23,7 +23,7 @@ class ctkSliderWidget(QtWidgets.QWidget):
     suffix = declare("QString", "", "_limit")
     tickInterval = declare("double", 0.0)
     tracking = declare("bool", True)
-    spinBoxVisible = declare("bool", True)
+    spinBoxVisible = declare("bool", True, "_show_spin_box")
     popupSlider = declare("bool", False)
     invertedAppearance = declare("bool", False)
     invertedControls = declare("bool", False)
@@ -55,6 +55,9 @@ class ctkSliderWidget(QtWidgets.QWidget):
             return
         self._show_value()
         signals.emit(self, "valueChanged(double)", inside)
+
+    def _show_spin_box(self) -> None:
+        self._spin.setVisible(self.spinBoxVisible)
 
     def _show_value(self) -> None:
         span = self.maximum - self.minimum

@@ -128,6 +128,17 @@ def test_signals_of_stand_ins_are_checked_too(app):
         slider.value = "half"
 
 
+def test_a_slider_without_a_spin_box_shows_none(app):
+    import ctk
+
+    slider = ctk.ctkSliderWidget()
+    slider.show()
+    spin_box = slider.findChild(app.qt.QDoubleSpinBox)
+    assert spin_box.isVisible()
+    slider.spinBoxVisible = False
+    assert slider.isVisible() and not spin_box.isVisible()
+
+
 def test_pyside_ways_that_slicer_has_not_are_gone(app):
     for name in ("Signal", "Slot", "Property"):
         assert not hasattr(app.qt, name)

@@ -240,6 +240,54 @@ def test_a_failure_of_the_pytorch_extension_is_told_in_a_sentence(app, place, re
         dependencies.ensure(resources, ask=Answer(True))
 
 
+@pytest.mark.parametrize("error", [OSError("[WinError 126]"), AttributeError("'Popen' has no attribute 'x'")])
+def test_a_torch_that_is_there_is_enough_whatever_loading_it_raised(
+    app, place, wheels, resources, torch_utils, monkeypatch, error
+):
+    from MVCTEnhanceLib.slicerui import dependencies
+
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", wheels.as_uri())
+    logic = sys.modules["PyTorchUtils"].PyTorchUtilsLogic
+    install = logic.installTorch
+
+    def fail(self, **options):
+        with pytest.raises(ModuleNotFoundError):
+            install(self, **options)
+        raise error
+
+    monkeypatch.setattr(logic, "installTorch", fail)
+    dependencies.ensure(resources, ask=Answer(True))
+    assert dependencies.missing(resources) == []
+
+
+def test_a_pytorch_extension_that_fails_in_any_way_is_told_in_a_sentence(
+    app, place, resources, torch_utils, monkeypatch
+):
+    from MVCTEnhanceLib.errors import MVCTEnhanceError
+    from MVCTEnhanceLib.slicerui import dependencies
+
+    def fail(self, **options):
+        raise AttributeError("_executePythonModule")
+
+    monkeypatch.setattr(sys.modules["PyTorchUtils"].PyTorchUtilsLogic, "installTorch", fail)
+    with pytest.raises(MVCTEnhanceError, match=r"could not be installed.*\.$"):
+        dependencies.ensure(resources, ask=Answer(True))
+
+
+def test_the_status_bar_says_that_the_window_does_not_respond_for_minutes(app, place, wheels, resources, monkeypatch):
+    from MVCTEnhanceLib.slicerui import dependencies
+
+    told = []
+    monkeypatch.setattr(app.slicer.util, "showStatusMessage", lambda text, duration=0: told.append(text))
+    answer = Answer(True)
+    monkeypatch.setattr(dependencies, "_install", lambda *_: told.append("pip"))
+    with pytest.raises(dependencies.MVCTEnhanceError):
+        dependencies.ensure(resources, wheel_folder=wheels, ask=answer)
+    assert "minutes" in answer.questions[0][0]
+    assert "does not respond" in told[0] and told[1:] == ["pip", ""]
+
+
 def test_testing_mode_installs_nothing_and_asks_nothing(app, place, wheels, resources, monkeypatch):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
     from MVCTEnhanceLib.slicerui import dependencies

@@ -33,10 +33,30 @@ def test_the_report_is_written_beside_the_application(app, enhanced, tmp_path):
     ReportJob(ReportOptions(enhanced.GetID(), tmp_path / "my report"), **calls.arguments()).start()
     app.wait(lambda: calls.ended)
     assert calls.errors == []
-    page = calls.done[0].read_text(encoding="utf-8")
+    result = calls.done[0]
+    assert result.warnings == ()
+    page = result.path.read_text(encoding="utf-8")
     assert "NSelfSSIM" in page and "simulated-anchor" in page
-    assert {path.name for path in calls.done[0].parent.iterdir()} >= {"report.html", "readouts.json", "readouts.csv"}
+    assert {path.name for path in result.path.parent.iterdir()} >= {"report.html", "readouts.json", "readouts.csv"}
     assert temporary_files(app) == []
+
+
+def forget_the_model(app, enhanced) -> None:
+    """As where the model was one that is not installed any more."""
+    import json
+
+    node = enhanced.GetNodeReference("MVCTEnhance.readouts")
+    found = json.loads(node.GetText())
+    node.SetText(json.dumps(found | {"model": {"name": "gone"}}))
+
+
+def test_a_report_without_the_model_s_card_says_so(app, enhanced, tmp_path):
+    from MVCTEnhanceLib.slicerui.export import ReportOptions, export_report_and_wait
+
+    forget_the_model(app, enhanced)
+    result = export_report_and_wait(ReportOptions(enhanced.GetID(), tmp_path / "report"))
+    assert result.path.is_file()
+    assert len(result.warnings) == 1 and "name the model's file" in result.warnings[0]
 
 
 def test_a_volume_without_readouts_is_refused(app, tmp_path):

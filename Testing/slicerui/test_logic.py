@@ -117,10 +117,34 @@ def test_exports_are_a_call_each(app, logic, tmp_path):
     assert logic.exportDicom(result.enhanced, tmp_path / "dicom", description="test").slices == 4
 
 
+def test_the_report_s_path_is_given_and_its_warnings_are_logged(app, logic, tmp_path, caplog):
+    from slicerui.results import add_result as add_real_result
+    from slicerui.test_export import forget_the_model
+
+    enhanced = add_real_result(app, add_mvct(app)).enhanced
+    forget_the_model(app, enhanced)
+    assert logic.exportReport(enhanced, tmp_path / "report") == tmp_path / "report" / "report.html"
+    assert "name the model's file" in caplog.text and str(tmp_path) not in caplog.text
+
+
 def test_dicom_goes_to_the_database_where_no_folder_is_given(app, logic, tmp_path):
     app.slicer.dicomDatabase.openDatabase(str(tmp_path / "database" / "ctkDICOM.sql"))
     done = logic.exportDicom(add_result(app, add_mvct(app)).enhanced)
     assert len(app.slicer.dicomDatabase.filesForSeries(done.series_uid)) == 4
+
+
+def test_packages_come_from_the_folder_that_was_chosen_on_this_computer_unless_another_is_named(
+    app, logic, monkeypatch, tmp_path
+):
+    from MVCTEnhanceLib.slicerui import dependencies, pip_settings
+
+    asked = []
+    monkeypatch.setattr(dependencies, "ensure", lambda *, wheel_folder: asked.append(wheel_folder))
+    logic.installDependencies()
+    pip_settings.remember_wheels(str(tmp_path))
+    logic.installDependencies()
+    logic.installDependencies(tmp_path / "other")
+    assert asked == [None, tmp_path, tmp_path / "other"]
 
 
 def test_dependencies_can_be_asked_for_and_nothing_happens_where_all_is_there(app, logic):

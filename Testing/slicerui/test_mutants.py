@@ -1,12 +1,13 @@
 """The panel's tests notice what is wrong: each broken copy of the module fails the test that is named for it."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from subprocess import CompletedProcess
 
 import pytest
 from harness.fixtures import skip_without_needed
 from harness.mutants import MUTANTS, break_module, run_tests
 
-FAILED = 1  # pytest's exit code: tests were run and some failed
 AT_ONCE = 2
 
 
@@ -31,4 +32,18 @@ def test_the_tests_pass_on_a_copy_without_a_mistake(runs):
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.mistake for mutant in MUTANTS])
 def test_a_mistake_is_caught(runs, mutant):
     result = runs(mutant)
-    assert result.returncode == FAILED, f"{mutant.test} did not fail:\n{result.stdout}\n{result.stderr}"
+    assert has_failed(result), f"{mutant.test} did not fail:\n{result.stdout}\n{result.stderr}"
+
+
+@pytest.mark.parametrize("summary, failed", [("1 error in 2s", False), ("1 failed, 1 error in 2s", True)])
+def test_an_error_before_the_test_is_no_catch(summary, failed):
+    assert has_failed(CompletedProcess([], 1, stdout=f"E\n{summary}\n")) is failed
+
+
+def has_failed(result) -> bool:
+    """Whether the body of a test failed; pytest gives the same exit code where only its fixtures did.
+
+    An error may come with it: what the test left behind, or what was logged, as `app` finds at its end.
+    """
+    lines = result.stdout.strip().splitlines() or [""]
+    return result.returncode == 1 and re.search(r"\b\d+ failed\b", lines[-1]) is not None

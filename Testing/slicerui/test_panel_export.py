@@ -67,6 +67,17 @@ def test_the_report_is_written_into_a_new_folder(app, result, tmp_path):
     assert "Noise" in page.read_text(encoding="utf-8") and str(page) in says(app)
 
 
+def test_what_the_report_lacks_is_said_with_caution(app, result, tmp_path):
+    from slicerui.test_export import forget_the_model
+
+    forget_the_model(app, result.enhanced)
+    app.type_text(app.ui.exportPathLineEdit, str(tmp_path))
+    app.click(app.ui.exportReportButton)
+    wait_for_the_end(app)
+    assert "report.html. The card of the model is not among the installed ones" in says(app)
+    assert "#ffedc0" in app.ui.exportStatusLabel.styleSheet
+
+
 def test_a_dicom_series_is_written_into_a_new_folder(app, result, tmp_path):
     from pydicom import dcmread
 

@@ -132,6 +132,14 @@ def test_after_a_reload_the_old_panel_follows_nothing(app):
     assert not app.ui.applyButton.enabled
 
 
+def test_a_panel_that_could_not_be_made_can_be_left(app):
+    app.load_module()
+    app.widget.panel.close()
+    app.widget.panel = None  # as where its setup was broken off
+    app.exit()
+    app.widget.cleanup()
+
+
 def test_headings_name_the_scans(app, tmp_path):
     choose_everything(app, tmp_path)
     assert headings(app) == ["Readout", "MVCT", "Enhanced", "Planning CT", "Verdict"]

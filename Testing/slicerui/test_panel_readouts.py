@@ -116,6 +116,40 @@ def test_deleting_the_enhanced_volume_empties_the_table(app, result):
     assert table(app) == {} and not app.ui.exportCsvButton.enabled
 
 
+def readout_nodes(app) -> list[str]:
+    kinds = ("vtkMRMLTableNode", "vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode")
+    return [node.GetName() for kind in kinds for node in app.slicer.util.getNodesByClass(kind)]
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_deleting_an_enhanced_volume_takes_its_tables_and_chart_along_but_not_its_difference_map(app, result, chosen):
+    assert len(readout_nodes(app)) >= 5
+    if not chosen:
+        app.choose(app.ui.enhancedSelector, None)
+    app.scene.RemoveNode(result.enhanced)
+    app.run_events()
+    app.run_events()
+    assert readout_nodes(app) == []
+    assert result.difference.GetScene() is app.scene
+
+
+def test_every_cell_and_heading_of_the_table_has_a_tool_tip(app, result):
+    found = {item.text(): item.toolTip() for item in table_items(app)}
+    assert len(found) > 20
+    assert [text for text, tip in found.items() if not tip] == []
+
+
+def test_cells_without_a_verdict_have_a_tool_tip_too(app):
+    choose_result(app, add_result(app, open_with_scan(app), verdicts={}))
+    assert all(item.toolTip() for item in table_items(app))
+
+
+def table_items(app) -> list:
+    widget = app.ui.readoutsTable
+    cells = [widget.item(row, column) for row in range(widget.rowCount) for column in range(widget.columnCount)]
+    return [*map(widget.horizontalHeaderItem, range(widget.columnCount)), *cells]
+
+
 def test_the_chart_s_readout_can_be_chosen_and_is_kept(app, result):
     combo = app.ui.chartComboBox
     offered = [combo.itemText(index) for index in range(combo.count)]

@@ -1,7 +1,8 @@
 """The review layout and the chart, driven from the panel."""
 
+import numpy as np
 import pytest
-from slicerui.panels import choose_result, open_with_scan, parameters
+from slicerui.panels import choose_result, open_with_scan, parameters, reload
 from slicerui.results import add_result
 
 REVIEW = 7421
@@ -134,6 +135,7 @@ def test_the_review_shows_the_mvct_of_the_result_whatever_is_chosen_as_input(app
 
     first = result.enhanced.GetNodeReference("MVCTEnhance.mvct")
     app.choose(app.ui.mvctSelector, add_mvct(app, "Day 2"))
+    choose_result(app, result)
     app.click(app.ui.reviewButton)
     assert view(app, "MVCT").mrmlSliceCompositeNode().GetBackgroundVolumeID() == first.GetID()
 
@@ -146,6 +148,58 @@ def test_deleting_the_mvct_ends_the_review(app, result):
     assert not app.ui.restoreButton.enabled
     app.click(app.ui.reviewButton)
     assert layout(app) != REVIEW
+
+
+def windows_are_linked(app, result) -> bool:
+    """Whether a window that is set on the enhanced scan is the MVCT's, too."""
+    mvct, enhanced = (
+        node.GetDisplayNode() for node in (result.enhanced.GetNodeReference("MVCTEnhance.mvct"), result.enhanced)
+    )
+    enhanced.SetWindowLevel(mvct.GetWindow() + 111, 17)
+    return (mvct.GetWindow(), mvct.GetLevel()) == (enhanced.GetWindow(), 17)
+
+
+def test_both_scans_keep_one_window_after_the_user_was_in_another_module(app, result):
+    app.click(app.ui.reviewButton)
+    app.exit()
+    app.enter()
+    assert windows_are_linked(app, result)
+
+
+def test_both_scans_keep_one_window_after_a_reload(app, result):
+    app.click(app.ui.reviewButton)
+    reload(app)
+    assert windows_are_linked(app, result)
+
+
+def test_both_scans_have_one_window_where_the_layout_was_chosen_elsewhere(app, result):
+    app.slicer.app.layoutManager().setLayout(REVIEW)
+    assert windows_are_linked(app, result)
+
+
+def test_a_scene_that_was_saved_in_the_review_is_shown_in_it_with_one_window(app, result, tmp_path):
+    app.click(app.ui.reviewButton)
+    file = app.save_scene(tmp_path / "scene")
+    app.close_scene()
+    app.slicer.app.layoutManager().setLayout(app.slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+    app.load_scene(file)
+    assert layout(app) == REVIEW and app.ui.reviewButton.checked
+    from MVCTEnhanceLib.slicerui.outputs import result_of
+
+    again = result_of(parameters(app).enhanced)
+    assert view(app, "Difference").mrmlSliceCompositeNode().GetBackgroundVolumeID() == again.difference.GetID()
+    assert windows_are_linked(app, again)
+
+
+def test_the_difference_map_is_seen_in_blue_and_red(app, result):
+    app.click(app.ui.reviewButton)
+    app.run_events()
+    red, green, blue = app.slice_images()["Difference"].astype(int).transpose(2, 0, 1)
+    assert ((blue > red + 40) & (blue > green + 40)).sum() > 100
+    assert ((red > blue + 40) & (red > green + 40)).sum() > 100
+    mvct = app.slice_images()["MVCT"].astype(int)
+    head = mvct[30:-30, 30:-30]  # without the label and the frame
+    assert np.abs(head - head[..., :1]).max() < 10
 
 
 def test_closing_the_scene_in_the_review_layout_leaves_a_panel_that_works(app, result):

@@ -73,6 +73,39 @@ def test_apply_again_fills_the_same_nodes(app):
     assert app.scene.GetNumberOfNodes() == count
 
 
+def test_apply_never_overwrites_the_results_of_another_scan(app):
+    open_with_scan(app, "Day 1")
+    apply_and_wait(app)
+    first = [parameters(app).enhanced, parameters(app).difference]
+    before = [voxels(app, node).copy() for node in first]
+    app.choose(app.ui.mvctSelector, add_mvct(app, "Day 2", seed=3))
+    app.choose(app.ui.enhancedSelector, first[0])  # only to look at it
+    assert table(app)
+    apply_and_wait(app)
+    assert [parameters(app).enhanced.GetName(), parameters(app).difference.GetName()] == [
+        "Day 2 enhanced", "Day 2 difference",
+    ]  # fmt: skip
+    assert first[0].GetNodeReference("MVCTEnhance.mvct").GetName() == "Day 1"
+    for node, array in zip(first, before, strict=True):
+        assert np.array_equal(voxels(app, node), array)
+
+
+def test_a_run_goes_on_while_a_scene_is_added_and_its_result_stays_with_its_scan(app, tmp_path):
+    mvct = open_with_scan(app, "Day 1")
+    file = app.save_scene(tmp_path / "scene")
+    apply_until_slices(app)
+    app.slicer.util.loadScene(str(file))
+    app.wait(lambda: not is_running(app), 300)
+    result = parameters(app).enhanced
+    assert result.GetNodeReference("MVCTEnhance.mvct") is mvct
+    assert parameters(app).mvct is not mvct  # the one that came with the scene
+    assert is_idle(app) and app.ui.statusLabel.text.startswith("Enhanced in") and table(app)
+    before = voxels(app, result).copy()
+    apply_and_wait(app)
+    assert parameters(app).enhanced is not result
+    assert np.array_equal(voxels(app, result), before)
+
+
 def test_a_new_difference_map_is_coloured_as_chosen_and_shown_in_a_review_that_is_open(app):
     open_with_scan(app)
     apply_and_wait(app)

@@ -1,6 +1,7 @@
 """The comparison in linked views, on real slice logics."""
 
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,6 +85,34 @@ def test_registering_again_takes_the_new_description(app, monkeypatch):
     review_layout.register_layout()
     node = app.slicer.app.layoutManager().layoutLogic().GetLayoutNode()
     assert node.GetLayoutDescription(review_layout.REVIEW_LAYOUT) == '<layout type="vertical"></layout>'
+
+
+def test_a_scene_that_asked_for_the_layout_before_it_was_known_gets_its_views(app):
+    from MVCTEnhanceLib.slicerui import review_layout
+
+    manager = app.slicer.app.layoutManager()
+    manager.layoutLogic().GetLayoutNode().SetViewArrangement(review_layout.REVIEW_LAYOUT)
+    assert manager.sliceWidget(VIEWS[0]) is None
+    review_layout.register_layout()
+    assert all(manager.sliceWidget(view) for view in VIEWS)
+    assert review_layout.chart_view_node() is not None
+
+
+def test_the_layout_is_known_from_startup_before_the_panel_is_made(app):
+    app.slicer.modules.load_scripted(app.module_folder / "MVCTEnhance.py")
+    app.slicer.app.startupCompleted.emit()
+    node = app.slicer.app.layoutManager().layoutLogic().GetLayoutNode()
+    assert node.IsLayoutDescription(7421)
+    assert node.GetViewArrangement() != 7421
+
+
+def test_without_a_main_window_there_is_no_layout_and_no_error(app, monkeypatch):
+    from MVCTEnhanceLib.slicerui import review_layout
+
+    with monkeypatch.context() as patch:
+        patch.setattr(app.slicer, "app", SimpleNamespace(layoutManager=lambda: None))
+        review_layout.register_layout()
+        assert not review_layout.is_shown() and review_layout.plot_widgets() == []
 
 
 def test_show_puts_each_volume_into_its_view(app, review, result):

@@ -80,6 +80,37 @@ def test_missing_packages_are_told_in_the_status_bar_and_make_nothing(app, small
     assert told == ["Nothing was installed."] and app.child_processes() == []
 
 
+def test_packages_come_from_the_wheel_folder_of_this_computer(app, small, sample_data, monkeypatch, tmp_path):
+    from MVCTEnhanceLib.errors import MVCTEnhanceError
+    from MVCTEnhanceLib.slicerui import pip_settings
+
+    asked = []
+
+    def ensure(*, wheel_folder):
+        asked.append(wheel_folder)
+        raise MVCTEnhanceError("No.")
+
+    monkeypatch.setattr(sample_data.dependencies, "ensure", ensure)
+    pip_settings.remember_wheels(str(tmp_path))
+    sample_data.download()
+    assert asked == [tmp_path]
+
+
+def test_after_a_reload_a_button_that_is_there_already_calls_the_new_module(app):
+    import sys
+
+    from slicerui.panels import reload
+
+    app.load_module()
+    old = sys.modules["MVCTEnhanceLib.slicerui.sample_data"]
+    source = the_source(app, old)[0]
+    assert source.customDownloader is old.download
+    reload(app)
+    new = sys.modules["MVCTEnhanceLib.slicerui.sample_data"]
+    assert new is not old and source.customDownloader is new.download
+    assert the_source(app, new) == [source]
+
+
 def _refuse(error):
     def ensure(*_, **__):
         raise error

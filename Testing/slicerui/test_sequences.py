@@ -94,6 +94,15 @@ def test_every_day_gets_its_own_results_that_are_browsed_with_it(app, run):
     assert temporary_files(app) == [] and app.child_processes() == []
 
 
+def test_every_day_s_result_tells_the_model_and_what_it_is_for_while_browsing(app, run):
+    proxy, browser, _ = add_days(app, [noisy_head(1), noisy_head(2)])
+    result = run(options(proxy, model="simulated-anchor")).done[0]
+    for number in (1, 0):
+        show(app, browser, number)
+        assert result.enhanced.GetAttribute("MVCTEnhance.model") == "simulated-anchor"
+        assert "model simulated-anchor; for research only" in result.enhanced.GetDescription()
+
+
 def test_the_day_that_is_shown_is_in_the_results_at_once(app, run):
     proxy, browser, _ = add_days(app, [noisy_head(1), noisy_head(2)])
     show(app, browser, 1)

@@ -134,6 +134,29 @@ def test_every_widget_has_a_tool_tip(ui):
     assert without == ["MVCTEnhance"]
 
 
+def without_tool_tip(app) -> list[str]:
+    shown = {name: entry for name, entry in vars(app.ui).items() if entry.isWidgetType() and entry.isVisible()}
+    return [name for name, widget in shown.items() if not widget.toolTip and name != "MVCTEnhance"]
+
+
+def test_every_visible_widget_has_a_tool_tip_at_run_time_too(app):
+    from slicerui.panels import choose_result, open_with_scan
+    from slicerui.results import add_result
+
+    app.load_module()
+    for widget in vars(app.ui).values():
+        if widget.className() in ("ctkCollapsibleButton", "ctkCollapsibleGroupBox"):
+            widget.collapsed = False
+    app.run_events()
+    assert without_tool_tip(app) == []
+    mvct = open_with_scan(app)
+    app.choose(app.ui.modelComboBox, "Model file of your own…")
+    assert app.ui.modelPathLineEdit.isVisible() and without_tool_tip(app) == []
+    choose_result(app, add_result(app, mvct))
+    app.click(app.ui.reviewButton)
+    assert app.ui.readoutsTable.isVisible() and without_tool_tip(app) == []
+
+
 def test_every_label_of_a_field_has_it_as_its_buddy(ui):
     labels = [widget for widget in ui.iter("widget") if widget.get("class") == "QLabel"]
     fields = [widget for widget in labels if (value(widget, "text") or "").endswith(":")]

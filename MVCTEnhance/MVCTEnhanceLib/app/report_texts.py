@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
-
-INTENDED_USE = (
-    "For research only; not a medical device. Do not diagnose, plan or calculate dose on the enhanced scan alone: "
-    "it is computed from the MVCT, and what it shows beyond the MVCT is the model's estimate."
-)
 
 
 @dataclass(frozen=True)
@@ -20,55 +16,110 @@ class ReadoutText:
     meaning: str
 
 
-SCANS = {"mvct": "MVCT", "enhanced": "Enhanced", "planning_ct": "Planning CT"}
+def intended_use(_: Callable[[str], str] = str) -> str:
+    """What the results may be used for, through a function that translates texts."""
+    return _(
+        "For research only; not a medical device. Do not diagnose, plan or calculate dose on the enhanced scan "
+        "alone: it is computed from the MVCT, and what it shows beyond the MVCT is the model's estimate."
+    )
 
-TEXTS = MappingProxyType(
-    {
+
+def readout_texts(_: Callable[[str], str] = str) -> dict[str, ReadoutText]:
+    """The text of each readout by its name, through a function that translates texts."""
+    return {
         "nselfssim": ReadoutText(
-            "NSelfSSIM",
+            _("NSelfSSIM"),
             3,
-            "How alike the scan stays when noise is added to it. Lower is not better: it falls with noise removed, but "
-            "also with blur, and is lowest for a constant image. Aim at the planning CT's value, and read it together "
-            "with the edge width.",
+            _(
+                "How alike the scan stays when noise is added to it. Lower is not better: it falls with noise "
+                "removed, but also with blur, and is lowest for a constant image. Aim at the planning CT's value, "
+                "and read it together with the edge width."
+            ),
         ),
-        "noise_hu": ReadoutText("Noise", 1, "SD of HU in flat soft tissue."),
+        "noise_hu": ReadoutText(
+            _("Noise"),
+            1,
+            _("SD of HU in flat soft tissue."),
+        ),
         "cnr_muscle_fat": ReadoutText(
-            "CNR muscle-fat", 1, "Contrast between muscle and fat, divided by the noise. Blur raises it, too."
+            _("CNR muscle-fat"),
+            1,
+            _("Contrast between muscle and fat, divided by the noise. Blur raises it, too."),
         ),
         "edge_width_mm": ReadoutText(
-            "Edge width, skin", 2, "10-90 % width of the edge of body and air. A wider edge than the MVCT's is blur."
+            _("Edge width, skin"),
+            2,
+            _("10-90 % width of the edge of body and air. A wider edge than the MVCT's is blur."),
         ),
         "bone_edge_width_mm": ReadoutText(
-            "Edge width, bone", 2, "10-90 % width of the edge of thick bone and soft tissue; few slices show one."
+            _("Edge width, bone"),
+            2,
+            _("10-90 % width of the edge of thick bone and soft tissue; few slices show one."),
         ),
         "dig": ReadoutText(
-            "DIG",
+            _("DIG"),
             0,
-            "Mean squared gradient of MVCT - enhanced over the whole slice: what was changed from pixel to pixel, "
-            "removed noise included. Blind to a constant HU shift: read it together with the HU bias.",
+            _(
+                "Mean squared gradient of MVCT - enhanced over the whole slice: what was changed from pixel to "
+                "pixel, removed noise included. Blind to a constant HU shift: read it together with the HU bias."
+            ),
         ),
-        "dig_scaled": ReadoutText("DIG, scaled", 4, "DIG of HU clipped to [-600, 400] and scaled to [-1, 1]."),
+        "dig_scaled": ReadoutText(
+            _("DIG, scaled"),
+            4,
+            _("DIG of HU clipped to [-600, 400] and scaled to [-1, 1]."),
+        ),
         "air_agreement": ReadoutText(
-            "Air agreement",
+            _("Air agreement"),
             2,
-            "Pixels around the body that both scans class the same, as air (below -600 HU) or not. "
-            "Below 99 %: look where air or tissue was invented.",
+            _(
+                "Pixels around the body that both scans class the same, as air (below -600 HU) or not. Below 99 %: "
+                "look where air or tissue was invented."
+            ),
         ),
         "nselfssim_distance": ReadoutText(
-            "NSelfSSIM, distance",
+            _("NSelfSSIM, distance"),
             3,
-            "How far it is from the planning CT's, which is what to aim at: the MVCT's, then the enhanced scan's.",
+            _("How far it is from the planning CT's, which is what to aim at: the MVCT's, then the enhanced scan's."),
         ),
-        "lung": ReadoutText("HU bias, lung", 1, "Mean HU difference in lung."),
-        "fat": ReadoutText("HU bias, fat", 1, "Mean HU difference in fat."),
-        "soft_tissue": ReadoutText("HU bias, soft tissue", 1, "Mean HU difference in muscle and the like."),
-        "bone": ReadoutText(
-            "HU bias, bone",
+        "lung": ReadoutText(
+            _("HU bias, lung"),
             1,
-            "Mean HU difference in bone. Against the MVCT it is high on purpose: the same bone has more HU in kVCT.",
+            _("Mean HU difference in lung."),
         ),
-        "mae_hu": ReadoutText("MAE", 1, "Mean absolute difference from the true kVCT, in the body."),
-        "psnr_db": ReadoutText("PSNR", 1, "Peak signal-to-noise ratio, in the body, for a range of 1000 HU."),
-        "ssim": ReadoutText("SSIM", 3, "Structural similarity with the true kVCT, in the body; 1 is equal."),
+        "fat": ReadoutText(
+            _("HU bias, fat"),
+            1,
+            _("Mean HU difference in fat."),
+        ),
+        "soft_tissue": ReadoutText(
+            _("HU bias, soft tissue"),
+            1,
+            _("Mean HU difference in muscle and the like."),
+        ),
+        "bone": ReadoutText(
+            _("HU bias, bone"),
+            1,
+            _("Mean HU difference in bone. Against the MVCT it is high on purpose: the same bone has more HU in kVCT."),
+        ),
+        "mae_hu": ReadoutText(
+            _("MAE"),
+            1,
+            _("Mean absolute difference from the true kVCT, in the body."),
+        ),
+        "psnr_db": ReadoutText(
+            _("PSNR"),
+            1,
+            _("Peak signal-to-noise ratio, in the body, for a range of 1000 HU."),
+        ),
+        "ssim": ReadoutText(
+            _("SSIM"),
+            3,
+            _("Structural similarity with the true kVCT, in the body; 1 is equal."),
+        ),
     }
-)
+
+
+SCANS = {"mvct": "MVCT", "enhanced": "Enhanced", "planning_ct": "Planning CT"}
+TEXTS = MappingProxyType(readout_texts())
+INTENDED_USE = intended_use()

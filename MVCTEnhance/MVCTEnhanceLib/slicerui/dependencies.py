@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import logging
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -49,22 +50,44 @@ def ensure(resource_folder: Path = RESOURCES, *, wheel_folder: Path | None = Non
     if not wanted:
         return
     _require_possible(wanted, wheel_folder)
-    question = _("MVCT Enhance needs {count} more Python packages. Install them into Slicer now?").format(
-        count=len(wanted)
-    )
-    if not (ask or _ask)(question, "\n".join(wanted)):
+    question = _(
+        "MVCT Enhance needs {count} more Python packages. Install them into Slicer now? This takes minutes, during "
+        "which the window does not respond."
+    ).format(count=len(wanted))
+    if not (ask or ask_user)(question, "\n".join(wanted)):
         raise MVCTEnhanceError(
             _("Nothing was installed, since you did not agree; needed are: {names}.").format(names=", ".join(wanted))
         )
     global _installing
     _installing = True
+    _tell(installing_text())
     try:
         _install(wanted, wheel_folder)
     finally:
         _installing = False
+        _tell("")
     left = missing(resource_folder)
     if left:
         raise _failed(left, wheel_folder)
+
+
+def ask_user(question: str, packages: str) -> bool:
+    """Slicer's dialog; returns whether the user agrees."""
+    return slicer.util.confirmOkCancelDisplay(
+        question, _("{requester} - Install Python packages").format(requester=REQUESTER), detailedText=packages
+    )
+
+
+def installing_text() -> str:
+    """What is said while pip runs."""
+    return _(
+        "Installing the Python packages that are missing: this takes minutes, during which the window does not respond…"
+    )
+
+
+def _tell(message: str) -> None:
+    if hasattr(slicer, "app"):
+        slicer.util.showStatusMessage(message)
 
 
 def _require_possible(wanted: Sequence[str], wheel_folder: Path | None) -> None:
@@ -114,11 +137,12 @@ def _install_torch() -> None:
     qt.QApplication.setOverrideCursor(qt.Qt.WaitCursor)
     try:
         logic.installTorch(askConfirmation=False, torchVersionRequirement=str(Requirement(TORCH).specifier))
-    except ImportError:
-        # It imports PyTorch into Slicer at its end, which may fail although the worker can use it.
+    except Exception as error:
+        # It imports PyTorch into Slicer at its end, which may fail in many ways although the worker can use it.
         importlib.invalidate_caches()
         if not _is_installed(Requirement(TORCH)):
-            raise _failed([TORCH], None) from None
+            logging.warning("PyTorch was not installed: %s", type(error).__name__)
+            raise _failed([TORCH], None) from error
     finally:
         qt.QApplication.restoreOverrideCursor()
 
@@ -175,9 +199,3 @@ def _is_installed(requirement: Requirement) -> bool:
 
 def _is_torch(name: str) -> bool:
     return Requirement(name).name == Requirement(TORCH).name
-
-
-def _ask(question: str, packages: str) -> bool:
-    return slicer.util.confirmOkCancelDisplay(
-        question, _("{requester} - Install Python packages").format(requester=REQUESTER), detailedText=packages
-    )

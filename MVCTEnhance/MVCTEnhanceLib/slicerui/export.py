@@ -39,6 +39,14 @@ def export_readouts(enhanced: str, path: Path) -> Path:
 
 
 @dataclass(frozen=True)
+class ReportResult:
+    """Args: path of report.html; warnings, which the user must be told."""
+
+    path: Path
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReportOptions:
     """Args: ID of the enhanced volume, which knows its MVCT and readouts; folder for the report."""
 
@@ -47,7 +55,7 @@ class ReportOptions:
 
 
 class ReportExport:
-    """Work for a `Job` or `do_now`; gives the path of report.html."""
+    """Work for a `Job` or `do_now`; gives a `ReportResult`."""
 
     patience_s = _PATIENCE_S
     needs_scene = False  # once its inputs are written
@@ -79,26 +87,26 @@ class ReportExport:
         if model and Path(model).is_file():  # a file of one's own; the installed ones are found by the readouts
             arguments += ["--model", model]
         names = dict(zip(paths.values(), (_("The MVCT"), _("The enhanced volume"), _("The readouts")), strict=True))
-        yield Step(tuple(map(str, arguments)), names=names)
-        return self._options.folder / "report.html"
+        done = yield Step(tuple(map(str, arguments)), names=names)
+        return ReportResult(self._options.folder / "report.html", tuple(done.get("warnings", ())))
 
 
 class ReportJob(Job):
-    """Write the report while the application goes on; see `Job`, `on_done` gets the path of report.html."""
+    """Write the report while the application goes on; see `Job`, `on_done` gets the `ReportResult`."""
 
     def __init__(
         self,
         options: ReportOptions,
         *,
         on_progress: OnProgress | None = None,
-        on_done: Callable[[Path], None] | None = None,
+        on_done: Callable[[ReportResult], None] | None = None,
         on_error: Callable[[str], None] | None = None,
     ):
         super().__init__(ReportExport(options), on_progress=on_progress, on_done=on_done, on_error=on_error)
 
 
-def export_report_and_wait(options: ReportOptions, on_progress: OnProgress | None = None) -> Path:
-    """Write the report and wait for it; returns the path of report.html.
+def export_report_and_wait(options: ReportOptions, on_progress: OnProgress | None = None) -> ReportResult:
+    """Write the report and wait for it.
 
     Raises:
         MVCTEnhanceError: with one sentence on what is wrong.

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 
 from ..errors import MVCTEnhanceError
 from .dicom_export import DicomJob, DicomOptions, DicomResult
-from .export import ReportJob, ReportOptions, export_readouts
+from .export import ReportJob, ReportOptions, ReportResult, export_readouts
 from .outputs import EnhanceResult
 from .path_box import PathBox, path_text
 from .tips import tell_why
@@ -70,11 +70,11 @@ class ExportSection:
 
     def _export_report(self, folder: Path) -> None:
         options = ReportOptions(self._result.enhanced.GetID(), folder)
-        self._start(ReportJob(options, on_progress=self._on_progress, on_done=self._on_file, on_error=self._on_error))
+        self._start(ReportJob(options, on_progress=self._on_progress, on_done=self._on_report, on_error=self._on_error))
 
     def _export_csv(self, path: Path) -> None:
         try:
-            self._on_file(export_readouts(self._result.enhanced.GetID(), path))
+            self._on_report(ReportResult(export_readouts(self._result.enhanced.GetID(), path)))
         except MVCTEnhanceError as error:
             self._on_error(str(error))
 
@@ -97,8 +97,9 @@ class ExportSection:
             text += " " + _("The MVCT did not come from DICOM, so they have no patient and a study of their own.")
         self._end(" ".join((text, *result.warnings)), GOOD if result.derived and not result.warnings else CAUTION)
 
-    def _on_file(self, path: Path) -> None:
-        self._end(_("Written: {path}").format(path=path), GOOD)
+    def _on_report(self, result: ReportResult) -> None:
+        text = _("Written: {path}.").format(path=result.path)
+        self._end(" ".join((text, *result.warnings)), CAUTION if result.warnings else GOOD)
 
     def _on_error(self, message: str) -> None:
         self._end(message, BAD)

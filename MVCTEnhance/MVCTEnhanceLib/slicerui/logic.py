@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -11,7 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError, MVCTEnhanceError
-from . import dependencies
+from . import dependencies, pip_settings
 from .dicom_export import DicomOptions, DicomResult, export_dicom_and_wait
 from .export import ReportOptions, export_readouts, export_report_and_wait
 from .folder import FolderOptions, FolderResult, enhance_folder
@@ -130,10 +131,13 @@ def enhance_files(
 def install_dependencies(wheel_folder: str | Path | None = None) -> None:
     """Install what is missing after one question.
 
+    Args:
+        wheel_folder: folder of wheels; None for the one chosen in the panel, or the network where none was.
+
     Raises:
         MVCTEnhanceError: something is still missing.
     """
-    dependencies.ensure(wheel_folder=Path(wheel_folder) if wheel_folder else None)
+    dependencies.ensure(wheel_folder=Path(wheel_folder) if wheel_folder else pip_settings.remembered_wheels())
 
 
 def export_dicom(enhanced: Node, folder: str | Path | None = None, description: str = "") -> DicomResult:
@@ -143,9 +147,12 @@ def export_dicom(enhanced: Node, folder: str | Path | None = None, description: 
 
 
 def export_report(enhanced: Node, folder: str | Path) -> Path:
-    """The HTML report; returns its path."""
+    """The HTML report; returns its path, and logs what the user must be told."""
     _require_packages()
-    return export_report_and_wait(ReportOptions(_id(enhanced), Path(folder)))
+    result = export_report_and_wait(ReportOptions(_id(enhanced), Path(folder)))
+    for warning in result.warnings:
+        logging.warning("%s", warning)
+    return result.path
 
 
 def export_csv(enhanced: Node, path: str | Path) -> Path:

@@ -80,8 +80,7 @@ def put_into_scene(
 
     enhanced = volume(options.enhanced, _("enhanced"), voxels.enhanced)
     display.show_like(enhanced, mvct)
-    enhanced.SetDescription(_provenance(voxels.readouts))
-    enhanced.SetAttribute(MODEL, options.model or None)
+    tell_origin(enhanced, options, voxels.readouts)
     difference = volume(options.difference, _("difference"), voxels.difference)
     display.show_difference(difference)
     cycle_error = None
@@ -99,6 +98,12 @@ def put_into_scene(
     return EnhanceResult(
         enhanced, difference, cycle_error, readouts, voxels.readouts, tuple(voxels.readouts.get("warnings", ()))
     )
+
+
+def tell_origin(enhanced: slicer.vtkMRMLNode, options: EnhanceOptions, readouts: Mapping[str, Any]) -> None:
+    """Let an enhanced volume, or item of a sequence, tell by which model it was made."""
+    enhanced.SetDescription(_provenance(readouts))
+    enhanced.SetAttribute(MODEL, options.model or None)
 
 
 def result_of(enhanced: slicer.vtkMRMLNode | None) -> EnhanceResult | None:

@@ -7,20 +7,21 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from ..app.report_texts import INTENDED_USE
+from ..app.report_texts import intended_use
 from . import sample_data
 from .export_section import ExportSection
 from .inputs_section import InputsSection
 from .model_section import ModelSection
 from .options import EnhanceOptions
 from .outputs import ROLE_CYCLE_ERROR, ROLE_DIFFERENCE, ROLE_MVCT, ROLE_READOUTS, EnhanceResult
-from .path_box import PathBox, path_text
 from .readouts_section import ReadoutsSection
 from .result_follower import ResultFollower
 from .review_section import ReviewSection
 from .run_section import RunSection
 from .sequence_nodes import sequence_of
 from .wording import say
+
+OUTPUTS = ("enhanced", "difference", "cycleError")
 
 
 class Panel(VTKObservationMixin):
@@ -33,16 +34,16 @@ class Panel(VTKObservationMixin):
     def __init__(self, ui):
         super().__init__()
         self._parameters = None
+        self._mvct = None
         self._refreshing = False
         self._models = ModelSection(ui, self.refresh)
         self._inputs = InputsSection(ui)
         self._run = RunSection(ui, self._apply, self._take_result)
-        self._wheels = PathBox(ui.wheelPathLineEdit, "wheelFolder")
         self._follower = ResultFollower(self.refresh)
         self._review = ReviewSection(ui, self._follower.chart.put_into_views)
         self._readouts = ReadoutsSection(ui, self._review.show)
         self._export = ExportSection(ui)
-        say(ui.intendedUseLabel, INTENDED_USE)
+        say(ui.intendedUseLabel, intended_use(_))
 
     def set_parameters(self, parameters) -> None:
         """Show the parameters of a scene and follow them; None lets go of the scene."""
@@ -54,19 +55,22 @@ class Panel(VTKObservationMixin):
             self._readouts.show(None)
             self._run.set_problem(_("Choose the MVCT."))
             return
+        self._mvct = parameters.mvct
         self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_modified)
         self._run.devices.find()
+        self._run.installation.enter(parameters)
         self.refresh()
 
     def choose_input(self) -> None:
-        """Choose a volume of the scene as MVCT where none is chosen, but neither a planning CT nor a result."""
+        """Choose the MVCT where none is chosen and only one volume can be it: neither the planning CT nor a result."""
         parameters = self._parameters
         if parameters.mvct is not None:
             return
         volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
         others = {parameters.planningCT, *(node for volume in volumes for node in _results(volume))}
         scans = [node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and node not in others]
-        if scans:
+        if len(scans) == 1:
+            self._mvct = scans[0]  # no change of mind of the user: a result that is looked at stays
             parameters.mvct = scans[0]
 
     def refresh(self) -> None:
@@ -96,7 +100,7 @@ class Panel(VTKObservationMixin):
             self._models,
             self._inputs,
             self._run.devices,
-            self._wheels,
+            self._run.installation,
             self._follower,
             self._readouts,
             self._review,
@@ -104,7 +108,8 @@ class Panel(VTKObservationMixin):
         )
 
     def _refresh(self, parameters) -> None:
-        for part in (self._models, self._inputs, self._run.devices, self._wheels):
+        self._let_go_of_outputs(parameters)
+        for part in (self._models, self._inputs, self._run.devices, self._run.installation):
             part.refresh(parameters)
         self._inputs.check(parameters.mvct, self._models.chosen)
         if self._follower.refresh(parameters):
@@ -117,9 +122,24 @@ class Panel(VTKObservationMixin):
     def _on_modified(self, caller, event) -> None:
         self.refresh()
 
+    def _let_go_of_outputs(self, parameters) -> None:
+        """The results of one scan are no outputs of another that the user has chosen."""
+        mvct = parameters.mvct
+        if mvct is None or mvct is self._mvct:
+            return
+        self._mvct = mvct
+        others = _results_of_others(mvct)
+        with slicer.util.NodeModify(parameters):
+            for name in OUTPUTS:
+                if getattr(parameters, name) in others:
+                    setattr(parameters, name, None)
+
     def _options(self) -> EnhanceOptions:
+        """What Apply does; a result of another scan that is only looked at is never overwritten."""
         parameters = self._parameters
-        cycle_error = parameters.cycleError if parameters.makeCycleError else None
+        outputs = {name: getattr(parameters, name) for name in OUTPUTS}
+        others = _results_of_others(parameters.mvct)
+        ids = {name: "" if node in others else _id(node) for name, node in outputs.items()}
         return EnhanceOptions(
             mvct=_id(parameters.mvct),
             planning_ct=_id(parameters.planningCT),
@@ -127,17 +147,16 @@ class Panel(VTKObservationMixin):
             segment_id=parameters.segmentID,
             model=parameters.model,
             device=parameters.device,
-            enhanced=_id(parameters.enhanced),
-            difference=_id(parameters.difference),
-            cycle_error=_id(cycle_error),
+            enhanced=ids["enhanced"],
+            difference=ids["difference"],
+            cycle_error=ids["cycleError"] if parameters.makeCycleError else "",
             make_cycle_error=parameters.makeCycleError,
         )
 
     def _apply(self) -> None:
         parameters = self._parameters
         all_items = parameters.allItems and sequence_of(parameters.mvct) is not None
-        wheels = parameters.wheelFolder if path_text(parameters.wheelFolder) else None
-        self._run.start(self._options(), all_items=all_items, wheels=wheels)
+        self._run.start(self._options(), all_items=all_items)
 
     def _take_result(self, result: EnhanceResult) -> None:
         """Choose the nodes of a result that has just come as outputs, so that they are saved, shown and used again."""
@@ -157,6 +176,13 @@ def _results(volume) -> list:
     if volume.GetNodeReferenceID(ROLE_READOUTS):
         return [volume, *map(volume.GetNodeReference, (ROLE_DIFFERENCE, ROLE_CYCLE_ERROR))]
     return [volume] if volume.GetNodeReferenceID(ROLE_MVCT) else []
+
+
+def _results_of_others(mvct) -> set:
+    """The nodes that are results of other scans than this, also of those that were deleted."""
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    others = [volume for volume in volumes if volume.GetNodeReference(ROLE_MVCT) is not mvct]
+    return {node for volume in others for node in _results(volume)}
 
 
 def _id(node) -> str:

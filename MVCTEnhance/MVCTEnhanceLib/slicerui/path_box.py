@@ -14,11 +14,13 @@ class PathBox:
     Args:
         box: the ctkPathLineEdit.
         name: of the parameter.
+        on_chosen: called with the text that the user has chosen.
     """
 
-    def __init__(self, box, name: str):
+    def __init__(self, box, name: str, on_chosen: Callable[[str], None] | None = None):
         self._box = box
         self._name = name
+        self._on_chosen = on_chosen or (lambda text: None)
         self._parameters = None
         self._updating = False
         on_path_changed(box, self._on_changed)
@@ -39,6 +41,7 @@ class PathBox:
     def _on_changed(self, text: str) -> None:
         if not self._updating and self._parameters is not None:
             setattr(self._parameters, self._name, Path(text))
+            self._on_chosen(text)
 
 
 def on_path_changed(box, slot: Callable[[str], None]) -> None:

@@ -8,7 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import slicer
+
 PINNED = ("numpy", "scipy", "SimpleITK", "vtk", "pydicom", "highdicom")  # Slicer's own, which nothing may replace
+
+_WHEEL_FOLDER = "MVCTEnhance/WheelFolder"  # of this computer, whatever the scene
+
+
+def remembered_wheels() -> Path | None:
+    """The folder of wheels that was chosen last on this computer; None for the network."""
+    text = slicer.app.userSettings().value(_WHEEL_FOLDER, "") if hasattr(slicer, "app") else ""
+    return Path(text) if text else None
+
+
+def remember_wheels(folder: str) -> None:
+    """Keep a folder of wheels for every scene and for the next start; "" forgets it."""
+    slicer.app.userSettings().setValue(_WHEEL_FOLDER, folder)
 
 
 def pins() -> Iterator[str]:

@@ -13,6 +13,7 @@ from slicer.i18n import tr as _
 
 from ..app.tables import leaves
 from .readout_rows import SCANS, readout_rows, readout_title, scan_title
+from .volumes import place_beside
 from .wording import look_of
 
 SUMMARY_ROLE = "MVCTEnhance.summary"
@@ -88,9 +89,7 @@ def _node(enhanced, role: str, class_name: str, name: str):
     if node is None:
         node = slicer.mrmlScene.AddNewNodeByClass(class_name, name.format(scan=enhanced.GetName()))
         enhanced.SetNodeReferenceID(role, node.GetID())
-        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-        parent = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(enhanced))
-        hierarchy.SetItemParent(hierarchy.GetItemByDataNode(node), parent)
+        place_beside(node, enhanced)
     return node
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ..app.report_texts import TEXTS
+from ..app.report_texts import readout_texts
 from ..app.tables import DISTANCE, leaves
 from ..app.verdicts import VERDICTS
 
 SCANS = ("mvct", "enhanced", "planning_ct")
+TEXTS = readout_texts(_)
 
 
 @dataclass(frozen=True)

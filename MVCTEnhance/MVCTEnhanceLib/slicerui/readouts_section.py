@@ -31,9 +31,11 @@ class ReadoutsSection:
         self._parameters = None
         self._updating = False
         table = ui.readoutsTable
-        headings = [_("Readout"), *map(scan_title, SCANS), _("Verdict")]
+        headings = _headings()
         table.setColumnCount(len(headings))
-        table.setHorizontalHeaderLabels(headings)
+        table.setHorizontalHeaderLabels(list(headings))
+        for column, tip in enumerate(headings.values()):
+            table.horizontalHeaderItem(column).setToolTip(f"<p>{_html(tip)}</p>")
         table.verticalHeader().hide()
         table.horizontalHeader().setHighlightSections(False)
         table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
@@ -121,6 +123,20 @@ class ReadoutsSection:
         table.setFixedHeight(table.horizontalHeader().sizeHint.height() + rows + 2 * table.frameWidth)
 
 
+def _headings() -> dict[str, str]:
+    """The table's columns from left to right: heading -> tool tip."""
+    tips = {
+        "mvct": _("Values of the MVCT: the mean over its slices ± the standard deviation."),
+        "enhanced": _("Values of the enhanced scan, and of its comparison with the MVCT."),
+        "planning_ct": _("Values of the planning CT, which are what to aim at."),
+    }
+    return {
+        _("Readout"): _("What was measured; the tool tip of each says what it tells."),
+        **{scan_title(scan): tips[scan] for scan in SCANS},
+        _("Verdict"): _("The worst verdict of the line; its tool tip says why."),
+    }
+
+
 def _item(text: str, tip: str = "", level: str = INFO):
     item = qt.QTableWidgetItem(text)
     item.setToolTip(f"<p>{tip}</p>" if tip else "")
@@ -134,7 +150,7 @@ def _item(text: str, tip: str = "", level: str = INFO):
 def _value_item(cell: Cell | None, *, narrow: bool):
     """The value with the symbol of its verdict; a narrow one has its spread on a second line."""
     if cell is None:
-        return _item("")
+        return _item("", _("This readout has no value for this scan."))
     look = look_of(cell.verdict)
     parts = (cell.value, look.symbol, f"\n{cell.spread}") if narrow else (cell.value, cell.spread, look.symbol)
     return _item(" ".join(part for part in parts if part).strip(), _verdict_tip(cell), look.level)
@@ -142,11 +158,15 @@ def _value_item(cell: Cell | None, *, narrow: bool):
 
 def _verdict_tip(cell: Cell) -> str:
     look = look_of(cell.verdict)
-    return f"<b>{_html(look.text)}</b>. {_html(cell.reason)}" if look.words else _html(cell.reason)
+    return f"<b>{_html(look.text)}</b>. {_html(cell.reason)}" if look.words else _html(cell.reason or _no_verdict())
+
+
+def _no_verdict() -> str:
+    return _("There is no verdict on this value.")
 
 
 def _verdict_item(row: Row):
     look = look_of(row.verdict)
     judged = {scan: cell for scan, cell in row.cells.items() if cell.verdict}
     reasons = [f"{_html(scan_title(scan))}: {_verdict_tip(cell)}" for scan, cell in judged.items()]
-    return _item(look.text, "<br>".join(reasons), look.level)
+    return _item(look.text, "<br>".join(reasons) or _html(_no_verdict()), look.level)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import qt
+import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
 from .outputs import ROLE_READOUTS, EnhanceResult, result_of
 from .readout_chart import ReadoutChart
-from .readout_nodes import update_tables
+from .readout_nodes import BY_SLICE_ROLE, CHART_ROLE, SUMMARY_ROLE, update_tables
 
 
 class ResultFollower(VTKObservationMixin):
     """Reads the readouts of the chosen enhanced volume whenever they change, also while a sequence is browsed.
+
+    The tables and the chart of an enhanced volume that is deleted are deleted with it.
 
     Args:
         on_changed: called when they have changed.
@@ -30,14 +34,15 @@ class ResultFollower(VTKObservationMixin):
 
     def refresh(self, parameters) -> bool:
         """Follow the parameters; whether the result is another one than before."""
+        self._follow_scene(slicer.mrmlScene)
         enhanced = parameters.enhanced
         text = enhanced.GetNodeReference(ROLE_READOUTS) if enhanced else None
         key = (enhanced, text, text.GetMTime()) if text else None
         changed = key != self._key
         if changed:
             another = key is None or self._key is None or key[0] is not self._key[0]
-            self._key = key
             self._follow(text)
+            self._key = key
             self._read(parameters, another)
         if self.result and (changed or parameters.chartReadout != self._readout):
             self._readout = parameters.chartReadout
@@ -50,8 +55,12 @@ class ResultFollower(VTKObservationMixin):
         self.chart.leave()
         self.result = self._key = None
 
+    def _follow_scene(self, scene) -> None:
+        if not self.hasObserver(scene, scene.NodeAboutToBeRemovedEvent, self._on_removed):
+            self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self._on_removed)
+
     def _follow(self, text) -> None:
-        self.removeObservers()
+        self.removeObservers(self._on_modified)
         if text is not None:
             self.addObserver(text, vtk.vtkCommand.ModifiedEvent, self._on_modified)
 
@@ -67,3 +76,24 @@ class ResultFollower(VTKObservationMixin):
 
     def _on_modified(self, caller, event) -> None:
         self._on_changed()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_removed(self, scene, event, node) -> None:
+        helpers = [] if scene.IsClosing() else _helpers_of(node)
+        if helpers:
+            # A little later, since the scene is in the middle of taking the volume itself away.
+            qt.QTimer.singleShot(0, lambda: _remove(helpers))
+
+
+def _helpers_of(enhanced) -> list:
+    """Tables, chart and its series, where the node has some."""
+    chart = enhanced.GetNodeReference(CHART_ROLE)
+    series = [chart.GetNthPlotSeriesNode(index) for index in range(chart.GetNumberOfPlotSeriesNodes())] if chart else []
+    tables = [enhanced.GetNodeReference(role) for role in (SUMMARY_ROLE, BY_SLICE_ROLE)]
+    return [node for node in (chart, *series, *tables) if node]
+
+
+def _remove(nodes: list) -> None:
+    for node in nodes:
+        if node.GetScene() is not None:
+            slicer.mrmlScene.RemoveNode(node)

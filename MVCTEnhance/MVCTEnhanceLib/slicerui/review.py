@@ -70,6 +70,11 @@ class Review:
         # Once more when Qt has given the new views their size, since the fit depends on it.
         qt.QTimer.singleShot(0, lambda: self.fit(volumes.mvct) if self.shown else None)
 
+    def link(self, volumes: ReviewVolumes) -> None:
+        """Where the review is shown, keep window and level of both scans the same from now on."""
+        if self.shown:
+            self._window_level.link(volumes.mvct, volumes.enhanced)
+
     def fit(self, mvct) -> None:
         """Show all views in the planes of the MVCT, filled by it, at the same slice."""
         if mvct.GetScene() is None:

@@ -59,6 +59,8 @@ def register_layout() -> None:
     node = manager.layoutLogic().GetLayoutNode()
     if not node.AddLayoutDescription(REVIEW_LAYOUT, layout_description()):
         node.SetLayoutDescription(REVIEW_LAYOUT, layout_description())
+    if node.GetViewArrangement() == REVIEW_LAYOUT:
+        node.SetViewArrangement(REVIEW_LAYOUT)  # a scene that asked for the layout before it was known has no views
 
 
 def is_shown() -> bool:

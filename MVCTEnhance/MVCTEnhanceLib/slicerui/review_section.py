@@ -42,6 +42,7 @@ class ReviewSection:
         mvct = result.enhanced.GetNodeReference(ROLE_MVCT) if result else None
         self._volumes = ReviewVolumes(mvct, result.enhanced, result.difference) if mvct else None
         self._review.set_fade(parameters.fade)
+        self._link()
         if result and result.difference and self._half_width not in (None, parameters.differenceWindow):
             show_difference(result.difference, parameters.differenceWindow)
         self._half_width = parameters.differenceWindow
@@ -94,8 +95,13 @@ class ReviewSection:
     def _on_layout(self, layout: int) -> None:
         if not self._review.shown:
             self.pause()
+        self._link()
         self._update_buttons()
         self._on_shown()
+
+    def _link(self) -> None:
+        if self._volumes:
+            self._review.link(self._volumes)
 
     def _update_buttons(self) -> None:
         shown = self._review.shown

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from ..errors import MVCTEnhanceError
-from . import dependencies
 from .device_list import DeviceList
+from .install_section import InstallSection
 from .job import EnhanceJob
 from .options import EnhanceOptions
 from .outputs import EnhanceResult
@@ -35,6 +33,7 @@ class RunSection:
         self._started = 0.0
         self._problem = ""
         self.devices = DeviceList(ui.deviceComboBox)
+        self.installation = InstallSection(ui, self._on_installation)
         ui.applyButton.connect("clicked(bool)", self._on_clicked)
         self._show_idle()
         say(ui.statusLabel, "")
@@ -50,17 +49,13 @@ class RunSection:
         if not self.running:
             self._show_idle()
 
-    def start(self, options: EnhanceOptions, *, all_items: bool, wheels: Path | None) -> None:
+    def start(self, options: EnhanceOptions, *, all_items: bool) -> None:
         """Install what is missing, then enhance.
 
         Args:
             all_items: every item of the MVCT's sequence.
-            wheels: folder to install from; None for the internet.
         """
-        try:
-            self._install(wheels)
-        except MVCTEnhanceError as error:
-            say(self._ui.statusLabel, str(error), BAD)
+        if not self.installation.install():
             return
         job = SequenceJob if all_items else EnhanceJob
         self._started = time.monotonic()
@@ -84,11 +79,11 @@ class RunSection:
         self.devices.leave()
         self.devices.stop()
 
-    def _install(self, wheels: Path | None) -> None:
-        if dependencies.missing():
-            say(self._ui.statusLabel, _("Installing the Python packages that are missing…"))
-            dependencies.ensure(wheel_folder=wheels)
-            say(self._ui.statusLabel, "")
+    def _on_installation(self) -> None:
+        if not self.running:
+            self._show_idle()
+        if not self.installation.installing:
+            self.devices.find()
 
     def _on_clicked(self, checked: bool) -> None:
         if self.running:
@@ -136,6 +131,6 @@ class RunSection:
     def _show_idle(self) -> None:
         self._ui.applyButton.text = _("Apply")
         self._ui.applyButton.toolTip = self._problem or _("Enhance the MVCT.")
-        self._ui.applyButton.enabled = not self._problem
+        self._ui.applyButton.enabled = not self._problem and not self.installation.installing
         self._ui.progressBar.visible = False
         say(self._ui.stageLabel, "")

@@ -10,7 +10,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ..errors import MVCTEnhanceError, OutputError
-from . import dependencies, display
+from . import dependencies, display, pip_settings
 from .stages import OnProgress
 from .steps import Step, Steps
 from .waiting import do_now
@@ -54,12 +54,13 @@ def make_phantom_and_wait(on_progress: OnProgress | None = None) -> tuple[Any, A
 
 
 def register() -> None:
-    """Offer the phantom in Slicer's Sample Data module; once more changes nothing."""
+    """Offer the phantom in Slicer's Sample Data module; once more, as after a reload, renews what its button does."""
     import SampleData
 
-    sources = SampleData.SampleDataLogic.sampleDataSourcesByCategory(CATEGORY)
-    # Those of before a reload hold functions of the module that it replaced.
-    sources[:] = [source for source in sources if source.sampleName != SAMPLE_NAME]
+    for source in SampleData.SampleDataLogic.sampleDataSourcesByCategory(CATEGORY):
+        if source.sampleName == SAMPLE_NAME:  # of before a reload; its button asks it for the function at each click
+            source.customDownloader = download
+            return
     SampleData.SampleDataLogic.registerCustomSampleDataSource(
         category=CATEGORY,
         sampleName=SAMPLE_NAME,
@@ -74,7 +75,7 @@ def register() -> None:
 def download(source: Any = None) -> None:
     """What Sample Data calls: install what is needed, make the phantom while Slicer goes on, load it."""
     try:
-        dependencies.ensure()
+        dependencies.ensure(wheel_folder=pip_settings.remembered_wheels())
     except MVCTEnhanceError as error:
         _tell(str(error))
         return

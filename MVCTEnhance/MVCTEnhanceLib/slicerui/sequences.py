@@ -14,7 +14,7 @@ from ..errors import InputError, MVCTEnhanceError
 from . import files, volumes
 from .enhancement import Enhancement, read_results, stage
 from .options import EnhanceOptions, node_of
-from .outputs import EnhanceResult, Voxels, put_into_scene, readouts_text
+from .outputs import EnhanceResult, Voxels, put_into_scene, readouts_text, tell_origin
 from .sequence_nodes import selected_index, sequence_of, synchronise
 from .stages import OnProgress
 from .steps import Step, Steps
@@ -93,8 +93,9 @@ class SequenceEnhancement(Enhancement):
         shown = selected_index(browser)
         shown = shown if shown in done else next(iter(done))
         result = put_into_scene(self._options, self._mvct, done[shown], item=items[shown], browser=browser)
+        enhanced = ((index, self._enhanced(voxels, items[index])) for index, voxels in done.items())
+        synchronise(browser, sequence, result.enhanced, enhanced)
         for proxy, take in (
-            (result.enhanced, lambda voxels: voxels.enhanced),
             (result.difference, lambda voxels: voxels.difference),
             (result.cycleError, lambda voxels: voxels.cycle_error),
         ):
@@ -104,6 +105,11 @@ class SequenceEnhancement(Enhancement):
         texts = ((index, _text(voxels.readouts)) for index, voxels in done.items())
         synchronise(browser, sequence, result.readoutsNode, texts)
         return replace(result, warnings=(*result.warnings, *failed))
+
+    def _enhanced(self, voxels: Voxels, item: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
+        node = _volume(voxels.enhanced, item)
+        tell_origin(node, self._options, voxels.readouts)  # browsing puts what an item tells into the proxy
+        return node
 
 
 def _volume(array: np.ndarray, item: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:

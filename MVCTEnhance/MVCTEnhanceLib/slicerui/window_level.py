@@ -15,9 +15,11 @@ class WindowLevelLink(VTKObservationMixin):
         self._copying = False
 
     def link(self, leader, follower) -> None:
-        """Link two volume nodes; the follower takes the leader's values at once."""
-        self.unlink()
+        """Link two volume nodes; the follower takes the leader's values at once, unless they are linked already."""
         displays = tuple(node.GetScalarVolumeDisplayNode() for node in (leader, follower))
+        if displays == self._displays:
+            return
+        self.unlink()
         if None in displays:
             return
         self._displays = displays
