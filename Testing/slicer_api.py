@@ -1,8 +1,9 @@
 """Look up the names of Slicer's API that the module uses, and write docs/slicer_api.md.
 
-    python Testing/slicer_api.py SLICER_SOURCE CTK_SOURCE PYTORCH_EXTENSION_SOURCE
+    python Testing/slicer_api.py SLICER_SOURCE OLDEST_SLICER_SOURCE CTK_SOURCE PYTORCH_EXTENSION_SOURCE
 
-It fails, with a list, where Slicer, CTK, VTK and Qt do not declare a name; needs slicer-core and PySide6.
+The sources are checkouts of git, Slicer's of the newest and of the oldest supported version. It fails, with a list,
+where one of both does not declare a name; needs slicer-core and PySide6.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import re
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -18,10 +20,12 @@ from slicer_names import BASES, CLASS, LAYOUT, LIST, WRAPPER, used
 
 TEXT = """# Names of Slicer's API that the module uses
 
-Each name with the file that declares it, as found in the sources of Slicer 5.12.0 (the oldest version that the module
-supports) and of the main branch of 5.13; it is in both. Files without a prefix are Slicer's own. Where the code does
-not tell which class is asked, every class that the module uses and that declares the name is listed. Written by
-`Testing/slicer_api.py`; a test compares it with the code and the `.ui` file.
+Each name with the file that declares it, as found in the sources of Slicer {newest}.
+The module supports Slicer 5.12 and newer: all names are in the sources of {oldest}, too.
+
+Files without a prefix are Slicer's own. Where the code does not tell which class is asked, every class that the module
+uses and that declares the name is listed. Written by `Testing/slicer_api.py`; a test compares it with the code and the
+`.ui` file.
 
 | Name | File |
 | --- | --- |
@@ -31,17 +35,8 @@ HANDED_OUT = {
     *("qSlicerApplication", "qSlicerScriptedLoadableModule", "qSlicerScriptedLoadableModuleWidget", "qMRMLPlotWidget"),
     *("qMRMLPlotView", "qSlicerLayoutManager", "vtkMRMLSliceCompositeNode", "vtkMRMLSliceLogic", "vtkMRMLScene"),
     *("vtkSlicerApplicationLogic", "vtkMRMLLayoutLogic", "vtkSlicerColorLogic", "vtkMRMLColorLegendDisplayNode"),
-    *(
-        "vtkSegment",
-        "vtkMRMLSubjectHierarchyNode",
-        "vtkImageData",
-        "vtkPointData",
-        "vtkDataArray",
-        "vtkCollection",
-        "vtkTextProperty",
-        "QHeaderView",
-    ),
-    *("ctkDICOMDatabase", "QSettings", "vtkChartXY", "vtkPlot"),
+    *("vtkMRMLSubjectHierarchyNode", "vtkSegment", "vtkImageData", "vtkPointData", "vtkDataArray", "vtkCollection"),
+    *("vtkTextProperty", "vtkChartXY", "vtkPlot", "QHeaderView", "QLayout", "QSettings", "ctkDICOMDatabase"),
 }
 PYTHON_MODULES = (BASES, "slicer.util", WRAPPER, "SampleData", "PyTorchUtils")
 # Declared by no header and by no Python class: the file, and the text in it.
@@ -66,7 +61,9 @@ class Sources:
         scripted = slicer / "Modules" / "Scripted"
         self._python = [slicer / "Base/Python", scripted / "DICOMLib", scripted / "SampleData", scripted]
         self._python += [pytorch / "PyTorchUtils"]
-        self._classes = sorted({name for name in used() if CLASS.fullmatch(name)} | HANDED_OUT)
+        # No code asks the layouts of the .ui file for anything.
+        named = {name for name in used() if CLASS.fullmatch(name) and not re.fullmatch(r"Q\w+Layout", name)}
+        self._classes = sorted(named | HANDED_OUT)
 
     def files(self, name: str) -> set[str]:
         """The files that declare a name, none where there is no such name."""
@@ -82,7 +79,7 @@ class Sources:
             return {self._member(of.removeprefix("qt."), member)} - {""}
         if of:
             return self._in_module(of, member)
-        classes = [kind for kind in self._classes if not member[0].isupper() or kind.startswith("vtk")]
+        classes = [kind for kind in self._classes if kind.startswith("vtk") == member[0].isupper()]
         found = {self._member(kind, member) for kind in classes} - {""}
         return found or next(filter(None, (self._in_module(module, member) for module in PYTHON_MODULES)), set())
 
@@ -106,13 +103,15 @@ class Sources:
             text = self._text(self._headers[kind])
             head = re.search(rf"class\s+(?:\w+_EXPORT\s+)?{kind}\s*:\s*([^{{;]+)", text)
             bases = re.findall(r"public\s+(\w+)", head[1]) if head else []
-            in_wheel = name in vars(_class(kind) or object) and re.search(
-                rf"\b([GS]et)?{re.sub('^[GS]et', '', name)}\b", text
-            )
-            has = in_wheel or _is_for_python(text, name) or self._is_decorated(kind, name)
+            if kind.startswith("vtk"):
+                bare = re.sub("^[GS]et", "", name)  # what a macro makes it of
+                has = name in vars(_class(kind) or object) and re.search(rf"\b([GS]et)?{bare}\b", text)
+            else:
+                has = _is_for_python(text, name) or self._is_decorated(kind, name)
         else:
             known = _class(kind) or object
             bases = [base.__name__ for base in known.__bases__ if CLASS.fullmatch(base.__name__)]
+            bases = [base for base in bases if base not in ("QPaintDevice", "QLayoutItem")]  # which have no properties
             has = name in vars(known) or _is_of_qt(known, name)
         inherited = next(filter(None, (self._member(base, name) for base in bases)), "")
         return inherited or (self._file_of(kind) if has else "")
@@ -178,15 +177,26 @@ def _is_for_python(header: str, name: str) -> bool:
     return bool(re.search(one, header, re.M)) or any(re.search(rf"\b{name}\(", body) for body in slots)
 
 
+def _files(sources: Sources) -> dict[str, set[str]]:
+    return {name: sources.files(name) for name in sorted(used(), key=str.lower)}
+
+
+def _version(slicer: Path) -> str:
+    text = (slicer / "CMakeLists.txt").read_text(encoding="utf-8")
+    numbers = [re.search(rf'Slicer_VERSION_{part} "(\d+)"', text)[1] for part in ("MAJOR", "MINOR", "PATCH")]
+    head = subprocess.run(["git", "-C", slicer, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
+    return f"{'.'.join(numbers)} (commit {head.stdout[:10]})"
+
+
 def main(folders: list[str]) -> int:
-    sources = Sources(*(Path(folder).resolve() for folder in folders))
-    files = {name: sources.files(name) for name in sorted(used(), key=str.lower)}
-    missing = [name for name, found in files.items() if not found]
+    newest, oldest, *others = (Path(folder).resolve() for folder in folders)
+    found = {_version(slicer): _files(Sources(slicer, *others)) for slicer in (newest, oldest)}
+    missing = [f"{version}: {name}" for version, names in found.items() for name, files in names.items() if not files]
     if missing:
-        print("Not found:", *missing, sep="\n")
+        print("Not found in Slicer", *missing, sep="\n")
         return 1
-    rows = (f"| `{name}` | {'; '.join(sorted(found))} |\n" for name, found in files.items())
-    LIST.write_text(TEXT + "".join(rows), encoding="utf-8")
+    rows = (f"| `{name}` | {'; '.join(sorted(files))} |\n" for name, files in found[_version(newest)].items())
+    LIST.write_text(TEXT.format(newest=_version(newest), oldest=_version(oldest)) + "".join(rows), encoding="utf-8")
     return 0
 
 

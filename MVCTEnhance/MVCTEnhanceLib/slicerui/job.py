@@ -20,6 +20,8 @@ class EnhanceJob(Job):
         on_done: called with the `EnhanceResult`, whose nodes are in the scene.
     """
 
+    work: type[Enhancement] = Enhancement
+
     def __init__(
         self,
         options: EnhanceOptions,
@@ -28,7 +30,7 @@ class EnhanceJob(Job):
         on_done: Callable[[EnhanceResult], None] | None = None,
         on_error: Callable[[str], None] | None = None,
     ):
-        super().__init__(Enhancement(options), on_progress=on_progress, on_done=on_done, on_error=on_error)
+        super().__init__(self.work(options), on_progress=on_progress, on_done=on_done, on_error=on_error)
 
 
 def enhance_and_wait(options: EnhanceOptions, on_progress: OnProgress | None = None) -> EnhanceResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,40 +13,13 @@ from slicer.i18n import tr as _
 from ..errors import InputError, MVCTEnhanceError
 from . import files, volumes
 from .enhancement import Enhancement, read_results, stage
+from .job import EnhanceJob
 from .options import EnhanceOptions, node_of
 from .outputs import EnhanceResult, Voxels, put_into_scene, readouts_text, tell_origin
 from .sequence_nodes import selected_index, sequence_of, synchronise
 from .stages import OnProgress
 from .steps import Step, Steps
 from .waiting import do_now
-from .work import Job
-
-
-class SequenceJob(Job):
-    """Enhance all items of the sequence whose proxy is the MVCT; see `EnhanceJob` for the interface.
-
-    Results go into new sequences (enhanced, difference, cycle error, readouts) of the same browser, whose proxies are
-    the nodes of the `EnhanceResult`. An item that fails is left out, and a warning tells why.
-    """
-
-    def __init__(
-        self,
-        options: EnhanceOptions,
-        *,
-        on_progress: OnProgress | None = None,
-        on_done: Callable[[EnhanceResult], None] | None = None,
-        on_error: Callable[[str], None] | None = None,
-    ):
-        super().__init__(SequenceEnhancement(options), on_progress=on_progress, on_done=on_done, on_error=on_error)
-
-
-def enhance_sequence_and_wait(options: EnhanceOptions, on_progress: OnProgress | None = None) -> EnhanceResult:
-    """As `SequenceJob`, waited for.
-
-    Raises:
-        MVCTEnhanceError: with one sentence on what is wrong; the scene is as it was.
-    """
-    return do_now(SequenceEnhancement(options), on_progress)
 
 
 class SequenceEnhancement(Enhancement):
@@ -110,6 +83,25 @@ class SequenceEnhancement(Enhancement):
         node = _volume(voxels.enhanced, item)
         tell_origin(node, self._options, voxels.readouts)  # browsing puts what an item tells into the proxy
         return node
+
+
+class SequenceJob(EnhanceJob):
+    """Enhance all items of the sequence whose proxy is the MVCT.
+
+    Results go into new sequences (enhanced, difference, cycle error, readouts) of the same browser, whose proxies are
+    the nodes of the `EnhanceResult`. An item that fails is left out, and a warning tells why.
+    """
+
+    work = SequenceEnhancement
+
+
+def enhance_sequence_and_wait(options: EnhanceOptions, on_progress: OnProgress | None = None) -> EnhanceResult:
+    """As `SequenceJob`, waited for.
+
+    Raises:
+        MVCTEnhanceError: with one sentence on what is wrong; the scene is as it was.
+    """
+    return do_now(SequenceEnhancement(options), on_progress)
 
 
 def _volume(array: np.ndarray, item: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
