@@ -276,3 +276,10 @@ def test_a_scan_that_was_deleted_meanwhile_does_no_harm(app, review, result):
     review.show(shown)
     app.scene.RemoveNode(shown.mvct)
     app.run_events()
+
+
+def test_restore_turns_a_view_back_that_shows_another_plane(app, review, result):
+    review.show(volumes(result))
+    logics(app)[0].GetSliceNode().SetOrientationToSagittal()
+    review.restore(volumes(result))
+    assert {logic.GetSliceNode().GetOrientation() for logic in logics(app)} == {"Axial"}

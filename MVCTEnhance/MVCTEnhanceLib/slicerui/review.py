@@ -157,6 +157,7 @@ def _align(slice_node, volume) -> None:
     """Turn a view into the planes of a volume, so that each offset is one of its slices."""
     transform = volume.GetParentTransformNode()
     if transform is None or transform.IsTransformToWorldLinear():
+        slice_node.SetOrientationToDefault()  # the plane is the one nearest to how the view stands
         slice_node.RotateToVolumePlane(volume)
 
 
