@@ -1,5 +1,7 @@
 """The module's self-test: every step runs, a broken step fails it, and what is left out is said."""
 
+import os
+import signal
 import unittest
 
 import pytest
@@ -126,15 +128,21 @@ def test_it_fails_where_a_slot_fails(app, without_packages, monkeypatch):
 
 
 def test_it_fails_where_cancel_leaves_the_worker_running(app, monkeypatch):
-    """A worker that goes on is found by its processes and by its folder."""
+    """The worker is stopped in the place of ended, so that it cannot have ended by itself when it is looked for."""
     from MVCTEnhanceLib.slicerui import process, self_test, self_test_runs
 
     monkeypatch.setattr(self_test, "steps", lambda **given: [self_test_runs.cancel_leaves_the_scene_as_it_was])
-    ended = []
-    monkeypatch.setattr(process, "end_tree", lambda pid, **patience: ended.append(pid))
-    monkeypatch.setattr(self_test_runs, "_PATIENCE_S", 1)
-    from MVCTEnhanceLib.slicerui.process_tree import end_tree
+    from MVCTEnhanceLib.slicerui.process_tree import descendants, end_tree
 
+    ended = []
+
+    def stop(pid, **patience):
+        ended.append(pid)
+        for member in {pid, *descendants({pid})}:
+            os.kill(member, signal.SIGSTOP)
+
+    monkeypatch.setattr(process, "end_tree", stop)
+    monkeypatch.setattr(self_test_runs, "_PATIENCE_S", 1)
     try:
         with pytest.raises(AssertionError, match="the end of the worker"):
             app.load_module()
