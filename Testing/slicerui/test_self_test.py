@@ -130,23 +130,23 @@ def test_it_fails_where_a_slot_fails(app, without_packages, monkeypatch):
 def test_it_fails_where_cancel_leaves_the_worker_running(app, monkeypatch):
     """The worker is stopped in the place of ended, so that it cannot have ended by itself when it is looked for."""
     from MVCTEnhanceLib.slicerui import process, self_test, self_test_runs
-
-    monkeypatch.setattr(self_test, "steps", lambda **given: [self_test_runs.cancel_leaves_the_scene_as_it_was])
     from MVCTEnhanceLib.slicerui.process_tree import descendants, end_tree
 
-    ended = []
+    stopped = []
 
     def stop(pid, **patience):
-        ended.append(pid)
+        stopped.append(pid)
         for member in {pid, *descendants({pid})}:
             os.kill(member, signal.SIGSTOP)
 
-    monkeypatch.setattr(process, "end_tree", stop)
-    monkeypatch.setattr(self_test_runs, "_PATIENCE_S", 1)
     try:
-        with pytest.raises(AssertionError, match="the end of the worker"):
-            app.load_module()
-            app.slicer.selfTests["MVCTEnhance"]()
+        with monkeypatch.context() as broken:
+            broken.setattr(self_test, "steps", lambda **given: [self_test_runs.cancel_leaves_the_scene_as_it_was])
+            broken.setattr(process, "end_tree", stop)
+            broken.setattr(self_test_runs, "_PATIENCE_S", 1)
+            with pytest.raises(AssertionError, match="the end of the worker"):
+                app.load_module()
+                app.slicer.selfTests["MVCTEnhance"]()
     finally:
-        for pid in ended:
+        for pid in stopped:
             end_tree(pid)
