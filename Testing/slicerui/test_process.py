@@ -72,7 +72,8 @@ def test_arguments_arrive_as_they_are(script, app):
 
 
 def test_the_worker_is_told_whom_it_must_not_outlive(script, app):
-    from MVCTEnhanceLib.slicerui.process import PARENT, run_and_wait
+    from MVCTEnhanceLib.app.parent import PARENT
+    from MVCTEnhanceLib.slicerui.process import run_and_wait
 
     script(f"print(json.dumps({{'event': 'result', 'parent': os.environ['{PARENT}']}}))")
     assert run_and_wait([])["parent"] == str(os.getpid())

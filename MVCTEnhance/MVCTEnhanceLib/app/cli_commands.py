@@ -14,7 +14,8 @@ Result = dict[str, Any]
 
 
 def enhance(options: argparse.Namespace, report: Report) -> Result:
-    from .enhance import DEFAULT_MODEL, EnhanceRequest
+    from ..model.card import DEFAULT_MODEL
+    from .enhance import EnhanceRequest
     from .enhance import enhance as run
 
     request = EnhanceRequest(

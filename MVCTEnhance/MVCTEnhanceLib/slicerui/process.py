@@ -14,12 +14,12 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
+from ..app.parent import PARENT
 from ..errors import MVCTEnhanceError
 from .process_tree import end_tree
 from .worker_output import OnEvent, WorkerOutput
 
 WORKER = Path(__file__).resolve().parents[1] / "__main__.py"
-PARENT = "MVCTENHANCE_PARENT"  # the worker ends itself when this process is gone, so that a crash leaves no orphan
 # Slicer reads in the system's encoding and drops what it cannot read, with the events around it.
 _PLAIN_TEXT = {"PYTHONIOENCODING": "ascii:backslashreplace"}
 _PATIENCE_S = 3.0
@@ -137,6 +137,7 @@ def python_slicer() -> str:
 
 
 def _launch(arguments: Sequence[str], **how: Any) -> subprocess.Popen[str]:
+    # The worker ends itself when this process is gone, so that a crash leaves no orphan.
     environment = {PARENT: str(os.getpid()), **_PLAIN_TEXT}
     command = [python_slicer(), str(WORKER), *map(str, arguments), "--progress", "jsonl"]
     try:
