@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Folder of real CT scans (see docs/first_model.md for the layout); tests that need it are skipped without it."""
+    """Folder of real CT scans (see docs/models.md for the layout); tests that need it are skipped without it."""
     folder = Path(os.environ.get("MVCTENHANCE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no real CT data at {folder}: set MVCTENHANCE_TEST_DATA to run this test")

@@ -255,7 +255,10 @@ def test_simulated_mvct_of_a_dicom_series_is_no_scan_of_the_patient(main, dicom_
 def test_training_is_wired_to_the_command(main, tmp_path, mvct):
     for domain in ("mvct", "kvct"):
         (tmp_path / domain).mkdir()
-        write_volume(Volume(mvct.array, (0.763, 0.763, 6)), tmp_path / domain / "a.nrrd")
+        shift = {"mvct": 0, "kvct": 5}[domain]  # so that no slice is in both
+        write_volume(
+            Volume(np.tile(mvct.array + np.int16(shift), (4, 1, 1)), (0.763, 0.763, 6)), tmp_path / domain / "a.nrrd"
+        )
     config = tmp_path / "tiny.toml"
     config.write_text(
         'name = "tiny"\n[data]\nmvct = "mvct"\nkvct = "kvct"\ncrop_px = 32\n'
@@ -265,6 +268,31 @@ def test_training_is_wired_to_the_command(main, tmp_path, mvct):
     assert result.code == 0, result.stderr
     assert load_model(tmp_path / "run" / "model.safetensors").card["name"] == "tiny"
     assert result.json() == {"model": str(tmp_path / "run" / "model.safetensors")}
+
+
+def test_training_starts_from_an_installed_model_whose_plan_the_file_need_not_repeat(main, tmp_path, mvct):
+    for domain, shift in (("mvct", 0), ("kvct", 5)):
+        array = np.tile(mvct.array + np.int16(shift), (4, 1, 1))
+        write_volume(Volume(array, (0.763, 0.763, 6)), tmp_path / domain / "a.nrrd")
+    config = tmp_path / "site.toml"
+    config.write_text(
+        '[data]\nmvct = "mvct"\nkvct = "kvct"\ncrop_px = 32\n'
+        "[losses]\nperceptual = 0\n[schedule]\nsteps = 1\nvalidation_slices = 1\n"
+    )
+    options = ["--output", tmp_path / "run", "--from", DEFAULT_MODEL, "--device", "cpu", "--progress", "none"]
+    result = main("train", config, *options)
+    assert result.code == 0, result.stderr
+    model = load_model(tmp_path / "run" / "model.safetensors")
+    assert model.card["adapted_from"]["name"] == DEFAULT_MODEL
+    assert model.plan == load_model(card.find_model(DEFAULT_MODEL)).plan
+
+
+def test_model_to_start_from_that_is_not_there_is_one_sentence(main, tmp_path, assert_one_sentence):
+    (tmp_path / "site.toml").write_text('[data]\nmvct = "m"\nkvct = "k"\n')
+    result = main("train", tmp_path / "site.toml", "--output", tmp_path / "run", "--from", "nothing")
+    assert result.code == 1
+    assert_one_sentence(result.stderr)
+    assert "'nothing'" in result.stderr
 
 
 def test_wrong_training_configuration_is_one_sentence(main, tmp_path, assert_one_sentence):

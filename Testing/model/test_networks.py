@@ -119,5 +119,5 @@ def test_default_discriminator_sees_noise_apart_from_the_anatomy():
 
 
 def test_unknown_preset_is_named_with_the_known_ones():
-    with pytest.raises(ModelError, match=r"'unet'.*density-residual, ozaki2022"):
+    with pytest.raises(ModelError, match=r"'unet'.*density-residual, density-physics, ozaki2022"):
         Translator("unet")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 
-SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "first_model" / "ship.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "models" / "ship.py"
 RANGES = {"trained_on": {"noise_hu": [1.0, 2.0]}, "expected": {"mvct": {}}}
 
 

@@ -43,12 +43,12 @@ def real_vgg_file() -> Path:
 
 @pytest.fixture(scope="session")
 def scans(tmp_path_factory) -> Path:
-    """Folders mvct, kvct and truth with phantom scans; kvct holds other slices than mvct."""
+    """Folders mvct, kvct and truth, each with 16 phantom slices of two scans; kvct holds other slices than mvct."""
     folder = tmp_path_factory.mktemp("scans")
     for name, height in (("a", -40.0), ("b", 20.0)):
-        kvct = head_neck_phantom(slices=2, centre_z_mm=height, **GRID)
+        kvct = head_neck_phantom(slices=8, centre_z_mm=height, **GRID)
         mvct = simulate_mvct(kvct, MVCTSettings(matrix=96, pixel_mm=2.0, views=60))
-        other = head_neck_phantom(slices=2, centre_z_mm=height + 15, **GRID)
+        other = head_neck_phantom(slices=8, centre_z_mm=height + 15, **GRID)
         for part, volume in (("mvct", mvct), ("truth", kvct), ("kvct", other)):
             (folder / part).mkdir(exist_ok=True)
             write_volume(volume, folder / part / f"{name}.nrrd")

@@ -22,7 +22,7 @@ def labelled_slice(shape=(150, 170)):
 
 def test_scans_of_a_folder_are_read_with_their_truth(scans):
     slices = load_slices(scans / "mvct", 2.0, truth_folder=scans / "truth")
-    assert len(slices) == len(slices.truth) == len(slices.cells) == 4
+    assert len(slices) == len(slices.truth) == len(slices.cells) == 16
     assert all(hu.dtype == torch.int16 and hu.shape == (96, 96) for hu in slices.hu)
     for hu, truth in zip(slices.hu, slices.truth, strict=True):
         soft_tissue = (truth > -150) & (truth < 100)
@@ -47,7 +47,7 @@ def test_unreadable_scan_is_left_out_and_said(scans, tmp_path, caplog):
     (tmp_path / "a.nrrd").write_bytes((scans / "mvct" / "a.nrrd").read_bytes())
     (tmp_path / "broken.nrrd").write_text("no scan")
     with caplog.at_level(logging.WARNING):
-        assert len(load_slices(tmp_path, 2.0)) == 2
+        assert len(load_slices(tmp_path, 2.0)) == 8
     assert "broken.nrrd" in caplog.text
 
 

@@ -108,13 +108,21 @@ def simulate(options: argparse.Namespace, report: Report) -> Result:
 
 
 def train(options: argparse.Namespace, report: Report) -> Result:
+    from ..model.card import find_model, read_card
     from ..model.device import choose_device, describe_device
     from ..training.config import read_config
+    from ..training.processes import device_of_process, processes_of_run
     from ..training.run import train as run
 
-    config, device = read_config(options.config), choose_device(options.device)
-    report("device", device=str(device), name=describe_device(device))
-    model = run(config, options.output, device=device, report=report)
+    start = find_model(options.start) if options.start else None
+    config = read_config(options.config, plan=read_card(start)[0] if start else None)
+    device = choose_device(device_of_process(options.device))
+    with processes_of_run(device) as processes:
+        if processes.is_first:
+            report("device", device=str(device), name=describe_device(device))
+        else:  # the first process tells the result
+            options.progress, options.json, options.show = "none", False, lambda result: None
+        model = run(config, options.output, device=device, report=report, start=start, processes=processes)
     return {"model": str(model)}
 
 

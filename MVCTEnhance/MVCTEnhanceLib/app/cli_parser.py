@@ -45,6 +45,12 @@ def parser() -> argparse.ArgumentParser:
     train = _command(commands, "train", run.train, show.show_model, "train a model, or go on with one", works=True)
     train.add_argument("config", type=Path, help="TOML file, see docs/training.md")
     train.add_argument("--output", type=Path, required=True, help="folder of the run")
+    train.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="installed model or model file to start from, see docs/adapting.md",
+    )
 
     phantom = _command(
         commands, "phantom", run.phantom, show.show_nothing, "make a phantom's planning CT and MVCT", works=True

@@ -12,6 +12,7 @@ from torch import nn
 from ..errors import ModelError
 from . import density_residual, ozaki2022
 from .intensities import DENSITY, PAPER_WINDOW, Domain, Intensities
+from .physical_backward import PhysicalBackward
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Preset:
         correction_limit: where set, the decoder's output is a correction to its input, held within this limit
             (in network values) by a tanh; where None, it is the slice itself.
         noisy_backward: the way from kVCT to MVCT takes noise.
+        backward: what stands for G_kV→MV in place of Dec_MV(Enc_kV); None for that.
         average_phases: outside training, the result is the mean over the four ways to lay the slice on the half
             resolution grid, so that it does not depend on where a crop begins.
     """
@@ -35,11 +37,21 @@ class Preset:
     correction_limit: float | None
     noisy_backward: bool
     average_phases: bool
+    backward: type[nn.Module] | None = None
 
 
 PRESETS = {
     "density-residual": Preset(
         density_residual, DENSITY, 2, correction_limit=0.6, noisy_backward=True, average_phases=True
+    ),
+    "density-physics": Preset(
+        density_residual,
+        DENSITY,
+        2,
+        correction_limit=0.6,
+        noisy_backward=True,
+        average_phases=True,
+        backward=PhysicalBackward,
     ),
     "ozaki2022": Preset(ozaki2022, PAPER_WINDOW, 4, correction_limit=None, noisy_backward=False, average_phases=False),
 }
@@ -67,11 +79,14 @@ class Translator(nn.Module):
         networks = self.preset.networks
         self.encoders = nn.ModuleDict({domain: networks.Encoder() for domain in ("mv", "kv")})
         self.decoders = nn.ModuleDict({domain: networks.Decoder() for domain in ("mv", "kv")})
+        self.backward_generator = self.preset.backward() if self.preset.backward else None
 
     def forward(
         self, slices: torch.Tensor, source: Domain, target: Domain, noise: torch.Tensor | None = None
     ) -> torch.Tensor:
         """Dec_target(Enc_source(slices)); with the same domain twice, the autoencoder."""
+        if self.backward_generator is not None and (source, target) == ("kv", "mv"):
+            return self.backward_generator(slices, noise)
         if self.training or not self.preset.average_phases:
             return self._translate(slices, source, target, noise)
         mean = torch.zeros_like(slices)

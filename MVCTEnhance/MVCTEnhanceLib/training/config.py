@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..model.card import Plan
 from ..model.translator import DEFAULT_PRESET, preset_named
 
 try:
@@ -16,7 +17,7 @@ try:
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
 
-TERMS = ("adversarial", "cycle", "autoencoder", "perceptual", "air", "identity", "paired")
+TERMS = ("adversarial", "cycle", "autoencoder", "perceptual", "air", "identity", "texture", "paired")
 # The kinds of values that a TOML file may give, by the annotation of the setting.
 TOML_TYPES = {"bool": bool, "int": int, "float": (int, float), "str": str, "tuple[str, ...]": list}
 # The range of each number that has one of its own; the others may be anything from 0.
@@ -45,6 +46,8 @@ class DataConfig:
         kvct: folder of kVCT volumes, of other slices than the MVCT.
         truth: folder of kVCT volumes of the MVCT's own slices, on their grid and under their names, for
             `losses.paired`; where empty, training is unpaired throughout.
+        validation: folder of MVCT volumes of other patients, which validations look at; where empty, they look at
+            slices of the training.
         description: of the data in words, for the model's card.
         credits: of the data, for the model's card.
         spacing_mm: pixel size that all slices are resampled to.
@@ -57,6 +60,7 @@ class DataConfig:
     mvct: str
     kvct: str
     truth: str = ""
+    validation: str = ""
     description: str = ""
     credits: tuple[str, ...] = ()
     spacing_mm: float = 0.763
@@ -72,7 +76,10 @@ class LossConfig:
 
     Args:
         adversarial, cycle, autoencoder, perceptual, air, identity: the paper's terms, by default with its weights.
+        texture: distance of the distributions of local detail of made and real crops; not part of the paper's method.
         paired: L1 to `data.truth`; not part of the paper's method.
+        noise_spread: SD of the logarithm of the factor, crop by crop, on the noise in kVCT → MVCT → kVCT where the way
+            to MVCT takes noise, so that the way back is learned for other doses too.
         cycle_blur_px: SD of the blur under which MVCT and MVCT→kVCT→MVCT are compared, 0 for none.
         air_threshold_hu: C of the air region loss.
         perceptual_crop_px: side of the part of each crop that φ is compared on, 0 for the whole crop.
@@ -86,7 +93,9 @@ class LossConfig:
     perceptual: float = 1.0
     air: float = 1.0
     identity: float = 0.1
+    texture: float = 0.0
     paired: float = 0.0
+    noise_spread: float = 0.0
     cycle_blur_px: float = 0.0
     air_threshold_hu: float = -600.0
     perceptual_crop_px: int = 0
@@ -101,6 +110,7 @@ class ScheduleConfig:
     Args:
         steps: in all.
         paired_steps: the first of them, on the paired term alone.
+        cycle_steps: the next of them, on kVCT → MVCT → kVCT and the texture of that MVCT alone.
         discriminator_steps: the next of them, on the discriminators alone, so that they can tell the domains apart
             before the generators follow them.
         batch: crops of each domain in a step.
@@ -116,6 +126,7 @@ class ScheduleConfig:
 
     steps: int = 10_000
     paired_steps: int = 0
+    cycle_steps: int = 0
     discriminator_steps: int = 0
     batch: int = 1
     generator_rate: float = 2e-4
@@ -127,6 +138,9 @@ class ScheduleConfig:
     validate_every: int = 500
     validation_slices: int = 8
     mixed_precision: bool = False
+
+
+SECTIONS = {"data": DataConfig, "losses": LossConfig, "schedule": ScheduleConfig}
 
 
 @dataclass(frozen=True)
@@ -162,8 +176,19 @@ class TrainingConfig:
         return dataclasses.asdict(self)
 
 
-def read_config(path: Path) -> TrainingConfig:
+def completed(stored: dict[str, Any]) -> dict[str, Any]:
+    """What `TrainingConfig.to_dict` gave, maybe in an earlier version: settings that it lacked have their defaults."""
+    defaults = TrainingConfig(DataConfig("", "")).to_dict()
+    sections = {name: defaults[name] | stored[name] for name in SECTIONS}
+    return defaults | stored | sections
+
+
+def read_config(path: Path, *, plan: Plan | None = None) -> TrainingConfig:
     """The configuration in a TOML file; relative paths in it are relative to the file.
+
+    Args:
+        path: the file.
+        plan: of the model that the training starts from, which says the preset and the spacing where the file does not.
 
     Raises:
         InputError: the file cannot be read, or holds an unknown or unsuitable entry.
@@ -172,8 +197,11 @@ def read_config(path: Path) -> TrainingConfig:
         entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"The training configuration '{path}' cannot be read as TOML: {error}.") from error
-    sections = {"data": DataConfig, "losses": LossConfig, "schedule": ScheduleConfig}
-    for name, section in sections.items():
+    if plan:
+        entries.setdefault("preset", plan.preset)
+        if isinstance(entries.get("data"), dict):
+            entries["data"].setdefault("spacing_mm", plan.spacing_mm)
+    for name, section in SECTIONS.items():
         entries[name] = _build(section, entries.get(name, {}), f"[{name}] of '{path}'")
     config = _build(TrainingConfig, entries, f"'{path}'")
     return _with_absolute_paths(config, Path(path).resolve().parent)
@@ -219,7 +247,7 @@ def _with_absolute_paths(config: TrainingConfig, folder: Path) -> TrainingConfig
     def absolute(path: str) -> str:
         return str(folder / path) if path else ""
 
-    data = config.data
-    data = dataclasses.replace(data, mvct=absolute(data.mvct), kvct=absolute(data.kvct), truth=absolute(data.truth))
+    folders = {name: absolute(getattr(config.data, name)) for name in ("mvct", "kvct", "truth", "validation")}
+    data = dataclasses.replace(config.data, **folders)
     losses = dataclasses.replace(config.losses, vgg=absolute(config.losses.vgg))
     return dataclasses.replace(config, data=data, losses=losses)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ..errors import InputError, MVCTEnhanceError
 from ..imageio import Volume, read_volume
 from ..imageio.resample import resample_slices, shape_at
 from .config import DataConfig
+from .patients import Scan, scan_of
 
 AIR_HU = -1000.0
 CELL_PX = 16
@@ -31,32 +33,45 @@ class Slices:
         hu: one int16 tensor (j, i) a slice, all at the same pixel size.
         truth: the slices that belong to them, on the same grid; empty where there are none.
         cells: for each slice the (j, i) centres, shape (n, 2), of the cells in which crops are centred.
+        scans: what they were read from.
     """
 
     hu: list[torch.Tensor]
     truth: list[torch.Tensor]
     cells: list[np.ndarray]
+    scans: tuple[Scan, ...] = ()
 
     def __len__(self) -> int:
         return len(self.hu)
 
+    def digests(self) -> list[str]:
+        """What tells these slices from others, in their order."""
+        return [digest for scan in self.scans for digest in scan.slices]
 
-def load_slices(folder: Path, spacing_mm: float, *, truth_folder: Path | None = None) -> Slices:
+
+def load_slices(
+    folder: Path,
+    spacing_mm: float,
+    *,
+    truth_folder: Path | None = None,
+    on_scan: Callable[[Volume], None] = lambda scan: None,
+) -> Slices:
     """All slices with tissue of all scans below a folder, resampled in plane to one pixel size.
 
-    A scan that cannot be read is left out and said in the log.
+    A scan that cannot be read is left out and said in the log; `on_scan` is called with each of the others.
 
     Raises:
         InputError: there is no usable scan, or a truth is missing or on another grid.
     """
-    hu, truth, cells = [], [], []
+    hu, truth, cells, scans = [], [], [], []
     for path in scan_paths(folder):
         try:
             scan = read_volume(path)
         except MVCTEnhanceError as error:
             logger.warning("A scan is left out of training: %s", error)
             continue
-        slices = at_spacing(scan, spacing_mm)
+        on_scan(scan)
+        slices, first = at_spacing(scan, spacing_mm), len(hu)
         true_slices = _truth_of(path, scan, truth_folder, spacing_mm) if truth_folder else [None] * len(slices)
         for one, true in zip(slices, true_slices, strict=True):
             where = _tissue_cells(one)
@@ -65,9 +80,10 @@ def load_slices(folder: Path, spacing_mm: float, *, truth_folder: Path | None = 
                 cells.append(where)
                 if true is not None:
                     truth.append(true)
+        scans.append(scan_of(path, scan, hu[first:]))
     if not hu:
         raise InputError(f"No CT slice that shows a patient was found in '{folder}': name a folder of CT scans.")
-    return Slices(hu, truth, cells)
+    return Slices(hu, truth, cells, tuple(scans))
 
 
 def scan_paths(folder: Path) -> list[Path]:

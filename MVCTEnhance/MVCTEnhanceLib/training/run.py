@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import math
 import time
@@ -15,15 +14,17 @@ import torch
 
 from .. import __version__
 from ..errors import Cancelled, DeviceError, InputError, MVCTEnhanceError
-from ..imageio import atomic_file
 from ..model.card import Plan
 from ..model.device import describe_device
 from ..model.package import Model, save_model
 from ..model.translator import Translator
 from .checkpoint import load_checkpoint, save_checkpoint
-from .config import TrainingConfig
-from .data import Slices, load_slices
+from .config import TrainingConfig, completed
+from .inputs import Inputs, read_inputs
+from .log import Log
 from .pictures import save_features, save_samples
+from .processes import ALONE, Processes
+from .start import Start, read_start
 from .trainer import Trainer
 from .validation import RULE, Validation, enhance_slice, mean_nselfssim, validate
 
@@ -42,6 +43,8 @@ def train(
     device: torch.device,
     report: Callable[..., None],
     cancelled: Callable[[], bool] = lambda: False,
+    start: Path | None = None,
+    processes: Processes = ALONE,
 ) -> Path:
     """Train a model, or go on where an earlier call in the same folder stopped.
 
@@ -51,29 +54,37 @@ def train(
         device: where to compute.
         report: called with an event's name and its fields.
         cancelled: asked after each step; the checkpoint of the last validation stays.
+        start: the model whose weights the first step starts from; None for random ones.
+        processes: that share each step, this one among them; only the first of them writes and reports.
 
     Returns:
         The path of the best model.
 
     Raises:
-        InputError: no usable data, or the folder's checkpoint is of another configuration.
+        InputError: too few or unsuitable data, the folder's checkpoint is of another configuration or another model
+            to start from, or that model does not fit.
         MVCTEnhanceError: the losses or weights are not finite any more.
         DeviceError: the device's memory does not suffice.
         Cancelled: as asked.
     """
+    if not processes.is_first:
+        report = _silent
+    started_from = read_start(start, config) if start else None
     report("stage", stage="reading slices")
-    truth = Path(config.data.truth) if config.data.truth else None
-    mvct = load_slices(Path(config.data.mvct), config.data.spacing_mm, truth_folder=truth)
-    kvct = load_slices(Path(config.data.kvct), config.data.spacing_mm)
-    run = _Run(config, folder, Trainer(config, mvct, kvct, device), mvct, kvct)
-    run.resume()
-    report("stage", stage="training", slices_mvct=len(mvct), slices_kvct=len(kvct), first_step=run.trainer.step)
+    inputs = read_inputs(config.data, report=report)
+    run = _Run(config, folder, Trainer(config, inputs.mvct, inputs.kvct, device, processes), inputs)
+    before = run.begin(started_from)
+    processes.require_same((run.trainer.step, inputs.mvct.digests(), inputs.kvct.digests()))
+    counts = {"slices_mvct": len(inputs.mvct), "slices_kvct": len(inputs.kvct)}
+    report("stage", stage="training", **counts, first_step=run.trainer.step)
+    if before:
+        report("validation", step=0, **before)
     steps = config.schedule.steps
     while run.trainer.step < steps:
         values = run.step()
         done = run.trainer.step
         report("progress", done=done, total=steps, phase=values["phase"])
-        if run.validation_is_due():
+        if run.validation_is_due() and processes.is_first:
             report("validation", step=done, **run.validate())
         if cancelled():
             raise Cancelled(f"The training was cancelled; the same command goes on from '{run.checkpoint_path}'.")
@@ -83,30 +94,48 @@ def train(
 class _Run:
     """A trainer with its folder."""
 
-    def __init__(self, config: TrainingConfig, folder: Path, trainer: Trainer, mvct: Slices, kvct: Slices):
+    def __init__(self, config: TrainingConfig, folder: Path, trainer: Trainer, inputs: Inputs):
         self.config = config
         self.folder = folder
         self.trainer = trainer
-        self.mvct = _spread(mvct.hu, config.schedule.validation_slices)
-        self.kvct = _spread(kvct.hu, config.schedule.validation_slices)
-        self.target = mean_nselfssim(self.kvct, spacing_mm=config.data.spacing_mm)
-        self.counts = {"mvct_slices": len(mvct), "kvct_slices": len(kvct)}
+        self.inputs = inputs
+        self.mvct = _spread(inputs.validation.hu, config.schedule.validation_slices)
+        self.kvct = _spread(inputs.kvct.hu, config.schedule.validation_slices)
+        is_first = trainer.processes.is_first
+        self.target = mean_nselfssim(self.kvct, spacing_mm=config.data.spacing_mm) if is_first else None
+        self.start: Start | None = None
         self.best: Validation | None = None
         self.checkpoint_path = folder / "checkpoint.pt"
         self.model_path = folder / "model.safetensors"
-        self.log = _Log(folder / "log.csv")
-        self.validation_log = _Log(folder / "validation.csv")
+        self.log = Log(folder / "log.csv")
+        self.validation_log = Log(folder / "validation.csv")
         self.recent: list[dict[str, float]] = []
 
-    def resume(self) -> None:
-        """Go on from the folder's checkpoint, if there is one."""
-        if not self.checkpoint_path.is_file():
-            return
+    def begin(self, start: Start | None) -> dict[str, Any] | None:
+        """Go on from the folder's checkpoint; without one, start from a model, whose validation comes back."""
+        if self.checkpoint_path.is_file():
+            self._resume(start)
+            return None
+        self.start = start
+        if start:
+            self.trainer.start_from(start.weights)
+        self.trainer.calibrate()
+        if start is None:
+            return None
+        return self._log_validation(self._judge(), chosen=False) if self.trainer.processes.is_first else None
+
+    def _resume(self, start: Start | None) -> None:
         state = load_checkpoint(self.checkpoint_path)
-        if state["trainer"]["config"] != self.config.to_dict():
+        if completed(state["trainer"]["config"]) != self.config.to_dict():
             raise InputError(
                 f"'{self.checkpoint_path}' was made with another configuration: "
                 "give back that configuration, or another output folder."
+            )
+        self.start = Start({}, **state["start"]) if state.get("start") else None
+        if start and (self.start is None or self.start.adapted_from != start.adapted_from):
+            raise InputError(
+                f"'{self.checkpoint_path}' was not started from this model: give back the model that it was started "
+                "from, if any, or another output folder."
             )
         self.trainer.restore(state["trainer"])
         self.best = Validation(**state["best"]) if state["best"] else None
@@ -129,7 +158,8 @@ class _Run:
         # A row never reaches over a checkpoint or a change of phase, so that a resumed run logs what one in a go does.
         if trainer.step % LOG_EVERY == 0 or trainer.phase() != phase or self.validation_is_due():
             means = {name: fmean(values[name] for values in self.recent) for name in self.recent[0]}
-            self.log.add({"step": trainer.step, "phase": phase, **means})
+            if trainer.processes.is_first:
+                self.log.add({"step": trainer.step, "phase": phase, **means})
             self.recent = []
         return {"phase": phase, **values}
 
@@ -143,24 +173,28 @@ class _Run:
         trainer = self.trainer
         weights = (*trainer.translator.parameters(), *trainer.discriminators.parameters())
         self._require_finite(all(weight.isfinite().all() for weight in weights))
-        result = validate(
-            trainer.average,
-            trainer.intensities,
-            self.mvct,
-            target=self.target,
-            spacing_mm=self.config.data.spacing_mm,
-        )
-        self._require_finite(result.dig is not None and math.isfinite(result.dig))
+        result = self._judge()
         takes_part = 2 * trainer.step > self.config.schedule.steps
         chosen = takes_part and (self.best is None or result.rank() < self.best.rank())
-        row = dataclasses.asdict(result) | {"chosen": chosen}
-        self.validation_log.add({"step": trainer.step, **row})
+        row = self._log_validation(result, chosen=chosen)
         self._save_pictures()
         if chosen:
             self.best = result
             save_model(self._model(trainer.average, result), self.model_path)
         best = dataclasses.asdict(self.best) if self.best else None
-        save_checkpoint(self.checkpoint_path, {"trainer": trainer.state(), "best": best})
+        start = {"adapted_from": self.start.adapted_from, "credits": self.start.credits} if self.start else None
+        save_checkpoint(self.checkpoint_path, {"trainer": trainer.state(), "best": best, "start": start})
+        return row
+
+    def _judge(self) -> Validation:
+        trainer, spacing_mm = self.trainer, self.config.data.spacing_mm
+        result = validate(trainer.average, trainer.intensities, self.mvct, target=self.target, spacing_mm=spacing_mm)
+        self._require_finite(result.dig is not None and math.isfinite(result.dig))
+        return result
+
+    def _log_validation(self, result: Validation, *, chosen: bool) -> dict[str, Any]:
+        row = dataclasses.asdict(result) | {"chosen": chosen}
+        self.validation_log.add({"step": self.trainer.step, **row})
         return row
 
     def _require_finite(self, finite: bool) -> None:
@@ -181,12 +215,13 @@ class _Run:
             save_features(path, trainer.features, trainer.intensities, slices)
 
     def _model(self, translator: Translator, result: Validation) -> Model:
-        config, step = self.config, self.trainer.step
+        config, step, inputs = self.config, self.trainer.step, self.inputs
+        counts = {"mvct_slices": len(inputs.mvct), "kvct_slices": len(inputs.kvct)}
         card = {
             "name": config.name,
             "intended_use": CARD_INTENDED_USE,
             "training_data": {"description": config.data.description}
-            | self.counts
+            | counts
             | {"paired_truth_used": config.losses.paired > 0 or config.schedule.paired_steps > 0},
             "credits": list(config.data.credits),
             "losses": {name: v for name, v in dataclasses.asdict(config.losses).items() if name != "vgg"},
@@ -194,31 +229,21 @@ class _Run:
             "seed": config.seed,
             "step": step,
             "version": __version__,
-            "measured": {"validation": dataclasses.asdict(result), "chosen_by": RULE},
+            "trained_on": inputs.trained_on,
+            "measured": {
+                "validation": dataclasses.asdict(result),
+                "validated_on": "other patients" if config.data.validation else "slices of the training",
+                "chosen_by": RULE,
+            },
         }
+        if self.start:
+            card["adapted_from"] = self.start.adapted_from
+            card["credits"] = list(dict.fromkeys((*config.data.credits, *self.start.credits)))
         return Model(translator, Plan(config.preset, config.data.spacing_mm, self.trainer.intensities), card)
 
 
-class _Log:
-    """A CSV file with a row for each entry; its columns may grow."""
-
-    def __init__(self, path: Path):
-        self.path = path
-        self.rows: list[dict[str, Any]] = []
-
-    def cut_after(self, step: int) -> None:
-        """Take up the rows of an earlier call, up to the checkpoint that it is resumed from."""
-        if self.path.is_file():
-            with self.path.open(newline="", encoding="utf-8") as file:
-                self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
-
-    def add(self, row: dict[str, Any]) -> None:
-        self.rows.append({name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()})
-        names = list(dict.fromkeys(name for row in self.rows for name in row))
-        with atomic_file(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, names)
-            writer.writeheader()
-            writer.writerows(self.rows)
+def _silent(event: str, **fields: Any) -> None:
+    pass
 
 
 def _spread(slices: list[torch.Tensor], number: int) -> list[torch.Tensor]:

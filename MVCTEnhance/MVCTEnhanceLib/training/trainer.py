@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,12 +11,15 @@ from torch import nn
 
 from ..model.translator import Translator, preset_named
 from . import losses
+from .calibration import blur_between
 from .config import TrainingConfig
 from .data import CropSampler, Slices
 from .perceptual import VGGFeatures
+from .processes import ALONE, Processes
 
 # Values clipped to a window have none below -1, where its air lies: this is the threshold of the authors' own code.
 WINDOW_AIR_THRESHOLD = -0.997
+BACKWARD_RATE = 3.0  # the few physical parameters need larger steps than the networks' weights
 
 
 class Trainer:
@@ -29,11 +33,24 @@ class Trainer:
         mvct: slices of the MV domain, with their truth where the paired term is used.
         kvct: slices of the kV domain.
         device: where to compute.
+        processes: that share each step; all of them have the same slices and end with the same weights.
+
+    Raises:
+        InputError: the processes cannot share the batch evenly.
     """
 
-    def __init__(self, config: TrainingConfig, mvct: Slices, kvct: Slices, device: torch.device):
+    def __init__(
+        self,
+        config: TrainingConfig,
+        mvct: Slices,
+        kvct: Slices,
+        device: torch.device,
+        processes: Processes = ALONE,
+    ):
+        processes.require_divides(config.schedule.batch)
         self.config = config
         self.device = device
+        self.processes = processes
         self.intensities = preset_named(config.preset).intensities
         self.samplers = {
             "mv": CropSampler(mvct, config.data, config.seed * 2),
@@ -50,20 +67,31 @@ class Trainer:
         self.average.load_state_dict(self.translator.state_dict())
         vgg = config.losses.vgg or None
         self.features = VGGFeatures(vgg).to(device) if config.losses.perceptual else None
+        self.terms = {
+            "generators": processes.parallel(_Terms(self.translator, self._translator_terms), all_used=False),
+            "discriminators": processes.parallel(_Terms(self.discriminators, self._score_terms), all_used=True),
+        }
         betas = (config.schedule.beta_1, 0.999)
         self.optimisers = {
-            "generators": torch.optim.Adam(self.translator.parameters(), betas=betas),
+            "generators": torch.optim.Adam(self._generator_groups(), betas=betas),
             "discriminators": torch.optim.Adam(self.discriminators.parameters(), betas=betas),
         }
         self.buffers = {domain: ImageBuffer(config.schedule.buffer) for domain in ("mv", "kv")}
         self.step = 0
 
     def phase(self) -> str:
-        """What the coming step trains: "paired", "discriminators" or "full"."""
+        """What the coming step trains: "paired", "cycle", "discriminators" or "full"."""
         schedule = self.config.schedule
-        if self.step < schedule.paired_steps:
-            return "paired"
-        return "discriminators" if self.step < schedule.paired_steps + schedule.discriminator_steps else "full"
+        step = self.step
+        for phase, steps in (
+            ("paired", schedule.paired_steps),
+            ("cycle", schedule.cycle_steps),
+            ("discriminators", schedule.discriminator_steps),
+        ):
+            if step < steps:
+                return phase
+            step -= steps
+        return "full"
 
     def run_step(self) -> dict[str, float]:
         """One step; the value of each term, and the discriminators' mean scores."""
@@ -72,20 +100,41 @@ class Trainer:
         batch = _Batch(self)
         values = {}
         if phase != "discriminators":
+            # The gradient goes through the discriminators without becoming theirs.
+            self.discriminators.requires_grad_(False)
             with self._autocast():
-                terms = self._paired_terms(batch) if phase == "paired" else self._generator_terms(batch)
+                terms = self.terms["generators"](batch)
             self._descend("generators", sum(terms.values()))
+            self.discriminators.requires_grad_(True)
             self._update_average()
             values |= {name: float(term.detach()) for name, term in terms.items()}
-        if phase != "paired":
+        if phase in ("discriminators", "full"):
             with self._autocast():
                 if phase == "discriminators":
                     self._translate_only(batch)
-                terms, scores = self._discriminator_terms(batch)
+                terms, scores = self.terms["discriminators"](batch)
             self._descend("discriminators", sum(terms.values()))
             values |= {name: float(value.detach()) for name, value in (terms | scores).items()}
         self.step += 1
-        return values
+        return self.processes.mean(values, self.device)
+
+    def start_from(self, weights: dict[str, torch.Tensor]) -> None:
+        """Take a translator's weights before the first step; the discriminators begin anew."""
+        self.translator.load_state_dict(weights)
+        self.average.load_state_dict(weights)
+
+    def calibrate(self) -> None:
+        """Measure the blur of a physical backward generator, before the first step; other presets have none.
+
+        Raises:
+            InputError: as :func:`blur_between`.
+        """
+        if self.translator.backward_generator is None:
+            return
+        mvct, kvct = (self.samplers[domain].slices.hu for domain in ("mv", "kv"))
+        blur = blur_between(mvct, kvct, spacing_mm=self.config.data.spacing_mm)
+        for translator in (self.translator, self.average):
+            translator.backward_generator.blur_px.fill_(blur)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""
@@ -110,9 +159,36 @@ class Trainer:
         for domain, buffer in self.buffers.items():
             buffer.images = [image.to(self.device) for image in state["buffers"][domain]]
 
+    def _generator_groups(self) -> list[dict[str, Any]]:
+        backward = self.translator.backward_generator
+        if backward is None:
+            return [{"params": list(self.translator.parameters())}]
+        own = {id(parameter) for parameter in backward.parameters()}
+        rest = [parameter for parameter in self.translator.parameters() if id(parameter) not in own]
+        return [{"params": rest}, {"params": list(backward.parameters()), "factor": BACKWARD_RATE}]
+
+    def _translator_terms(self, batch: _Batch) -> dict[str, torch.Tensor]:
+        terms = {"paired": self._paired_terms, "cycle": self._cycle_terms, "full": self._generator_terms}
+        return terms[self.phase()](batch)
+
     def _paired_terms(self, batch: _Batch) -> dict[str, torch.Tensor]:
         batch.made_kv = self.translator.to_kv(batch.mv)
         return {"paired": self._paired_weight() * losses.l1(batch.made_kv, batch.truth)}
+
+    def _cycle_terms(self, batch: _Batch) -> dict[str, torch.Tensor]:
+        noise = batch.noise()
+        made_mv = self.translator.to_mv(batch.kv, noise)
+        return {
+            "cycle": self.config.losses.cycle * losses.l1(self._back_kv(batch, noise), batch.kv),
+            "texture": self.config.losses.texture * losses.texture(made_mv, batch.mv),
+        }
+
+    def _back_kv(self, batch: _Batch, noise: torch.Tensor) -> torch.Tensor:
+        """kVCT → MVCT → kVCT past the backward generator's gradient: a cycle could only teach it to make less noise."""
+        factors = torch.exp(self.config.losses.noise_spread * batch.normal(1, 1, 1))
+        with torch.no_grad():
+            made_mv = self.translator.to_mv(batch.kv, factors * noise)
+        return self.translator.to_kv(made_mv)
 
     def _paired_weight(self) -> float:
         return self.config.losses.paired or 1.0
@@ -126,7 +202,8 @@ class Trainer:
             scores = (self.discriminators["kv"](made_kv), self.discriminators["mv"](made_mv))
             terms["adversarial"] = weights.adversarial * sum(losses.adversarial(s.float()) for s in scores)
         if weights.cycle:
-            back_mv, back_kv = translator.to_mv(made_kv), translator.to_kv(made_mv)
+            back_mv = translator.to_mv(made_kv)
+            back_kv = self._back_kv(batch, batch.noise()) if translator.preset.backward else translator.to_kv(made_mv)
             cycle = losses.blurred_l1(back_mv, mv, weights.cycle_blur_px) + losses.l1(back_kv, kv)
             terms["cycle"] = weights.cycle * cycle
         if weights.autoencoder:
@@ -141,6 +218,9 @@ class Trainer:
         if weights.identity:
             identity = losses.l1(translator.to_mv(mv), mv) + losses.l1(translator.to_kv(kv), kv)
             terms["identity"] = weights.identity * identity
+        if weights.texture:
+            textures = losses.texture(made_kv, kv) + losses.texture(made_mv, mv)
+            terms["texture"] = weights.texture * textures
         if weights.paired:
             terms["paired"] = weights.paired * losses.l1(made_kv, batch.truth)
         return terms
@@ -168,10 +248,11 @@ class Trainer:
     def _translate_only(self, batch: _Batch) -> None:
         self._translate(batch)
 
-    def _discriminator_terms(self, batch: _Batch) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    def _score_terms(self, batch: _Batch) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         terms, scores = {}, {}
         for domain, real, made in (("mv", batch.mv, batch.made_mv), ("kv", batch.kv, batch.made_kv)):
-            seen = self.buffers[domain].exchange(made.detach(), batch.generator)
+            all_made = self.processes.gathered(made.detach())
+            seen = self.processes.share(self.buffers[domain].exchange(all_made, batch.generator))
             real_score, made_score = (self.discriminators[domain](images).float() for images in (real, seen))
             jitter = torch.randn(2, generator=batch.generator) * self.config.losses.target_jitter
             terms[f"discriminator_{domain}"] = losses.discriminator(real_score, made_score, tuple(jitter.tolist()))
@@ -189,12 +270,14 @@ class Trainer:
         schedule = self.config.schedule
         for which, rate, first in (
             ("generators", schedule.generator_rate, 0),
-            ("discriminators", schedule.discriminator_rate, schedule.paired_steps),
+            ("discriminators", schedule.discriminator_rate, schedule.paired_steps + schedule.cycle_steps),
         ):
             course = max(self.step - first, 0) / max(schedule.steps - first, 1)
             cosine = (1 + math.cos(math.pi * course)) / 2
             for group in self.optimisers[which].param_groups:
-                group["lr"] = rate * (schedule.final_rate + (1 - schedule.final_rate) * cosine)
+                group["lr"] = (
+                    group.get("factor", 1.0) * rate * (schedule.final_rate + (1 - schedule.final_rate) * cosine)
+                )
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -229,8 +312,20 @@ class ImageBuffer:
         return torch.stack(seen)
 
 
+class _Terms(nn.Module):
+    """A network in a forward that gives its loss terms, which is the form that DistributedDataParallel takes."""
+
+    def __init__(self, network: nn.Module, compute: Callable[..., Any]):
+        super().__init__()
+        self.network = network
+        self.compute = compute
+
+    def forward(self, batch: _Batch) -> Any:
+        return self.compute(batch)
+
+
 class _Batch:
-    """The crops of a step in network values, and its source of randomness."""
+    """The crops of a step in network values, this process's share of them, and the step's source of randomness."""
 
     def __init__(self, trainer: Trainer):
         config, step = trainer.config, trainer.step
@@ -238,12 +333,18 @@ class _Batch:
         self.device = trainer.device
         mv, truth = trainer.samplers["mv"].crops(step, config.schedule.batch)
         kv, _ = trainer.samplers["kv"].crops(step, config.schedule.batch)
+        self.whole = len(kv)
+        self.share = trainer.processes.share
         network = trainer.intensities.to_network
-        self.mv = network(mv.to(self.device), "mv")
-        self.kv = network(kv.to(self.device), "kv")
-        self.truth = None if truth is None else network(truth.to(self.device), "kv")
+        self.mv = network(self.share(mv).to(self.device), "mv")
+        self.kv = network(self.share(kv).to(self.device), "kv")
+        self.truth = None if truth is None else network(self.share(truth).to(self.device), "kv")
         self.made_kv: torch.Tensor
         self.made_mv: torch.Tensor
 
     def noise(self) -> torch.Tensor:
-        return torch.randn(self.kv.shape, generator=self.generator).to(self.device)
+        return self.normal(*self.kv.shape[1:])
+
+    def normal(self, *shape: int) -> torch.Tensor:
+        """Normal random numbers, so many for each crop; this process's share of them."""
+        return self.share(torch.randn((self.whole, *shape), generator=self.generator)).to(self.device)

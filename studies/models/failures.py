@@ -1,6 +1,6 @@
 """Spoil the enhanced test patients in known ways and see which verdicts notice.
 
-    python studies/first_model/failures.py DATA_FOLDER PREPARED_FOLDER/test MODEL_FILE
+    python studies/models/failures.py DATA_FOLDER PREPARED_FOLDER/test MODEL_FILE
 
 Prints a Markdown table: for each failure the verdicts that were not as expected, patient by patient.
 """

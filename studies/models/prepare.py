@@ -1,8 +1,8 @@
 """Make the training and test sets of the first model from a folder of kVCT scans.
 
-    python studies/first_model/prepare.py DATA_FOLDER OUTPUT_FOLDER
+    python studies/models/prepare.py DATA_FOLDER OUTPUT_FOLDER
 
-DATA_FOLDER holds kvct/*.nrrd and dicom/*/ (see docs/first_model.md). OUTPUT_FOLDER gets
+DATA_FOLDER holds kvct/*.nrrd and dicom/*/ (see docs/models.md). OUTPUT_FOLDER gets
 
     train/mvct    simulated MVCT of six of every ten slices of each training patient
     train/truth   the kVCT of those slices on the MVCT's grid, for the anchor on simulated pairs only

@@ -1,30 +1,29 @@
 """What to expect of the model's readouts, and what scans it was trained on, measured on simulated MVCT.
 
-    python studies/first_model/expected.py DATA_FOLDER PREPARED_FOLDER MODEL_FILE WORK_FOLDER
+    python studies/models/expected.py DATA_FOLDER PREPARED_FOLDER MODEL_FILE WORK_FOLDER
 
 PREPARED_FOLDER is what prepare.py made of DATA_FOLDER. Every MVCT of it is enhanced and measured, with its own kVCT as
 planning CT; WORK_FOLDER gets these readouts (those that are there are not measured again) and ranges.json, which
-ship.py puts on the model's card. docs/first_model.md states the rule by which ranges come from slices.
+ship.py puts on the model's card. docs/models.md states the rule by which ranges come from slices.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
 from MVCTEnhanceLib.app.tables import DISTANCE, leaves
-from MVCTEnhanceLib.imageio import Volume, read_volume
+from MVCTEnhanceLib.imageio import read_volume
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.training.trained_on import FOR_FEW_DATA, TrainedOn, rounded, widened
 
 CENTRAL = (2.5, 97.5)  # percentiles of the slices
-FOR_FEW_DATA = 0.1  # of the width, on either side of what is expected
 TRUST = 0.5  # of the width of what is expected, on either side of it
 # Half of the tolerance that TG-148 gives the HU of MVCT for dose (water 30, lung 50 HU): the scanner may take the rest.
 TRUSTED_BIAS_HU = {"soft_tissue": 15.0, "fat": 15.0, "lung": 25.0}
@@ -32,6 +31,7 @@ LEAST_BIAS_HU = 5.0  # no closer than MVCT is calibrated from day to day
 AIR_AGREEMENT = {"expected": [99.0, None], "trusted": [98.5, None]}
 # The noise of the slices of one kVCT differs by the first factor; beyond the second it is another kind of image.
 TO_PLANNING_CT = {"expected": [0.6, 1.6], "trusted": [0.3, 3.0]}
+TRAINING_SCANS = "axial slices of simulated MVCT of head and neck, chest and abdomen"
 MEASURED_ON = (
     "simulated MVCT of 17 patients ({slices} slices): the three test patients and the 14 whose slices the model was "
     "trained on; no scan of a TomoTherapy unit"
@@ -48,7 +48,7 @@ def main() -> None:
     scans = sorted(arguments.prepared.glob("*/mvct/*.nrrd"))
     readouts = [_measured(scan, arguments.data, engine, arguments.work) for scan in scans]
     ranges = {
-        "trained_on": trained_on([read_volume(scan) for scan in scans if scan.parts[-3] == "train"], readouts),
+        "trained_on": trained_on(scan for scan in scans if scan.parts[-3] == "train"),
         "expected": expected(readouts),
     }
     (arguments.work / "ranges.json").write_text(json.dumps(ranges, indent=2) + "\n", encoding="utf-8")
@@ -63,24 +63,16 @@ def _measured(scan: Path, data: Path, engine: Engine, work: Path) -> dict:
         enhanced = engine.enhance(mvct).array
         planning = {"kvct": kvct.array, "kvct_spacing": kvct.spacing}
         values = evaluate(mvct.array, enhanced, spacing=mvct.spacing, **planning).to_dict()
-        kept.write_text(json.dumps(values | {"trained": scan.parts[-3] == "train"}), encoding="utf-8")
+        kept.write_text(json.dumps(values), encoding="utf-8")
     return json.loads(kept.read_text(encoding="utf-8"))
 
 
-def trained_on(scans: list[Volume], readouts: list[dict]) -> dict:
+def trained_on(scans: Iterable[Path]) -> dict:
     """What `MVCTEnhanceLib.app.suitability` compares a scan with."""
-    values = np.concatenate([scan.array.ravel() for scan in scans])
-    noise = _slices((item for item in readouts if item["trained"]), lambda item: item["mvct"]["noise_hu"]["per_slice"])
-    sides = [size for scan in scans for size in np.array(scan.array.shape[1:]) * scan.spacing[1::-1]]
-    return {
-        "scans": "axial slices of simulated MVCT of head and neck, chest and abdomen",
-        "modality": "CT",
-        "orientation": "axial",
-        "spacing_mm": [min(min(scan.spacing[:2]) for scan in scans), max(max(scan.spacing[:2]) for scan in scans)],
-        "field_of_view_mm": [round(float(min(sides)), 1), round(float(max(sides)), 1)],
-        "hu": _widened(*np.percentile(values, (0.01, 99.99))),
-        "noise_hu": [math.floor(noise.min()), math.ceil(noise.max())],
-    }
+    seen = TrainedOn()
+    for scan in scans:
+        seen.add(read_volume(scan))
+    return seen.to_card(TRAINING_SCANS)
 
 
 def expected(readouts: list[dict]) -> dict:
@@ -130,30 +122,16 @@ def _two_sided(values: np.ndarray) -> dict:
     """All of them are positive by nature: a failure is less than half of the lowest that is expected."""
     low, high = _central(values)
     width = high - low
-    return {"expected": [low, high], "trusted": _rounded(max(low - TRUST * width, low / 2), high + TRUST * width)}
+    return {"expected": [low, high], "trusted": rounded(max(low - TRUST * width, low / 2), high + TRUST * width)}
 
 
 def _one_sided(values: Iterable[float]) -> dict:
-    high = _rounded(0.0, np.percentile(list(values), CENTRAL[1]) * (1 + FOR_FEW_DATA))[1]
-    return {"expected": [None, high], "trusted": [None, _rounded(0.0, high * (1 + TRUST))[1]]}
+    high = rounded(0.0, np.percentile(list(values), CENTRAL[1]) * (1 + FOR_FEW_DATA))[1]
+    return {"expected": [None, high], "trusted": [None, rounded(0.0, high * (1 + TRUST))[1]]}
 
 
 def _central(values: np.ndarray) -> list[float]:
-    return _widened(*np.percentile(values, CENTRAL))
-
-
-def _widened(low: float, high: float) -> list[float]:
-    more = FOR_FEW_DATA * (high - low)
-    return _rounded(max(low - more, low / 2) if low > 0 else low - more, high + more)
-
-
-def _rounded(low: float, high: float) -> list[float]:
-    """Outwards, to three digits of the width."""
-    digits = 2 - math.floor(math.log10(high - low))
-    step = 10.0**-digits
-    # The small part keeps a value that is a multiple of the step already.
-    steps = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
-    return [round(number * step, max(digits, 0)) for number in steps]
+    return widened(*np.percentile(values, CENTRAL))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,56 @@
+"""The way from kVCT to MVCT as a scanner goes it: blur, and noise that the kVCT knows nothing of.
+
+A network with the freedom to change every pixel learns to make an MVCT's noise out of the kVCT's own, from which the
+way back then restores the kVCT; nothing is learned about noise so. This generator cannot: its blur has no negative
+taps, and its noise is independent. The blur is measured, and the noise learned, from unpaired slices. On the density
+scale of the network values a tissue has the same value in both domains.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+BLUR_PX = 9
+NOISE_PX = 9
+TEXTURES = 4
+HIDDEN = 8
+CELL_PX = 16  # amount and texture of the noise depend on the means over one cell and over 3 x 3 cells, and on chance
+
+
+class PhysicalBackward(nn.Module):
+    """Slices (n, 1, j, i) of kVCT -> MVCT; noise (n, 1, j, i) of unit variance, or None for a noise-free MVCT."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("blur_px", torch.tensor(1.0))  # SD of the Gaussian, measured before the training
+        self.textures = nn.Parameter(0.03 * torch.randn(TEXTURES, 1, NOISE_PX, NOISE_PX))
+        self.amounts = nn.Sequential(nn.Conv2d(3, HIDDEN, 1), nn.ReLU(), nn.Conv2d(HIDDEN, TEXTURES, 1))
+        with torch.no_grad():
+            for parameter in self.amounts[-1].parameters():
+                parameter *= 0.3
+
+    def forward(self, slices: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+        with torch.autocast(slices.device.type, enabled=False):  # half precision would add noise to the scan
+            return self._made(slices.float(), noise)
+
+    def _made(self, slices: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
+        offsets = torch.arange(BLUR_PX, device=slices.device) - BLUR_PX // 2
+        taps = torch.softmax(-0.5 * (offsets / self.blur_px) ** 2, dim=0)
+        made = F.pad(slices, (BLUR_PX // 2,) * 4, mode="replicate")
+        made = F.conv2d(F.conv2d(made, taps[None, None, None, :]), taps[None, None, :, None])
+        if noise is None:
+            return made
+        # Filtered back-projection leaves no noise at zero frequency.
+        kernels = self.textures - self.textures.mean(dim=(-2, -1), keepdim=True)
+        textures = F.conv2d(noise, kernels, padding=NOISE_PX // 2)
+        return made + (self._amounts(slices, noise) * textures).sum(dim=1, keepdim=True)
+
+    def _amounts(self, slices: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Of each texture, shape (n, 4, j, i)."""
+        cells = F.avg_pool2d(slices, CELL_PX, ceil_mode=True)
+        wider = F.avg_pool2d(cells, 3, stride=1, padding=1, count_include_pad=False)
+        chance = F.avg_pool2d(noise, CELL_PX, ceil_mode=True) * CELL_PX
+        amounts = self.amounts(torch.cat((cells, wider, chance), dim=1)).exp()
+        return F.interpolate(amounts, size=slices.shape[-2:], mode="bilinear", align_corners=False)

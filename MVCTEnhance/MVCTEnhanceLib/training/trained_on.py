@@ -1,0 +1,86 @@
+"""What the MVCT scans of a training are like, which `app.suitability` compares other scans with."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..imageio import Volume
+from ..quality.body import body_mask
+from ..quality.noise import noise_sd
+
+PERCENTILES = (0.01, 99.99)  # of the voxels
+FOR_FEW_DATA = 0.1  # of the width of a range, on either side of it
+AXIAL_COSINE = 0.7  # of the angle between the slices' normal and the patient's long axis
+NOISE_SLICES = 9  # of each scan, as many as are looked at before a run
+_HU = np.iinfo(np.int16)
+
+
+class TrainedOn:
+    """Ranges of pixel size, field of view, HU and noise over scans that are shown to it one after the other."""
+
+    def __init__(self):
+        self._histogram = np.zeros(_HU.max - _HU.min + 1, np.int64)
+        self._pixels_mm: list[float] = []
+        self._sides_mm: list[float] = []
+        self._noise_hu: list[float] = []
+        self._axial = True
+
+    def add(self, scan: Volume) -> None:
+        """Take a scan's values in; the scan itself is not kept."""
+        hu = np.clip(np.rint(scan.array), _HU.min, _HU.max).astype(np.int64) - _HU.min
+        self._histogram += np.bincount(hu.ravel(), minlength=self._histogram.size)
+        pixel_size = scan.spacing[1::-1]
+        self._pixels_mm += pixel_size
+        self._sides_mm += [pixels * mm for pixels, mm in zip(scan.array.shape[1:], pixel_size, strict=True)]
+        self._axial &= bool(abs(scan.direction[2, 2]) >= AXIAL_COSINE)
+        count = len(scan.array)
+        for k in np.unique(np.linspace(0, count - 1, min(NOISE_SLICES, count)).round().astype(int)):
+            image = scan.array[k]
+            noise = noise_sd(image, body_mask(image, pixel_size=pixel_size), pixel_size=pixel_size)
+            if math.isfinite(noise):
+                self._noise_hu.append(noise)
+
+    def to_card(self, scans: str) -> dict[str, Any]:
+        """The card's entry: lengths in mm, HU and noise as [lowest, highest]; noise only where it could be measured.
+
+        Args:
+            scans: what they are, in words.
+        """
+        entry = {
+            "scans": scans,
+            "modality": "CT",
+            "orientation": "axial" if self._axial else "not all axial",
+            "spacing_mm": [min(self._pixels_mm), max(self._pixels_mm)],
+            "field_of_view_mm": [round(float(min(self._sides_mm)), 1), round(float(max(self._sides_mm)), 1)],
+            "hu": widened(*(self._percentile(q) for q in PERCENTILES)),
+        }
+        if self._noise_hu:
+            entry["noise_hu"] = [math.floor(min(self._noise_hu)), math.ceil(max(self._noise_hu))]
+        return entry
+
+    def _percentile(self, q: float) -> float:
+        """As numpy's, of all voxels, without holding them."""
+        counts = self._histogram.cumsum()
+        rank = q / 100 * (counts[-1] - 1)
+        low, high = (int(np.searchsorted(counts, n, side="right")) for n in (math.floor(rank), math.ceil(rank)))
+        return _HU.min + low + (high - low) * (rank - math.floor(rank))
+
+
+def widened(low: float, high: float) -> list[float]:
+    """A range wider by a part of its width on either side, but of positive values not below half of the lowest."""
+    more = FOR_FEW_DATA * (high - low)
+    return rounded(max(low - more, low / 2) if low > 0 else low - more, high + more)
+
+
+def rounded(low: float, high: float) -> list[float]:
+    """Outwards, to three digits of the width; a range without width stays as it is."""
+    if low == high:
+        return [low, high]
+    digits = 2 - math.floor(math.log10(high - low))
+    step = 10.0**-digits
+    # The small part keeps a value that is a multiple of the step already.
+    steps = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
+    return [round(number * step, max(digits, 0)) for number in steps]
