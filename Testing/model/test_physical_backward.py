@@ -28,6 +28,13 @@ def test_a_constant_slice_keeps_its_value(backward):
     assert backward(torch.full((1, 1, 32, 48), 0.3)) == pytest.approx(0.3, abs=1e-6)
 
 
+def test_stretch_moves_tissue_away_from_air_which_stays(backward):
+    backward.stretch.fill_(1.02)
+    water, air = torch.zeros(1, 1, 32, 32), torch.full((1, 1, 32, 32), -2.0)
+    assert backward(water) == pytest.approx(0.04, abs=1e-5)  # 20 HU in network values
+    assert backward(air) == pytest.approx(-2.0, abs=1e-5)
+
+
 def test_the_noise_of_a_kvct_is_never_amplified(backward):
     """Else its noise could pass for an MVCT's, and the way back would restore the kVCT instead of removing noise."""
     kvct_noise = 0.02 * normal(1, 1, 64, 64)

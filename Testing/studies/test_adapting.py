@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from MVCTEnhanceLib.imageio import Volume, write_volume
-from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
+from MVCTEnhanceLib.model.card import find_model, read_card
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.training.config import read_config
 
@@ -46,7 +46,13 @@ def study(tmp_path):
 def short(monkeypatch, tmp_path):
     """The configuration cut down to two steps, without VGG; 20 slices for the smaller set."""
     text = adapting.CONFIG.read_text(encoding="utf-8")
-    for name, value in (("steps", 2), ("discriminator_steps", 1), ("batch", 1), ("validate_every", 1)):
+    for name, value in (
+        ("steps", 3),
+        ("cycle_steps", 1),
+        ("discriminator_steps", 1),
+        ("batch", 1),
+        ("validate_every", 1),
+    ):
         text, found = re.subn(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
         assert found == 1
     text = re.sub(r"^vgg = .*$", "perceptual = 0.0", text, flags=re.MULTILINE).replace("perceptual_crop_px = 64\n", "")
@@ -65,7 +71,7 @@ def test_study_tables_the_model_before_and_after(study, short, monkeypatch):
     adapting.run(study)
     table = rows(study)
     methods = [
-        f"{DEFAULT_MODEL}, own scanner",
+        f"{adapting.MODEL}, own scanner",
         "MVCT",
         adapting.BEFORE,
         "adapted, 20 + 20 slices",
@@ -74,7 +80,7 @@ def test_study_tables_the_model_before_and_after(study, short, monkeypatch):
     assert [row["method"] for row in table if row["patient"] == "test"] == methods
     assert [row["method"] for row in table if row["patient"] == "mean"] == methods
     card = load_model(study.work / "adapting" / "every-1" / "all" / "run" / "model.safetensors").card
-    assert card["adapted_from"]["name"] == read_card(find_model(DEFAULT_MODEL))[1]["name"]
+    assert card["adapted_from"]["name"] == read_card(find_model(adapting.MODEL))[1]["name"]
     assert not card["training_data"]["paired_truth_used"]
     notes = (study.results / "adapting.md").read_text(encoding="utf-8")
     assert "20 MVCT with 20 kVCT slices" in notes and "simulated" in notes
@@ -127,7 +133,7 @@ def test_tutorials_configuration_is_the_studys(tmp_path):
     page = (ROOT / "docs" / "adapting.md").read_text(encoding="utf-8")
     path = tmp_path / "site.toml"
     path.write_text(re.search(r"```toml\n(.*?)```", page, re.DOTALL)[1], encoding="utf-8")
-    config, studys = read_config(path, plan=read_card(find_model(DEFAULT_MODEL))[0]), read_config(adapting.CONFIG)
+    config, studys = read_config(path, plan=read_card(find_model(adapting.MODEL))[0]), read_config(adapting.CONFIG)
     assert config.schedule == studys.schedule
     assert config.losses == dataclasses.replace(studys.losses, vgg="")
     assert config.data.rotated == studys.data.rotated and config.data.validation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.training.calibration import blur_between
+from MVCTEnhanceLib.training.calibration import blur_between, stretch_between
 from scipy import ndimage
 
 SPACING_MM = 0.763
@@ -31,6 +31,27 @@ def test_blur_between_is_what_was_added_in_square(blur_px):
 
 def test_mvct_that_is_no_less_sharp_gets_the_least_blur():
     assert blur_between(discs(0.6, noise_hu=5), discs(0.8, noise_hu=5), spacing_mm=SPACING_MM) == 0.3
+
+
+def test_stretch_is_that_of_soft_tissue_from_air():
+    kvct = discs(0.6, noise_hu=10)
+    mvct = [(1.02 * (hu + 1000.0) - 1000).round() for hu in discs(1.2, noise_hu=30, seed=1)]
+    assert stretch_between(mvct, kvct, spacing_mm=SPACING_MM) == pytest.approx(1.02, abs=0.002)
+
+
+def test_slices_without_soft_tissue_are_refused_with_what_to_do():
+    air = [torch.full((96, 96), -1000, dtype=torch.int16)]
+    with pytest.raises(InputError, match=r"No MVCT slice .* soft tissue .* losses\.calibrate_hu"):
+        stretch_between(air, discs(0.6, noise_hu=5), spacing_mm=SPACING_MM)
+
+
+def test_hu_are_measured_where_asked_for_only(make_trainer):
+    for asked, expected in ((False, 1.0), (True, 1.03)):
+        trainer = make_trainer(preset="density-physics", calibrate_hu=asked)
+        trainer.samplers["kv"].slices.hu[:] = discs(0.6, noise_hu=10)
+        trainer.samplers["mv"].slices.hu[:] = [(1.03 * (hu + 1000.0) - 1000).round() for hu in discs(1.2, noise_hu=30)]
+        trainer.calibrate()
+        assert float(trainer.average.backward_generator.stretch) == pytest.approx(expected, abs=0.002)
 
 
 def test_slices_without_skin_are_refused_with_what_to_do():

@@ -1,4 +1,4 @@
-"""The default model before and after it was adapted to another scanner by that scanner's own unpaired scans.
+"""The unpaired model before and after it was adapted to another scanner by that scanner's own unpaired scans.
 
 The other scanner is simulated from the true kVCT: fewer photons, more blur, and HU that stray from the density line.
 Its test patients' kVCT serves to measure only; no training here sees an MVCT and its kVCT together.
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from MVCTEnhanceLib.imageio import Volume, atomic_file, read_volume, write_volume
-from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
+from MVCTEnhanceLib.model.card import find_model
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.density import KNEE_HU
@@ -29,9 +29,10 @@ OTHER_SCANNER = MVCTSettings(photons=0.4 * MVCTSettings.photons, blur_fwhm_mm=2.
 STRETCH = 1.02  # of all HU above air
 WATER_HU = round(1000 * STRETCH - 1000)
 BONE_STRETCH = 0.92  # of what lies above the knee of the density curve
+MODEL = "unpaired"
 SIZES = {"64": 64, "all": None}  # slices of each domain
 CONFIG = Path(__file__).with_suffix(".toml")
-BEFORE = f"{DEFAULT_MODEL}, before"
+BEFORE = f"{MODEL}, before"
 COLUMNS = {
     "patient": "patient",
     "method": "method",
@@ -57,7 +58,7 @@ def run(study: Study) -> None:
     pool = [_scanned(case, folder / "scans" / "train", seed) for seed, case in enumerate(study.cases("train"))]
     kvct = [(path.stem, read_volume(path)) for path in sorted((study.work / "data" / "train" / "kvct").glob("*.nrrd"))]
     trainings = {size: _adapt(study, folder / size, size, pool, kvct) for size in SIZES}
-    models = {BEFORE: find_model(DEFAULT_MODEL)} | {
+    models = {BEFORE: find_model(MODEL)} | {
         f"adapted, {training['mvct_slices']} + {training['kvct_slices']} slices": folder
         / size
         / "run"
@@ -68,7 +69,7 @@ def run(study: Study) -> None:
     rows, pictures = [], []
     for seed, case in enumerate(study.cases("test"), start=len(pool)):
         other = replace(case, mvct=_scanned(case, folder / "scans" / "test", seed)[1])
-        own = Method(f"{DEFAULT_MODEL}, own scanner", _method("", models[BEFORE]).convert)
+        own = Method(f"{MODEL}, own scanner", _method("", models[BEFORE]).convert)
         rows += [_measured(study, own, case), *(_measured(study, method, other) for method in methods)]
         pictures.append([study.converted(method, f"adapting-{case.patient}", other.mvct) for method in methods])
         pictures[-1].append(case.truth.array)
@@ -120,7 +121,7 @@ def _adapt(
                 write_volume(scan, folder / domain / f"{name}.nrrd")
         shutil.copyfile(CONFIG, folder / "train.toml")
         command = [sys.executable, "-m", "MVCTEnhanceLib", "train", folder / "train.toml", "--output", folder / "run"]
-        subprocess.run([*command, "--from", DEFAULT_MODEL, "--device", "cpu", "--progress", "none"], check=True)
+        subprocess.run([*command, "--from", MODEL, "--device", "cpu", "--progress", "none"], check=True)
         card = load_model(folder / "run" / "model.safetensors").card
         return {**card["training_data"], "step": card["step"], "schedule": card["schedule"], "seed": card["seed"]}
 
@@ -176,10 +177,11 @@ the truth of the test patients.
 `{card["name"]}` was adapted by `mvct-enhance train --from` with studies/results/adapting.toml, unpaired, without any
 truth, to {sizes} of the training patients. The larger set is all that there is; the
 smaller one is spread evenly over the same patients, so that it is more varied than so many slices of one patient.
-Of {schedule["steps"]} steps the first {schedule["discriminator_steps"]} train the discriminators alone; batch
-{schedule["batch"]}, seed {whole["seed"]}, one run each, so that the spread over seeds is not known. The weights, of
-steps {chosen}, were chosen without truth, on slices of the training. The kVCT, and the anatomy of the training
-patients, are those of the model's own training: a clinic's scans differ in both.
+Of {schedule["steps"]} steps the first {schedule["cycle_steps"]} train the cycle alone, the next
+{schedule["discriminator_steps"]} the discriminators alone; batch {schedule["batch"]},
+seed {whole["seed"]}, one run each, so that the spread over seeds is not known. The weights, of steps {chosen}, were
+chosen without truth, on slices of the training. The kVCT, and the anatomy of the training patients, are those of the
+model's own training: a clinic's scans differ in both.
 
 Means over the slices of each test patient, who is in no training; bias is scan - true kVCT. "Own scanner" is the model
 on the MVCT that it was made for: what adapting could reach at best, were it not for the noise of fewer photons.

@@ -1,9 +1,9 @@
-"""The way from kVCT to MVCT as a scanner goes it: blur, and noise that the kVCT knows nothing of.
+"""The way from kVCT to MVCT as a scanner goes it: blur, HU, and noise that the kVCT knows nothing of.
 
 A network with the freedom to change every pixel learns to make an MVCT's noise out of the kVCT's own, from which the
 way back then restores the kVCT; nothing is learned about noise so. This generator cannot: its blur has no negative
-taps, and its noise is independent. The blur is measured, and the noise learned, from unpaired slices. On the density
-scale of the network values a tissue has the same value in both domains.
+taps, and its noise is independent. Blur and HU are measured, and the noise is learned, from unpaired slices. On the
+density scale of the network values a tissue has the same value in both domains but for the scanner's calibration.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+AIR = -2.0  # -1000 HU on the density scale
 BLUR_PX = 9
 NOISE_PX = 9
 TEXTURES = 4
@@ -24,7 +25,9 @@ class PhysicalBackward(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("blur_px", torch.tensor(1.0))  # SD of the Gaussian, measured before the training
+        # Measured before the training: SD of the Gaussian, and how much further from air a tissue is than in the kVCT.
+        self.register_buffer("blur_px", torch.tensor(1.0))
+        self.register_buffer("stretch", torch.tensor(1.0))
         self.textures = nn.Parameter(0.03 * torch.randn(TEXTURES, 1, NOISE_PX, NOISE_PX))
         self.amounts = nn.Sequential(nn.Conv2d(3, HIDDEN, 1), nn.ReLU(), nn.Conv2d(HIDDEN, TEXTURES, 1))
         with torch.no_grad():
@@ -40,6 +43,7 @@ class PhysicalBackward(nn.Module):
         taps = torch.softmax(-0.5 * (offsets / self.blur_px) ** 2, dim=0)
         made = F.pad(slices, (BLUR_PX // 2,) * 4, mode="replicate")
         made = F.conv2d(F.conv2d(made, taps[None, None, None, :]), taps[None, None, :, None])
+        made = self.stretch * (made - AIR) + AIR
         if noise is None:
             return made
         # Filtered back-projection leaves no noise at zero frequency.

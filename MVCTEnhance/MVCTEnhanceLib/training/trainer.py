@@ -11,7 +11,7 @@ from torch import nn
 
 from ..model.translator import Translator, preset_named
 from . import losses
-from .calibration import blur_between
+from .calibration import blur_between, stretch_between
 from .config import TrainingConfig
 from .data import CropSampler, Slices
 from .perceptual import VGGFeatures
@@ -124,17 +124,20 @@ class Trainer:
         self.average.load_state_dict(weights)
 
     def calibrate(self) -> None:
-        """Measure the blur of a physical backward generator, before the first step; other presets have none.
+        """Measure blur and, where asked for, HU of a physical backward generator; other presets have none.
 
         Raises:
-            InputError: as :func:`blur_between`.
+            InputError: as :func:`blur_between` and :func:`stretch_between`.
         """
         if self.translator.backward_generator is None:
             return
         mvct, kvct = (self.samplers[domain].slices.hu for domain in ("mv", "kv"))
-        blur = blur_between(mvct, kvct, spacing_mm=self.config.data.spacing_mm)
+        spacing_mm = self.config.data.spacing_mm
+        blur = blur_between(mvct, kvct, spacing_mm=spacing_mm)
+        stretch = stretch_between(mvct, kvct, spacing_mm=spacing_mm) if self.config.losses.calibrate_hu else 1.0
         for translator in (self.translator, self.average):
             translator.backward_generator.blur_px.fill_(blur)
+            translator.backward_generator.stretch.fill_(stretch)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""
