@@ -12,10 +12,10 @@ from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 
 
-@pytest.fixture(scope="session")
-def shipped():
-    """A shipped model."""
-    return load_model(find_model(next(iter(installed_models()))))
+@pytest.fixture(scope="session", params=installed_models())
+def shipped(request):
+    """Each of the shipped models."""
+    return load_model(find_model(request.param))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The shipped model keeps HU sensible everywhere, does not depend on the field of view and leaves no pattern."""
+"""The shipped models keep HU sensible everywhere, do not depend on the field of view and leave no pattern."""
 
 import hashlib
 
@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 import torch
 from MVCTEnhanceLib.imageio import Volume
-from MVCTEnhanceLib.model.card import find_model, read_card
+from MVCTEnhanceLib.model.card import find_model, installed_models, read_card
 from MVCTEnhanceLib.model.translator import PRESETS
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
 
 BORDER_PX = 40
-MEASURED_WEIGHTS = "78127b2062c2d21fe9b7cd5a1199d14599d155d40af3cf66d50d5ce432131714"
+MEASURED_WEIGHTS = {
+    "simulated-anchor": "78127b2062c2d21fe9b7cd5a1199d14599d155d40af3cf66d50d5ce432131714",
+}
 IMAGE = {"nselfssim", "noise_hu", "cnr_muscle_fat", "edge_width_mm", "bone_edge_width_mm"}
 COMPARISON = {"dig", "dig_scaled", "air_agreement", "lung", "fat", "soft_tissue", "bone", "nselfssim_distance"}
 SPACING = (0.763, 0.763, 6.0)
@@ -99,14 +101,18 @@ def test_noisy_flat_slices_come_out_without_a_checkerboard(shipped_engine, rng):
         assert power[place] < 4 * np.median(neighbours), f"power at {place}"
 
 
-def test_weights_are_those_that_the_figures_and_ranges_of_the_card_were_measured_with():
-    content = find_model("simulated-anchor").read_bytes()
-    header = int.from_bytes(content[:8], "little")
-    assert hashlib.sha256(content[8 + header :]).hexdigest() == MEASURED_WEIGHTS
+def test_weights_are_those_that_the_figures_and_ranges_of_the_cards_were_measured_with():
+    digests = {}
+    for name, path in installed_models().items():
+        content = path.read_bytes()
+        header = int.from_bytes(content[:8], "little")
+        digests[name] = hashlib.sha256(content[8 + header :]).hexdigest()
+    assert digests == MEASURED_WEIGHTS
 
 
-def test_card_says_what_to_expect_of_every_readout_within_what_is_possible():
-    expected = read_card(find_model("simulated-anchor"))[1]["expected"]
+@pytest.mark.parametrize("model", installed_models())
+def test_card_says_what_to_expect_of_every_readout_within_what_is_possible(model):
+    expected = read_card(find_model(model))[1]["expected"]
     assert "simulated MVCT" in expected["measured_on"]
     assert set(expected["mvct"]) == set(expected["enhanced"]) == set(expected["planning_ct"]) == IMAGE
     assert set(expected["comparison"]) == COMPARISON
@@ -122,8 +128,9 @@ def test_card_says_what_to_expect_of_every_readout_within_what_is_possible():
                 assert ranges["trusted"][1] <= 1
 
 
-def test_card_says_what_scans_it_was_trained_on():
-    trained = read_card(find_model("simulated-anchor"))[1]["trained_on"]
+@pytest.mark.parametrize("model", installed_models())
+def test_card_says_what_scans_it_was_trained_on(model):
+    trained = read_card(find_model(model))[1]["trained_on"]
     assert "simulated MVCT" in trained["scans"]
     assert trained["modality"] == "CT" and trained["orientation"] == "axial"
     for name in ("spacing_mm", "field_of_view_mm", "hu", "noise_hu"):

@@ -1,4 +1,4 @@
-"""Make the training and test sets of the first model from a folder of kVCT scans.
+"""Make the training and test sets of the models from a folder of kVCT scans.
 
     python studies/models/prepare.py DATA_FOLDER OUTPUT_FOLDER
 

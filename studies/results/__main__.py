@@ -3,12 +3,14 @@
     python studies/results DATA WORK [--only PART ...] [--results FOLDER] [--every N]
 
 DATA holds kvct/*.nrrd and dicom/*/ (see docs/models.md). WORK gets everything that is made on the way: a second call
-does not do again what is done, so the study can be stopped at any time.
+does not do again what is done, so the study can be stopped at any time. Trainings need the VGG layers
+(docs/training.md) as WORK/vgg19_conv1_2_imagenet.pth, or under that name in the folder weights beside DATA.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +28,7 @@ import robustness
 from study import Study
 
 ROOT = Path(__file__).resolve().parents[2]
+VGG = "vgg19_conv1_2_imagenet.pth"
 PARTS = {
     "ablation": ablation.run,
     "data-size": data_size.run,
@@ -63,6 +66,10 @@ def _prepare(study: Study) -> None:
         script = ROOT / "studies" / "models" / "prepare.py"
         subprocess.run([sys.executable, script, study.data, study.work / "data"], check=True)
         done.touch()
+    vgg = study.work / VGG
+    beside = study.data.parent / "weights" / VGG
+    if not vgg.exists() and beside.exists():
+        shutil.copyfile(beside, vgg)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Its test patients' kVCT serves to measure only; no training here sees an MVCT an
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.density import KNEE_HU
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.quality.readouts import evaluate
-from study import Case, Method, Row, Study, mean_and_sd
+from study import Case, Method, Row, Study, mean_and_sd, weights_digest
 
 OTHER_SCANNER = MVCTSettings(photons=0.4 * MVCTSettings.photons, blur_fwhm_mm=2.0)
 STRETCH = 1.02  # of all HU above air
@@ -54,7 +55,7 @@ SHOWN_PX = 300  # of the middle of a slice
 
 def run(study: Study) -> None:
     """Write docs/results/adapting.csv, .md and .png."""
-    folder = study.work / "adapting" / f"every-{study.every}"
+    folder = study.work / "adapting" / f"{_version()}-every-{study.every}"
     pool = [_scanned(case, folder / "scans" / "train", seed) for seed, case in enumerate(study.cases("train"))]
     kvct = [(path.stem, read_volume(path)) for path in sorted((study.work / "data" / "train" / "kvct").glob("*.nrrd"))]
     trainings = {size: _adapt(study, folder / size, size, pool, kvct) for size in SIZES}
@@ -71,12 +72,19 @@ def run(study: Study) -> None:
         other = replace(case, mvct=_scanned(case, folder / "scans" / "test", seed)[1])
         own = Method(f"{MODEL}, own scanner", _method("", models[BEFORE]).convert)
         rows += [_measured(study, own, case), *(_measured(study, method, other) for method in methods)]
-        pictures.append([study.converted(method, f"adapting-{case.patient}", other.mvct) for method in methods])
+        pictures.append(
+            [study.converted(method, f"adapting-{_version()}-{case.patient}", other.mvct) for method in methods]
+        )
         pictures[-1].append(case.truth.array)
     rows += _means(rows)
     notes = _notes(trainings, load_model(models[BEFORE]).card)
     study.write_table("adapting", rows, COLUMNS, title="A model adapted to another scanner", notes=notes)
     _draw(pictures, [*(method.name for method in methods), "true kVCT"], study.results / "adapting.png")
+
+
+def _version() -> str:
+    """Of the model and the configuration: what is kept is kept under it."""
+    return weights_digest(find_model(MODEL)) + "-" + hashlib.sha256(CONFIG.read_bytes()).hexdigest()[:8]
 
 
 def other_hu(hu: np.ndarray) -> np.ndarray:
@@ -125,7 +133,7 @@ def _adapt(
         card = load_model(folder / "run" / "model.safetensors").card
         return {**card["training_data"], "step": card["step"], "schedule": card["schedule"], "seed": card["seed"]}
 
-    return study.once(f"adapting/trained-{size}", train)
+    return study.once(f"adapting/{_version()}/trained-{size}", train)
 
 
 def _method(name: str, model: Path) -> Method:
@@ -134,7 +142,7 @@ def _method(name: str, model: Path) -> Method:
 
 def _measured(study: Study, method: Method, case: Case) -> Row:
     def measure() -> Row:
-        converted = study.converted(method, f"adapting-{case.patient}", case.mvct)
+        converted = study.converted(method, f"adapting-{_version()}-{case.patient}", case.mvct)
         truth, spacing = case.truth.array, case.mvct.spacing
         readouts = evaluate(case.mvct.array, converted, spacing=spacing, kvct=truth, kvct_spacing=spacing, truth=truth)
         image, paired, kvct = readouts.enhanced, readouts.truth["enhanced"], readouts.planning_ct
@@ -149,7 +157,7 @@ def _measured(study: Study, method: Method, case: Case) -> Row:
             "air_agreement": readouts.comparison["air_agreement"].mean,
         }
 
-    row = study.once(f"adapting/{method.name}/{case.patient}", measure)
+    row = study.once(f"adapting/{_version()}/{method.name}/{case.patient}", measure)
     return {"patient": case.patient, "method": method.name, **row}
 
 

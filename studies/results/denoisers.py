@@ -209,9 +209,10 @@ def _notes(study: Study, cases: Sequence[Case], rows: Sequence[Row]) -> str:
     slices = ", ".join(f"{case.patient} ({len(case.mvct.array)} slices)" for case in cases)
     spacing = f" Only every {study.every}th slice was taken, so that neighbours are further apart." * (study.every > 1)
     return f"""
-Test patients: {slices}; never trained on, nothing was tuned on them.{spacing} All MVCT is simulated from their kVCT,
-which is the truth; it has noise of its own, which is part of every error ([phantom](phantom.md) is without). Means
-over the slices of a patient.
+Test patients: {slices}; never trained on, and no strength was tuned on them; the design of the model `unpaired` was
+developed with an eye on them ([notebook](../notebook.md)).{spacing} All MVCT is simulated from their kVCT, which is
+the truth; it has noise of its own, which is part of every error ([phantom](phantom.md) is without). Means over the
+slices of a patient.
 
 Each denoiser works in the plane on the MVCT, at the strength that was best on training patients
 ([tuning](tuning.md)), and is followed by the density curve from MV to kV HU, which is that of the simulation: exact

@@ -196,8 +196,8 @@ def whole_hu(method: Method, mvct: Volume) -> np.ndarray:
 def _notes(study: Study, rows: Sequence[Row], slices: int) -> str:
     lines = [
         f"|HU change| in the body when the same slices are converted with another field of view: {slices} slices of "
-        "the simulated MVCT of the test patients, evenly spread. Crops lie about the centre of the body and begin "
-        f"at a multiple of 8 pixels plus 0 or 2 (even) and plus 1 or 3 (odd). Padding is air of {AIR_HU:.0f} HU, "
+        "the simulated MVCT of the test patients, evenly spread over each. Crops lie about the centre of the body and "
+        f"begin at a multiple of 8 pixels plus 0 or 2 (even) and plus 1 or 3 (odd). Padding is air of {AIR_HU:.0f} HU, "
         f"{PADDING['even']} (even) or {PADDING['odd']} (odd) pixels on each side. *Interior* leaves out a margin "
         f"along the border of the crop, or of the field before padding: {MARGIN_PX} pixels, fewer in the smallest "
         "crop, which would have no interior otherwise. HU are rounded to whole numbers first, as in a written scan, "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from methods import model_files, trained
+from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.body import body_mask
@@ -44,7 +45,8 @@ Cycle error: mean |MVCT → kVCT → MVCT - MVCT| in the body, over {SLICES} sli
 the way back without noise; and the same with the kVCT smoothed by a Gaussian of {SMOOTHING_PX:g} px before the way
 back. A network that hides the MVCT's noise in its output, too faint to be seen, to get it back from there has a cycle
 error well below the mean |noise| (0.8 of its SD), which smoothing the output brings up to it. Where smoothing changes
-little, nothing was hidden. Noise: SD in flat soft tissue.
+little, nothing was hidden. A network that changes next to nothing has a low cycle error, too, which its noise tells.
+Noise: SD in flat soft tissue.
 """
     study.write_table("hidden_noise", rows, COLUMNS, title="Noise hidden in the output", notes=notes)
 
@@ -71,4 +73,4 @@ def _measured(case: Case, enhanced: np.ndarray, engine: Engine) -> Row:
 
 
 def _back(engine: Engine, case: Case, kvct: np.ndarray) -> np.ndarray:
-    return engine.back_to_mvct(case.mvct.with_array(kvct)).array.astype(np.float32)
+    return engine.back_to_mvct(Volume(kvct, case.mvct.spacing)).array.astype(np.float32)

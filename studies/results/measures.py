@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.density import kv_hu_from_density
 from MVCTEnhanceLib.quality.readouts import evaluate
-from study import Case, Method, Row, Study, mean_and_sd
+from study import Case, Method, Row, Study, mean_and_sd, weights_digest
 
 EVERY = 3  # test slices that are measured of the many runs
 TISSUES = ("soft_tissue", "fat", "lung", "bone")
@@ -47,7 +46,7 @@ def model_method(name: str, model: Path) -> Method:
     def convert(mvct: Volume) -> np.ndarray:
         return Engine(load_model(model), torch.device("cpu")).enhance(mvct).array
 
-    return Method(f"{name}-{hashlib.sha256(model.read_bytes()).hexdigest()[:8]}", convert)
+    return Method(f"{name}-{weights_digest(model)}", convert)
 
 
 def references() -> list[Method]:
@@ -87,7 +86,8 @@ def data_notes(cases: Sequence[Case]) -> str:
     patients = ", ".join(f"{case.patient} ({len(case.mvct.array)})" for case in cases)
     return (
         f"Test patients, and their slices: {patients}; one in {EVERY} of each scan's at most; never trained on. All "
-        "MVCT is simulated from their kVCT, which is the truth. Means and SD are over all of these slices."
+        "MVCT is simulated from their kVCT, which is the truth. Means and SD are over all of these slices. The "
+        "design of the physical backward generator was developed with an eye on these patients ([notebook](../notebook.md))."
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +13,7 @@ from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.model.card import installed_models, read_card
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
-from study import Method, Study
+from study import Method, Study, weights_digest
 
 # Name in the tables -> run in WORK/train; the first seed of each.
 RUNS = {"plain CycleGAN": "plain-cyclegan-1", "proposed": "proposed-1"}
@@ -80,7 +79,7 @@ def described(study: Study) -> str:
 
 
 def _network(name: str, path: Path) -> Versioned:
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    digest = weights_digest(path)
     return Versioned(name, partial(_enhance, path, digest), digest)
 
 

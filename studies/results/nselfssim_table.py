@@ -20,7 +20,7 @@ from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.nselfssim import NSelfSSIMParameters, nselfssim
 from scipy import ndimage
 from study import Case, Row, Study, mean_and_sd
-from train_runs import PROPOSED, all_trained, described, end_runs
+from train_runs import ENDS, PROPOSED, all_trained, described, end_runs
 
 PLANNING_CT = "planning CT (true kVCT)"
 # Of S. Ozaki's talk, ISCO 2023, which does not tell the noise and window behind them.
@@ -54,7 +54,17 @@ def run(study: Study) -> None:
         head = {"scan": f"{name} (shipped)"}
         rows.append(_row(head, measures(study, cases, model_method(f"shipped-{name}", path)), kvct))
     rows.append(_row({"scan": PLANNING_CT}, kvct, kvct))
-    notes = "\n\n".join((data_notes(cases), _how(described(runs["proposed-1"].config)), _cautions(study, cases)))
+    notes = "\n\n".join(
+        (
+            data_notes(cases),
+            _how(
+                ". ".join(
+                    f"{label.capitalize()}: {described(runs[f'{name}-1'].config)}" for name, label in ENDS.items()
+                )
+            ),
+            _cautions(study, cases),
+        )
+    )
     study.write_table("nselfssim", rows, COLUMNS, title="NSelfSSIM", notes=notes)
 
 
@@ -81,8 +91,8 @@ def _how(training: str) -> str:
         f"noise of {parameters.noise_hu:g} HU (seed {parameters.seed}), averaged in the body. The paper gives no such "
         "parameters and has other patients, real MVCT and another part of the body: its column is to be compared in "
         "the order of its rows, not in its values.\n\n"
-        f"Plain CycleGAN and proposed were trained on unpaired slices: {training}. What the shipped models learned "
-        "from is said in [the models](../models.md)."
+        f"Trained on unpaired slices. {training}. What is called proposed here is the paper's losses with the physical "
+        "backward generator. What the shipped models learned from is said in [the models](../models.md)."
     )
 
 

@@ -40,7 +40,7 @@ from study import Case, Row, Study, mean_and_sd
 
 PATIENTS = ("chest-lungdx-a0002", "abdomen-crlm-1004")
 BASE = "MVCT"
-CONVENTIONAL = (BASE, "BM3D")
+CONVENTIONAL = (BASE, "non-local means")
 STARTS = 50
 NOISE_SEED, BOOTSTRAP_SEED = 77, 3
 FAILURE_MM = 2.0
@@ -231,9 +231,9 @@ def _notes(study: Study, rows: Sequence[Row], step_mm: Mapping[str, float]) -> s
         "",
         "![Errors](registration.png)",
         "",
-        f"**Data.** Simulated MVCT of {scans}, test patients that nothing was trained or tuned on, and what each "
-        "method makes of it, registered to the planning CT: the real kVCT on its own grid. head-ge is left out: its "
-        "gantry was tilted and its slices are unevenly spaced, so that it is good for single slices only.",
+        f"**Data.** Simulated MVCT of {scans}, test patients that nothing was trained on, and what each "
+        "method makes of it (of the denoisers one, which is fast and nearly the best), registered to the planning CT: "
+        "the real kVCT on its own grid. head-ge is left out: its gantry was tilted and its slices are unevenly spaced, so that it is good for single slices only.",
         "",
         f"**Starts.** {rows[0]['starts']} for each patient, setting and method, the same for all methods (seed "
         f"{START_SEED}): rotations uniform within ±{ROTATION_DEG:g}° about each axis, through the centre of the body "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import os
@@ -107,6 +108,13 @@ class Study:
 
     def _mark(self) -> str:
         return f"-every{self.every}" if self.every > 1 else ""
+
+
+def weights_digest(model: Path) -> str:
+    """Of the weights in a model's file, whatever its card says: what is kept of a model is kept under it."""
+    content = model.read_bytes()
+    header = int.from_bytes(content[:8], "little")
+    return hashlib.sha256(content[8 + header :]).hexdigest()[:8]
 
 
 def machine() -> str:

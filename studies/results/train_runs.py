@@ -17,7 +17,15 @@ from typing import Any
 from MVCTEnhanceLib.app.parent import PARENT
 from MVCTEnhanceLib.imageio import atomic_file
 from MVCTEnhanceLib.training.checkpoint import load_checkpoint
-from MVCTEnhanceLib.training.config import DataConfig, LossConfig, ScheduleConfig, TrainingConfig, read_config
+from MVCTEnhanceLib.training.config import (
+    TERMS,
+    DataConfig,
+    LossConfig,
+    ScheduleConfig,
+    TrainingConfig,
+    completed,
+    read_config,
+)
 from study import Study
 
 STEPS = 1000  # of all runs, whatever their phases
@@ -30,8 +38,8 @@ PLAIN = {"perceptual": 0.0, "autoencoder": 0.0, "air": 0.0}
 PLAIN_CYCLEGAN = "plain CycleGAN"
 PROPOSED = "proposed"
 ENDS = {"plain-cyclegan": PLAIN_CYCLEGAN, "proposed": PROPOSED}
-# What the shipped unpaired model has beside the paper's losses.
-PHYSICAL = {"cycle": 30.0, "texture": 0.2, "noise_spread": 0.3}
+# As the shipped unpaired model; the weights of the paper's losses stay in proportion to each other.
+PHYSICAL = {"adversarial": 0.2, "cycle": 150.0, "texture": 0.05, "noise_spread": 0.3, "cycle_blur_px": 8.0}
 PATHS = (*(("data", key) for key in ("mvct", "kvct", "truth", "validation")), ("losses", "vgg"))
 
 
@@ -44,18 +52,19 @@ class Run:
 
 
 def end_runs(
-    study: Study, *, scans: Path | None = None, size: str = "", seeds: Sequence[int] = SEEDS
+    study: Study, *, scans: Path | None = None, size: str = "", seeds: Sequence[int] | None = None
 ) -> dict[str, Run]:
     """Plain CycleGAN and the proposed method, each with every seed, by the names of their folders.
 
     Args:
         scans: as in :func:`configuration`.
         size: in the names, for other scans than those of all training patients.
+        seeds: those of the runs; None for all of SEEDS.
     """
     runs = {}
     for method, label in ENDS.items():
         physical = label == PROPOSED
-        for seed in seeds:
+        for seed in seeds or SEEDS:
             name = f"{method}{size}-{seed}"
             weights = {} if physical else PLAIN
             config = configuration(study, name, seed=seed, scans=scans, weights=weights, physical=physical)
@@ -94,10 +103,9 @@ def configuration(
             rotated=0.25,
         ),
         losses=LossConfig(
-            cycle_blur_px=2.0,
             perceptual_crop_px=64,
             vgg=str((study.work / "vgg19_conv1_2_imagenet.pth").absolute()),
-            **(PHYSICAL if physical else {}) | dict(weights or {}),
+            **(PHYSICAL if physical else {"cycle_blur_px": 2.0}) | dict(weights or {}),
         ),
         schedule=ScheduleConfig(
             steps=STEPS,
@@ -160,7 +168,8 @@ def described(config: TrainingConfig) -> str:
         f"discriminators alone) of {schedule.batch} crops of {config.data.crop_px} px of each domain, Adam with β₁ "
         f"{schedule.beta_1:g} and rates {schedule.generator_rate:g} and {schedule.discriminator_rate:g}, one cosine "
         f"decay to {schedule.final_rate:g} of them, running mean of the weights with {schedule.average:g}, the MVCT's "
-        f"cycle compared under a blur of {losses.cycle_blur_px:g} px, identity loss {losses.identity:g}"
+        f"cycle compared under a blur of {losses.cycle_blur_px:g} px, weights: "
+        f"{', '.join(f'{term} {getattr(losses, term):g}' for term in TERMS if getattr(losses, term))}"
         f"{', bfloat16' if schedule.mixed_precision else ''}"
     )
 
@@ -192,7 +201,7 @@ def _is_finished(folder: Path, config: TrainingConfig) -> bool:
     if not checkpoint.is_file():
         return False
     state = load_checkpoint(checkpoint)["trainer"]
-    return state["config"] == config.to_dict() and state["step"] == config.schedule.steps
+    return completed(state["config"]) == config.to_dict() and state["step"] == config.schedule.steps
 
 
 def _run(name: str, config: Path, folder: Path) -> None:

@@ -166,6 +166,10 @@ class TrainingConfig:
             (crop % 2 == 0, "data.crop_px must be even"),
             (self.losses.perceptual_crop_px <= crop, "losses.perceptual_crop_px must not be above data.crop_px"),
             (6 * self.losses.cycle_blur_px < crop, "losses.cycle_blur_px must be below a sixth of data.crop_px"),
+            (
+                not self.schedule.cycle_steps or preset_named(self.preset).backward is not None,
+                f"schedule.cycle_steps needs a preset with a physical backward generator, which {self.preset} has not",
+            ),
             (any(getattr(self.losses, term) for term in TERMS), "losses must have a weight above 0"),
         ):
             if not fits:
