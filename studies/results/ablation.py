@@ -18,6 +18,7 @@ from measures import (
 )
 from study import Case, Row, Study
 from train_runs import (
+    PHYSICAL,
     PLAIN,
     PLAIN_CYCLEGAN,
     PROPOSED,
@@ -32,13 +33,13 @@ from train_runs import (
 # Losses beside plain CycleGAN's, of the runs with the physical backward generator.
 SINGLE_LOSSES = {
     "physical": ("physical backward", {}),
-    "perceptual": ("physical backward + perceptual", {"perceptual": 1.0}),
+    "perceptual": ("physical backward + perceptual", {"perceptual": PHYSICAL["perceptual"]}),
     "autoencoder": ("physical backward + autoencoder", {"autoencoder": 1.0}),
     "air": ("physical backward + air region", {"air": 1.0}),
 }
 PAPER_LOSSES = "the paper's losses"
 PAPER_PRESET = "ozaki2022"
-PAPER_BATCH, PAPER_STEPS = 2, 500
+PAPER_BATCH, PAPER_STEPS = 2, 200
 HEAD = {"method": "method", "seed": "seed"}
 TRAINING = {"score_kv": "score real", "score_made_kv": "made", "minutes": "training / min"}
 

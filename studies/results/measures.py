@@ -86,8 +86,8 @@ def data_notes(cases: Sequence[Case]) -> str:
     patients = ", ".join(f"{case.patient} ({len(case.mvct.array)})" for case in cases)
     return (
         f"Test patients, and their slices: {patients}; one in {EVERY} of each scan's at most; never trained on. All "
-        "MVCT is simulated from their kVCT, which is the truth. Means and SD are over all of these slices. The "
-        "design of the physical backward generator was developed with an eye on these patients ([notebook](../notebook.md))."
+        "MVCT is simulated from their kVCT, which is the truth. Means and SD are over all of these slices. The design "
+        "of the physical backward generator was developed with an eye on these patients ([notebook](../notebook.md))."
     )
 
 

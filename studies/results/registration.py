@@ -70,7 +70,6 @@ class Setting:
 
 SETTINGS = (
     Setting("whole", "whole scan, planning CT of the same slices"),
-    Setting("3-slices-between", "3 slices, planning CT of those between", slices=3, between=True),
     Setting("3-slices-between-quarter", "3 slices, planning CT of those between, 1/4 dose", 3, True, 0.25),
 )
 
@@ -233,7 +232,8 @@ def _notes(study: Study, rows: Sequence[Row], step_mm: Mapping[str, float]) -> s
         "",
         f"**Data.** Simulated MVCT of {scans}, test patients that nothing was trained on, and what each "
         "method makes of it (of the denoisers one, which is fast and nearly the best), registered to the planning CT: "
-        "the real kVCT on its own grid. head-ge is left out: its gantry was tilted and its slices are unevenly spaced, so that it is good for single slices only.",
+        "the real kVCT on its own grid. head-ge is left out: its gantry was tilted and its slices are unevenly spaced, "
+        "so that it is good for single slices only.",
         "",
         f"**Starts.** {rows[0]['starts']} for each patient, setting and method, the same for all methods (seed "
         f"{START_SEED}): rotations uniform within ±{ROTATION_DEG:g}° about each axis, through the centre of the body "
