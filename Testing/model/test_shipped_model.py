@@ -13,6 +13,7 @@ from MVCTEnhanceLib.physics.density import density_hu_from_kv
 BORDER_PX = 40
 MEASURED_WEIGHTS = {
     "simulated-anchor": "78127b2062c2d21fe9b7cd5a1199d14599d155d40af3cf66d50d5ce432131714",
+    "unpaired": "93ddf13fc30a96aa6fd6b0af1835f3014bc53b885b2fecc076bffb8dca70e1da",
 }
 IMAGE = {"nselfssim", "noise_hu", "cnr_muscle_fat", "edge_width_mm", "bone_edge_width_mm"}
 COMPARISON = {"dig", "dig_scaled", "air_agreement", "lung", "fat", "soft_tissue", "bone", "nselfssim_distance"}

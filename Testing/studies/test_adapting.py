@@ -55,7 +55,8 @@ def short(monkeypatch, tmp_path):
     ):
         text, found = re.subn(rf"^{name} = .*$", f"{name} = {value}", text, flags=re.MULTILINE)
         assert found == 1
-    text = re.sub(r"^vgg = .*$", "perceptual = 0.0", text, flags=re.MULTILINE).replace("perceptual_crop_px = 64\n", "")
+    text = re.sub(r"^(vgg|perceptual|perceptual_crop_px) = .*\n", "", text, flags=re.MULTILINE)
+    text = text.replace("[losses]\n", "[losses]\nperceptual = 0.0\n")
     path = tmp_path / "short.toml"
     path.write_text(text + "validation_slices = 1\n", encoding="utf-8")
     monkeypatch.setattr(adapting, "CONFIG", path)
@@ -79,7 +80,8 @@ def test_study_tables_the_model_before_and_after(study, short, monkeypatch):
     ]
     assert [row["method"] for row in table if row["patient"] == "test"] == methods
     assert [row["method"] for row in table if row["patient"] == "mean"] == methods
-    card = load_model(study.work / "adapting" / "every-1" / "all" / "run" / "model.safetensors").card
+    folder = study.work / "adapting" / f"{adapting._version()}-every-1"
+    card = load_model(folder / "all" / "run" / "model.safetensors").card
     assert card["adapted_from"]["name"] == read_card(find_model(adapting.MODEL))[1]["name"]
     assert not card["training_data"]["paired_truth_used"]
     notes = (study.results / "adapting.md").read_text(encoding="utf-8")
