@@ -31,7 +31,7 @@ from study import Study
 STEPS = 1000  # of all runs, whatever their phases
 CYCLE_STEPS = 500
 DISCRIMINATOR_STEPS = 150
-AT_A_TIME = 1
+AT_A_TIME = 2
 THREADS = 1
 SEEDS = (1, 2)
 PLAIN = {"perceptual": 0.0, "autoencoder": 0.0, "air": 0.0}
