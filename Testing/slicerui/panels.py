@@ -5,13 +5,18 @@ from slicerui.scans import add_mvct
 OUTPUTS = ("enhanced", "difference", "cycleError")
 
 
-def open_with_scan(app, name: str = "MVCT"):
+def open_with_scan(app, name: str = "MVCT", *, copies: int = 1):
     """Loads the module and a scan, as a user does who then opens the module; returns the scan."""
     app.load_module()
     app.exit()
-    mvct = add_mvct(app, name)
+    mvct = add_mvct(app, name, copies=copies)
     app.enter()
     return mvct
+
+
+def open_with_long_scan(app, name: str = "MVCT"):
+    """The same with a scan of 24 slices, which also a fast computer is seen at work on."""
+    return open_with_scan(app, name, copies=6)
 
 
 def reload(app) -> None:
@@ -35,7 +40,7 @@ def apply_and_wait(app) -> None:
 
 
 def apply_until_slices(app) -> None:
-    """Presses Apply and waits until the worker tells of slices."""
+    """Presses Apply on a long scan and waits until the worker tells of slices."""
     app.click(app.ui.applyButton)
     app.wait(lambda: "slice" in app.ui.stageLabel.text, 300)
     assert app.child_processes()

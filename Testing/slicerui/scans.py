@@ -26,9 +26,9 @@ def noisy_head(seed: int = 5) -> np.ndarray:
     return np.rint(head() + np.random.default_rng(seed).normal(0, 30, head().shape)).astype(np.int16)
 
 
-def add_mvct(app, name: str = "MVCT", *, ijk_to_ras=RAS, seed: int = 5):
-    """A node with the noisy head."""
-    return app.add_volume(noisy_head(seed), name, ijk_to_ras=ijk_to_ras)
+def add_mvct(app, name: str = "MVCT", *, ijk_to_ras=RAS, seed: int = 5, copies: int = 1):
+    """A node with the noisy head, or with so many of them one above the other."""
+    return app.add_volume(np.tile(noisy_head(seed), (copies, 1, 1)), name, ijk_to_ras=ijk_to_ras)
 
 
 def ijk_to_ras(app, node) -> np.ndarray:

@@ -9,6 +9,7 @@ from slicerui.panels import (
     apply_until_slices,
     is_idle,
     is_running,
+    open_with_long_scan,
     open_with_scan,
     parameters,
     reload,
@@ -91,7 +92,7 @@ def test_apply_never_overwrites_the_results_of_another_scan(app):
 
 
 def test_a_run_goes_on_while_a_scene_is_added_and_its_result_stays_with_its_scan(app, tmp_path):
-    mvct = open_with_scan(app, "Day 1")
+    mvct = open_with_long_scan(app, "Day 1")
     file = app.save_scene(tmp_path / "scene")
     apply_until_slices(app)
     app.slicer.util.loadScene(str(file))
@@ -122,7 +123,7 @@ def test_a_new_difference_map_is_coloured_as_chosen_and_shown_in_a_review_that_i
 
 
 def test_cancel_ends_the_worker_and_leaves_the_scene_as_it_was(app):
-    open_with_scan(app)
+    open_with_long_scan(app)
     before = contents(app)
     apply_until_slices(app)
     app.click(app.ui.applyButton)
@@ -135,7 +136,7 @@ def test_cancel_ends_the_worker_and_leaves_the_scene_as_it_was(app):
 
 
 def test_after_cancel_apply_works_again(app):
-    open_with_scan(app)
+    open_with_long_scan(app)
     apply_until_slices(app)
     app.click(app.ui.applyButton)
     apply_and_wait(app)
@@ -143,7 +144,7 @@ def test_after_cancel_apply_works_again(app):
 
 
 def test_closing_the_scene_ends_the_run_and_says_so(app):
-    open_with_scan(app)
+    open_with_long_scan(app)
     apply_until_slices(app)
     app.close_scene()
     assert app.child_processes() == [] and temporary_files(app) == []
@@ -156,7 +157,7 @@ def test_closing_the_scene_ends_the_run_and_says_so(app):
 
 
 def test_deleting_the_mvct_ends_the_run_and_says_so(app):
-    mvct = open_with_scan(app)
+    mvct = open_with_long_scan(app)
     other = add_mvct(app, "Other")
     apply_until_slices(app)
     app.scene.RemoveNode(mvct)
@@ -168,7 +169,7 @@ def test_deleting_the_mvct_ends_the_run_and_says_so(app):
 
 
 def test_deleting_the_chosen_outputs_during_a_run_makes_new_ones(app):
-    open_with_scan(app)
+    open_with_long_scan(app)
     apply_and_wait(app)
     apply_until_slices(app)
     app.scene.RemoveNode(parameters(app).enhanced)
@@ -179,7 +180,7 @@ def test_deleting_the_chosen_outputs_during_a_run_makes_new_ones(app):
 
 
 def test_another_choice_during_a_run_does_not_change_what_is_enhanced(app):
-    mvct = open_with_scan(app)
+    mvct = open_with_long_scan(app)
     apply_until_slices(app)
     other = add_mvct(app, "Other", seed=3)
     app.choose(app.ui.mvctSelector, other)
@@ -189,7 +190,7 @@ def test_another_choice_during_a_run_does_not_change_what_is_enhanced(app):
 
 
 def test_a_run_goes_on_while_the_user_is_in_another_module(app):
-    open_with_scan(app)
+    open_with_long_scan(app)
     apply_until_slices(app)
     app.exit()
     app.run_events()
@@ -201,7 +202,7 @@ def test_a_run_goes_on_while_the_user_is_in_another_module(app):
 
 
 def test_reloading_the_module_ends_the_run_and_gives_a_panel_that_works(app):
-    open_with_scan(app)
+    open_with_long_scan(app)
     apply_until_slices(app)
     reload(app)
     assert app.child_processes() == [] and temporary_files(app) == []
@@ -211,7 +212,7 @@ def test_reloading_the_module_ends_the_run_and_gives_a_panel_that_works(app):
 
 
 def test_closing_slicer_ends_the_run(app):
-    open_with_scan(app)
+    open_with_long_scan(app)
     apply_until_slices(app)
     app.close_application()
     assert app.child_processes() == [] and temporary_files(app) == []

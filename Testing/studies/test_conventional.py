@@ -174,7 +174,7 @@ def test_networks_are_those_that_are_there_and_are_kept_by_their_weights(monkeyp
     path.parent.mkdir(parents=True)
     kept = []
     for content in (b"first", b"second"):
-        path.write_bytes(content)
+        path.write_bytes(bytes(8) + content)
         (network,) = methods.trained(study)
         assert network.name == "proposed"
         kept.append(network.kept.name)

@@ -69,13 +69,13 @@ def run(study: Study) -> None:
 
 
 def _row(head: Row, values: Mapping[str, Measures], kvct: Mapping[str, Measures]) -> Row:
-    own, aim = summary(values, kvct), summary(kvct, kvct)
+    own = summary(values, kvct)
     paper, paper_sd = PAPER.get(head["scan"], (None, None))
     return {
         **head,
         "nselfssim": own["nselfssim"],
         "nselfssim_sd": own["nselfssim_sd"],
-        "distance": abs(own["nselfssim"] - aim["nselfssim"]),
+        "distance": own["nselfssim_distance"],
         "skin_edge": own["skin_edge"],
         "noise": own["noise"],
         "paper": paper,
