@@ -14,8 +14,12 @@ from scipy import ndimage
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "studies" / "results"))
 
 import conventional
+import conversion_readouts
 import denoisers
+import flicker
 import methods
+import phantom_errors
+import speed
 from study import Case, Study
 
 MM = 0.763
@@ -126,38 +130,38 @@ def tissue(slices):
 def test_flicker_of_independent_noise_is_its_sd():
     truth = tissue(4)
     scan = truth.array + np.random.default_rng(3).normal(0, 10, truth.array.shape)
-    assert denoisers.flicker(scan, truth)["flicker"] == pytest.approx(10, rel=0.05)
+    assert flicker.flicker(scan, truth)["flicker"] == pytest.approx(10, rel=0.05)
 
 
 def test_noise_that_is_the_same_in_all_slices_does_not_flicker():
     truth = tissue(4)
     scan = truth.array + np.random.default_rng(3).normal(0, 10, (1, 128, 128))
-    assert denoisers.flicker(scan, truth) == pytest.approx({"flicker": 0, "mean_step": 0}, abs=1e-4)
+    assert flicker.flicker(scan, truth) == pytest.approx({"flicker": 0, "mean_step": 0}, abs=1e-4)
 
 
 def test_anatomy_that_changes_is_no_flicker_but_a_step_of_the_conversion_is_told():
     truth = tissue(4)
     truth.array[2:] = -100
     steps = np.array([0, 6, 0, 6], np.int16)[:, None, None]
-    assert denoisers.flicker(truth.array, truth) == pytest.approx({"flicker": 0, "mean_step": 0}, abs=1e-4)
-    assert denoisers.flicker(truth.array + steps, truth) == pytest.approx({"flicker": 0, "mean_step": 6}, abs=1e-4)
+    assert flicker.flicker(truth.array, truth) == pytest.approx({"flicker": 0, "mean_step": 0}, abs=1e-4)
+    assert flicker.flicker(truth.array + steps, truth) == pytest.approx({"flicker": 0, "mean_step": 6}, abs=1e-4)
 
 
 def test_edges_of_either_slice_are_left_out_of_flicker():
     truth = tissue(2)
     truth.array[1, :, 64:] = -100
-    assert denoisers.flicker(truth.array, truth)["flicker"] == pytest.approx(0, abs=1e-4)
+    assert flicker.flicker(truth.array, truth)["flicker"] == pytest.approx(0, abs=1e-4)
 
 
 def test_a_single_slice_has_no_flicker():
-    assert all(math.isnan(value) for value in denoisers.flicker(tissue(1).array, tissue(1)).values())
+    assert all(math.isnan(value) for value in flicker.flicker(tissue(1).array, tissue(1)).values())
 
 
 def test_error_in_soft_tissue_leaves_bone_air_and_their_edges_out(phantom):
     scan = np.where(np.abs(phantom) < 150, phantom + 7, 0)
     edges = ndimage.binary_dilation(np.abs(phantom) >= 150)
     scan[edges] = 5000
-    error = denoisers.mae_in_soft_tissue(scan[None], Volume(phantom[None], (MM, MM, 5.0)))
+    error = phantom_errors.mae_in_soft_tissue(scan[None], Volume(phantom[None], (MM, MM, 5.0)))
     assert error == pytest.approx(7)
 
 
@@ -185,7 +189,7 @@ def test_speed_is_of_a_slice_on_one_thread(monkeypatch):
     seen = []
     method = methods.Versioned("M", lambda mvct: seen.append(torch.get_num_threads()))
     before = torch.get_num_threads()
-    seconds = denoisers.seconds_a_slice([method], tissue(2), rounds=3)
+    seconds = speed.seconds_a_slice([method], tissue(2), rounds=3)
     assert seen == [1] * 4 and torch.get_num_threads() == before
     assert seconds["M"]["seconds"] >= 0 and seconds["M"]["wall_seconds"] > 0
 
@@ -207,7 +211,7 @@ def small_study(tmp_path, monkeypatch, phantom):
     monkeypatch.setattr(methods, "installed_models", dict)
     study = Study(tmp_path, tmp_path, tmp_path / "results")
     case = study.cases("test")[0]
-    monkeypatch.setattr(denoisers, "noise_free_phantom", lambda: Case("phantom", case.mvct, case.truth))
+    monkeypatch.setattr(phantom_errors, "noise_free_phantom", lambda: Case("phantom", case.mvct, case.truth))
     return study
 
 
@@ -216,7 +220,7 @@ def test_study_writes_its_tables_and_picture_and_measures_nothing_twice(small_st
     with (small_study.results / "denoisers.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["method"] for row in rows] == ["MVCT", "MVCT + density curve", "Gaussian", "true kVCT"] * 2
-    assert set(denoisers.QUANTITIES) | set(denoisers.FLICKER) == set(rows[0]) - {"patient", "method"}
+    assert set(conversion_readouts.HEADINGS) | set(denoisers.FLICKER) == set(rows[0]) - {"patient", "method"}
     assert float(rows[3]["mae"]) == 0 and float(rows[3]["flicker_ratio"]) == 1
     assert float(rows[2]["mae"]) < float(rows[1]["mae"])
     made = ["denoisers.md", "denoisers.png", "phantom.md", "speed.md", "tuning.md"]
@@ -225,7 +229,12 @@ def test_study_writes_its_tables_and_picture_and_measures_nothing_twice(small_st
     def never(*arguments):
         raise AssertionError("measured again")
 
-    for name in ("measured", "flicker", "seconds_a_slice"):
-        monkeypatch.setattr(denoisers, name, never)
+    for module, name in (
+        (denoisers, "measured"),
+        (denoisers, "flicker"),
+        (phantom_errors, "measured"),
+        (speed, "seconds_a_slice"),
+    ):
+        monkeypatch.setattr(module, name, never)
     monkeypatch.setattr(conventional, "_against_truth", never)
     denoisers.run(small_study)

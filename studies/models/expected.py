@@ -45,7 +45,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     engine = Engine(load_model(arguments.model), torch.device("cpu"))
-    scans = sorted(arguments.prepared.glob("*/mvct/*.nrrd"))
+    scans = sorted(scan for use in ("train", "test") for scan in (arguments.prepared / use / "mvct").glob("*.nrrd"))
     readouts = [_measured(scan, arguments.data, engine, arguments.work) for scan in scans]
     ranges = {
         "trained_on": trained_on(scan for scan in scans if scan.parts[-3] == "train"),

@@ -7,6 +7,7 @@ DATA_FOLDER holds kvct/*.nrrd and dicom/*/ (see docs/models.md). OUTPUT_FOLDER g
     train/mvct    simulated MVCT of six of every ten slices of each training patient
     train/truth   the kVCT of those slices on the MVCT's grid, for the anchor on simulated pairs only
     train/kvct    the other four slices: the kV domain that the discriminators and the unpaired losses see
+    doses/mvct, doses/truth   as in train, each scan with the scanner's noise, with half and with double of it
     test/mvct, test/truth   all slices of the test patients
 
 so that no slice is in both domains, and no patient in both train and test.
@@ -15,6 +16,7 @@ so that no slice is in both domains, and no patient in both train and test.
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,8 @@ from MVCTEnhanceLib.imageio.volume import Volume
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 
 TEST_PATIENTS = ("chest-lungdx-a0002", "abdomen-crlm-1004", "head-ge")
+DOSES = {"half": 4.0, "double": 0.25}  # noise -> factor of the photons
+SEEDS_APART = 100  # of the doses of a patient
 
 
 def main() -> None:
@@ -42,7 +46,9 @@ def main() -> None:
             continue
         as_mvct = _is_mvct_slice(name, image.GetSize()[2])
         if as_mvct.any():
-            _write_pair(_slices(image, as_mvct), arguments.output / "train", name, seed)
+            pair = _slices(image, as_mvct)
+            _write_pair(pair, arguments.output / "train", name, seed)
+            _write_doses(pair, arguments.output, name, seed)
         if not as_mvct.all():
             _write(_slices(image, ~as_mvct), arguments.output / "train" / "kvct" / f"{name}.nrrd")
         print(name, flush=True)
@@ -55,11 +61,21 @@ def _is_mvct_slice(name: str, total: int) -> np.ndarray:
     return np.arange(total) % 10 < 6
 
 
-def _write_pair(kvct: sitk.Image, folder: Path, name: str, seed: int) -> None:
+def _write_doses(kvct: sitk.Image, output: Path, name: str, seed: int) -> None:
+    """What `_write_pair` made in train, copied beside the same scan at the other doses."""
+    folder = output / "doses"
+    for number, (noise, factor) in enumerate(DOSES.items(), start=1):
+        _write_pair(kvct, folder, f"{name}-{noise}", seed + SEEDS_APART * number, factor)
+    for kind in ("truth", "mvct"):
+        shutil.copyfile(output / "train" / kind / f"{name}.nrrd", folder / kind / f"{name}.nrrd")
+
+
+def _write_pair(kvct: sitk.Image, folder: Path, name: str, seed: int, dose: float = 1.0) -> None:
+    """MVCT simulated with that part of the scanner's photons, and its truth."""
     target = folder / "mvct" / f"{name}.nrrd"
     if target.exists():
         return
-    simulated = simulate_mvct(_as_volume(kvct), MVCTSettings(seed=seed))
+    simulated = simulate_mvct(_as_volume(kvct), MVCTSettings(seed=seed, photons=MVCTSettings.photons * dose))
     mvct = to_itk(simulated)
     truth = to_itk(simulated.with_array(_on_grid_of(simulated, _as_volume(kvct))))
     _write(truth, folder / "truth" / f"{name}.nrrd")

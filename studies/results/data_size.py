@@ -185,7 +185,7 @@ def _how(configs: Mapping[str, TrainingConfig], missing: Sequence[Subset]) -> st
         f" There are fewer than {subset.slices} training slices in one domain or both, so this size could not be had."
         for subset in missing
     )
-    trainings = ". ".join(f"{label.capitalize()}: {described(config)}" for label, config in configs.items())
+    trainings = ". ".join(f"{label[0].upper()}{label[1:]}: {described(config)}" for label, config in configs.items())
     few = "; ".join(f"{s.slices} of {s.patients} patients" for s in SUBSETS if s.patients)
     return (
         f"Training, from random weights and unpaired. {trainings}. The weights are those of the last step. One seed "

@@ -59,7 +59,8 @@ def run(study: Study) -> None:
             data_notes(cases),
             _how(
                 ". ".join(
-                    f"{label.capitalize()}: {described(runs[f'{name}-1'].config)}" for name, label in ENDS.items()
+                    f"{label[0].upper()}{label[1:]}: {described(runs[f'{name}-1'].config)}"
+                    for name, label in ENDS.items()
                 )
             ),
             _cautions(study, cases),

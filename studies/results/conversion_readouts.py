@@ -1,0 +1,53 @@
+"""What is read out of a converted scan, and how it is headed in the tables."""
+
+from __future__ import annotations
+
+import numpy as np
+from MVCTEnhanceLib.imageio import Volume
+from MVCTEnhanceLib.quality.readouts import evaluate
+
+TRUE_KVCT = "true kVCT"
+HEADINGS = {
+    "mae": "MAE / HU",
+    "ssim": "SSIM",
+    "psnr": "PSNR / dB",
+    "nselfssim": "NSelfSSIM",
+    "distance": "its distance to kVCT",
+    "skin_edge": "skin edge / mm",
+    "bone_edge": "bone edge / mm",
+    "noise": "noise / HU",
+    "cnr": "CNR",
+    "bias_soft_tissue": "bias soft / HU",
+    "bias_fat": "fat",
+    "bias_lung": "lung",
+    "bias_bone": "bone",
+    "air": "air agreement / %",
+    "dig": "DIG / HU² px⁻²",
+}
+
+
+def measured(mvct: Volume, converted: np.ndarray, truth: Volume) -> dict[str, float]:
+    """The readouts of one converted scan, means over its slices, under the keys of `HEADINGS`.
+
+    Args:
+        converted: HU, shape (k, j, i), on the grid of the MVCT and the truth.
+        truth: the kVCT that the MVCT was simulated from; it is the planning CT, too.
+    """
+    readouts = evaluate(
+        mvct.array, converted, spacing=mvct.spacing, kvct=truth.array, kvct_spacing=truth.spacing, truth=truth.array
+    )
+    image, paired, comparison = readouts.enhanced, readouts.truth["enhanced"], readouts.comparison
+    return {
+        "mae": paired["mae_hu"].mean,
+        "ssim": paired["ssim"].mean,
+        "psnr": paired["psnr_db"].mean,
+        "nselfssim": image["nselfssim"].mean,
+        "distance": abs(image["nselfssim"].mean - readouts.planning_ct["nselfssim"].mean),
+        "skin_edge": image["edge_width_mm"].mean,
+        "bone_edge": image["bone_edge_width_mm"].mean,
+        "noise": image["noise_hu"].mean,
+        "cnr": image["cnr_muscle_fat"].mean,
+        **{f"bias_{tissue}": paired["hu_bias"][tissue].mean for tissue in ("soft_tissue", "fat", "lung", "bone")},
+        "air": comparison["air_agreement"].mean,
+        "dig": comparison["dig"].mean,
+    }
