@@ -36,10 +36,11 @@ def config(tmp_path, scans, vgg_file):
     """A function that writes a configuration with all terms and phases."""
     folders = "\n".join(f'{name} = "{(scans / name).as_posix()}"' for name in ("mvct", "kvct", "truth"))
 
-    def write(batch=4):
+    def write(batch=4, preset="density-residual", cycle_steps=0):
         path = tmp_path / "train.toml"
         path.write_text(
             f"""
+            preset = "{preset}"
             [data]
             {folders}
             spacing_mm = 2.0
@@ -53,6 +54,7 @@ def config(tmp_path, scans, vgg_file):
             [schedule]
             steps = 10
             paired_steps = 2
+            cycle_steps = {cycle_steps}
             discriminator_steps = 2
             batch = {batch}
             average = 0.9
@@ -109,6 +111,16 @@ def test_two_processes_have_the_loss_curve_of_one(config, tmp_path):
     assert result.stdout.count('"model"') == 1
     alone(config(), tmp_path / "one")
     assert {row["phase"] for row in rows(tmp_path / "one" / "log.csv")} == {"paired", "discriminators", "full"}
+    assert_same_curves(tmp_path / "one", tmp_path / "two")
+
+
+def test_so_they_do_with_the_physical_backward_generator(config, tmp_path):
+    """But for the texture term, which each process takes of its own share."""
+    path = config(preset="density-physics", cycle_steps=2)
+    result = torchrun(path, tmp_path / "two")
+    assert result.returncode == 0, result.stderr
+    alone(path, tmp_path / "one")
+    assert "cycle" in {row["phase"] for row in rows(tmp_path / "one" / "log.csv")}
     assert_same_curves(tmp_path / "one", tmp_path / "two")
 
 

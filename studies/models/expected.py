@@ -1,4 +1,4 @@
-"""What to expect of the model's readouts, and what scans it was trained on, measured on simulated MVCT.
+"""What to expect of a model's readouts, measured on simulated MVCT.
 
     python studies/models/expected.py DATA_FOLDER PREPARED_FOLDER MODEL_FILE WORK_FOLDER
 
@@ -21,7 +21,7 @@ from MVCTEnhanceLib.imageio import read_volume
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.readouts import evaluate
-from MVCTEnhanceLib.training.trained_on import FOR_FEW_DATA, TrainedOn, rounded, widened
+from MVCTEnhanceLib.training.trained_on import FOR_FEW_DATA, rounded, widened
 
 CENTRAL = (2.5, 97.5)  # percentiles of the slices
 TRUST = 0.5  # of the width of what is expected, on either side of it
@@ -31,7 +31,6 @@ LEAST_BIAS_HU = 5.0  # no closer than MVCT is calibrated from day to day
 AIR_AGREEMENT = {"expected": [99.0, None], "trusted": [98.5, None]}
 # The noise of the slices of one kVCT differs by the first factor; beyond the second it is another kind of image.
 TO_PLANNING_CT = {"expected": [0.6, 1.6], "trusted": [0.3, 3.0]}
-TRAINING_SCANS = "axial slices of simulated MVCT of head and neck, chest and abdomen"
 MEASURED_ON = (
     "simulated MVCT of 17 patients ({slices} slices): the three test patients and the 14 whose slices the model was "
     "trained on; no scan of a TomoTherapy unit"
@@ -47,11 +46,8 @@ def main() -> None:
     engine = Engine(load_model(arguments.model), torch.device("cpu"))
     scans = sorted(scan for use in ("train", "test") for scan in (arguments.prepared / use / "mvct").glob("*.nrrd"))
     readouts = [_measured(scan, arguments.data, engine, arguments.work) for scan in scans]
-    ranges = {
-        "trained_on": trained_on(scan for scan in scans if scan.parts[-3] == "train"),
-        "expected": expected(readouts),
-    }
-    (arguments.work / "ranges.json").write_text(json.dumps(ranges, indent=2) + "\n", encoding="utf-8")
+    ranges = json.dumps({"expected": expected(readouts)}, indent=2)
+    (arguments.work / "ranges.json").write_text(ranges + "\n", encoding="utf-8")
 
 
 def _measured(scan: Path, data: Path, engine: Engine, work: Path) -> dict:
@@ -65,14 +61,6 @@ def _measured(scan: Path, data: Path, engine: Engine, work: Path) -> dict:
         values = evaluate(mvct.array, enhanced, spacing=mvct.spacing, **planning).to_dict()
         kept.write_text(json.dumps(values), encoding="utf-8")
     return json.loads(kept.read_text(encoding="utf-8"))
-
-
-def trained_on(scans: Iterable[Path]) -> dict:
-    """What `MVCTEnhanceLib.app.suitability` compares a scan with."""
-    seen = TrainedOn()
-    for scan in scans:
-        seen.add(read_volume(scan))
-    return seen.to_card(TRAINING_SCANS)
 
 
 def expected(readouts: list[dict]) -> dict:
