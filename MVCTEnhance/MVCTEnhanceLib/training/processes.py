@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,4 +121,7 @@ def processes_of_run(device: torch.device) -> Iterator[Processes]:
     try:
         yield Processes(dist.get_rank(), dist.get_world_size())
     finally:
+        # Networks that refer to each other hold the group, whose threads must have ended before Python does: one that
+        # frees a tensor later than that aborts the process.
+        gc.collect()
         dist.destroy_process_group()
