@@ -20,7 +20,8 @@ from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.phantom import water_cylinder
 
 COMMANDS = [
-    "enhance", "evaluate", "models", "batch", "report", "dicom", "devices", "simulate", "train", "phantom", "demo",
+    "enhance", "evaluate", "models", "batch", "report", "dicom", "devices", "benchmark", "simulate", "train", "phantom",
+    "demo",
 ]  # fmt: skip
 SECONDS_TO_END = 2
 only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals, pipes and limits")

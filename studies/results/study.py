@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import os
-import platform
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +14,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from MVCTEnhanceLib.app.machine import processor
 from MVCTEnhanceLib.imageio import Volume, atomic_file, read_volume
 
 Row = dict[str, Any]
-NAMED_ON_CPU = "model name"
 
 
 @dataclass(frozen=True)
@@ -119,7 +118,7 @@ def weights_digest(model: Path) -> str:
 
 def machine() -> str:
     """The processor, the number of its cores and the versions that figures depend on."""
-    return f"{_processor()}, {os.cpu_count()} cores, torch {torch.__version__}, numpy {np.__version__}"
+    return f"{processor()}, {os.cpu_count()} cores, torch {torch.__version__}, numpy {np.__version__}"
 
 
 def mean_and_sd(values: Iterable[float]) -> tuple[float, float]:
@@ -145,11 +144,3 @@ def _cell(value: Any) -> str:
 def _every(volume: Volume, step: int) -> Volume:
     spacing = (*volume.spacing[:2], volume.spacing[2] * step)
     return Volume(volume.array[::step], spacing, volume.origin, volume.direction)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(NAMED_ON_CPU)), platform.machine())

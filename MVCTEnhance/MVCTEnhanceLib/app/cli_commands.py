@@ -89,6 +89,24 @@ def devices(options: argparse.Namespace, report: Report) -> Result:
     return {"devices": [{"device": str(device), "name": describe_device(device)} for device in list_devices()]}
 
 
+def benchmark(options: argparse.Namespace, report: Report) -> Result:
+    from ..model.card import DEFAULT_MODEL
+    from .benchmark import BenchmarkRequest
+    from .benchmark import benchmark as run
+
+    request = BenchmarkRequest(
+        model=options.model or DEFAULT_MODEL,
+        device=options.device,
+        threads=tuple(options.threads),
+        rounds=options.rounds,
+        batches=tuple(options.batches),
+        slices=tuple(options.slices),
+        jobs=tuple(options.jobs),
+        output=options.output,
+    )
+    return run(request, report=report)
+
+
 def models(options: argparse.Namespace, report: Report) -> Result:
     from ..model.card import DEFAULT_MODEL, installed_models, read_card
 

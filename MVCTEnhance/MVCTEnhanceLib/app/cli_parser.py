@@ -35,6 +35,12 @@ def parser() -> argparse.ArgumentParser:
     _add_dicom(_command(commands, "dicom", run.dicom, show.show_nothing, "write a volume file as a DICOM series"))
     _command(commands, "devices", run.devices, show.show_devices, "list where the networks can run")
 
+    _add_benchmark(
+        _command(
+            commands, "benchmark", run.benchmark, show.show_benchmark, "time networks, engine and whole job", works=True
+        )
+    )
+
     simulate = _command(
         commands, "simulate", run.simulate, show.show_nothing, "simulate the MVCT of a kVCT", works=True
     )
@@ -98,6 +104,22 @@ def _add_batch(batch: argparse.ArgumentParser) -> None:
     batch.add_argument(
         "--format", choices=("nrrd", "nii", "nii.gz", "mha", "dicom"), help="of all scans [that of each input]"
     )
+
+
+def _add_benchmark(benchmark: argparse.ArgumentParser) -> None:
+    benchmark.add_argument("--model", help="installed model or model file [the default of 'mvct-enhance models']")
+    benchmark.add_argument("--output", type=Path, help="JSON file for the figures")
+    benchmark.add_argument("--rounds", type=_count, default=5, help="the figures are medians over them [%(default)s]")
+    for name, default, what in (
+        ("threads", [1, 2], "numbers of threads of the processor"),
+        ("batches", [1, 2, 4], "slices that go through the networks together"),
+        ("slices", [10, 100], "lengths of scan for the engine alone"),
+        ("jobs", [10, 100], "lengths of scan for the whole job, DICOM to DICOM with a report"),
+    ):
+        shown = " ".join(map(str, default))
+        benchmark.add_argument(
+            f"--{name}", type=_count, nargs="*", default=default, metavar="N", help=f"{what} [{shown}]"
+        )
 
 
 def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:

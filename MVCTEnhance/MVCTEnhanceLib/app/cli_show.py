@@ -50,6 +50,29 @@ def show_devices(result: Result) -> None:
         print(f"{device['device']:8} {device['name']}")
 
 
+def show_benchmark(result: Result) -> None:
+    """One table: seconds a slice of everything that was timed."""
+    print(", ".join(str(value) for value in result["machine"].values()))
+    line = "{:34} {:>7} {:>9} {:>8} {:>6} {:>9}".format
+    print(line("", "threads", "s a slice", "x paper", "GMAC", "% of peak"))
+    for row in result["slices"]:
+        share = f"{100 * row['share_of_peak']:.0f}"
+        figures = (f"{row['seconds']:.3f}", f"{row['times_paper']:.1f}", f"{row['giga_macs']:.1f}", share)
+        print(line(row["way"], row["threads"], *figures))
+    for row in result["batches"]:
+        print(line(f"engine, batches of {row['batch']}", row["threads"], f"{row['seconds']:.3f}", "", "", ""))
+    for row in result["scaling"]:
+        name = f"engine, scan of {row['slices']} slices"
+        print(line(name, row["threads"], f"{row['seconds_a_slice']:.3f}", "", "", ""))
+    for row in result["jobs"]:
+        name = f"whole job, {row['slices']} slices"
+        print(line(name, row["threads"], f"{row['seconds'] / row['slices']:.3f}", "", "", ""))
+        stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in row["stages"].items())
+        memory = "" if row["peak_bytes"] is None else f"; {row['above_volume_bytes'] / 1e9:.2f} GB above the scan"
+        print(f"  {stages}; reading, readouts, writing {100 * row['share_besides_network']:.0f} %{memory}")
+    print(f"start of the command line {result['start_s']:.2f} s")
+
+
 def show_model(result: Result) -> None:
     print(f"The best model is {result['model']}")
 

@@ -1,0 +1,87 @@
+"""Seconds and memory of `mvct-enhance enhance` on a DICOM series, by stage, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from ..errors import MVCTEnhanceError
+from ..imageio import Volume, write_dicom_series
+
+PROGRAM = [sys.executable, str(Path(__file__).resolve().parents[1] / "__main__.py")]
+STARTS = 5
+NETWORK = "enhance"  # the stage; all others are what is done around it
+
+
+def timed_job(scan: Volume, folder: Path, model: Path, device: str, threads: int) -> dict[str, Any]:
+    """Enhance a scan from DICOM to DICOM with a report.
+
+    Args:
+        folder: a new folder, which gets series and report.
+
+    Returns:
+        slices; seconds and seconds by stage, from the start of the process to its end; the share
+        of reading, readouts and writing;
+        peak_bytes of memory of the process and above_volume_bytes, the part of it above the scan itself (None where
+        the system does not tell).
+    """
+    write_dicom_series(scan, folder / "mvct", description="Phantom with noise")
+    command = [*PROGRAM, "enhance", folder / "mvct", "--output", folder / "enhanced", "--report", folder / "report"]
+    options = ["--model", model, "--device", device, "--progress", "jsonl"]
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [*command, *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
+    )
+    stages, last = {"start": 0.0}, "start"
+    began = start
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "error":
+            raise MVCTEnhanceError(f"The job of the benchmark failed: {event['message']}")
+        if event["event"] == "stage":
+            now = time.perf_counter()
+            stages[last] = now - began
+            last, began = event["stage"], now
+    peak = _wait(process)
+    stages[last] = time.perf_counter() - began
+    seconds = time.perf_counter() - start
+    return {
+        "slices": len(scan.array),
+        "threads": threads,
+        "seconds": seconds,
+        "stages": stages,
+        "share_besides_network": 1 - (stages[NETWORK] + stages["start"]) / seconds,
+        "peak_bytes": peak,
+        "above_volume_bytes": None if peak is None else peak - scan.array.nbytes,
+    }
+
+
+def seconds_to_start() -> float:
+    """Median seconds of `mvct-enhance --version`: what the command line takes before torch is needed."""
+    return median(_seconds_of_version() for _ in range(STARTS))
+
+
+def _seconds_of_version() -> float:
+    start = time.perf_counter()
+    subprocess.run([*PROGRAM, "--version"], stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - start
+
+
+def _wait(process: subprocess.Popen) -> int | None:
+    """Peak memory in bytes of the process, which has ended; None where the system does not tell."""
+    if not hasattr(os, "wait4"):
+        process.wait()
+        return None
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
