@@ -6,9 +6,10 @@ import torch
 from MVCTEnhanceLib.errors import Cancelled, DeviceError
 from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.model.card import Plan
-from MVCTEnhanceLib.model.engine import Engine
+from MVCTEnhanceLib.model.engine import STRIP_ROWS, Engine
 from MVCTEnhanceLib.model.intensities import DENSITY
 from MVCTEnhanceLib.model.package import Model
+from MVCTEnhanceLib.model.translator import Translator
 from scipy import ndimage
 
 CPU = torch.device("cpu")
@@ -41,6 +42,23 @@ def test_result_does_not_depend_on_the_batch(untrained_model, rng):
     for result in results[1:]:
         assert np.abs(result - results[0]).max() <= 1
     assert np.abs(results[0] - scan.array).max() > 1
+
+
+@pytest.mark.parametrize("preset", ["density-residual", "density-physics", "ozaki2022"])
+def test_strips_give_what_the_whole_slice_gives(preset, rng, monkeypatch):
+    """Also where the last strip is a single row, and for networks that need to see the whole slice."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(4)
+        translator = Translator(preset).eval()
+    model = Model(translator, Plan(preset, 0.763, translator.preset.intensities))
+    scan = noise_volume(rng, (1, 97, 60), (0.763, 0.763, 3.0))
+    engine = Engine(model, CPU)
+    whole, back = engine.enhance(scan), engine.back_to_mvct(scan)
+    monkeypatch.setitem(STRIP_ROWS, "cpu", 32)
+    assert np.abs(engine.enhance(scan).array.astype(int) - whole.array).max() <= 1
+    assert np.abs(engine.back_to_mvct(scan).array.astype(int) - back.array).max() <= 1
+    monkeypatch.setattr(Translator, "reach_px", lambda self, source, target: 4)
+    assert np.abs(engine.enhance(scan).array.astype(int) - whole.array).max() > 1
 
 
 def test_memory_does_not_grow_with_the_slices(unchanging_model):

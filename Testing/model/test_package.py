@@ -109,9 +109,9 @@ def test_another_safetensors_file_is_refused(tmp_path):
 @pytest.mark.parametrize(
     "tensors",
     [
-        {"encoders.mv.layers.1.bias": None},
+        {"encoders.mv.layers.0.bias": None},
         {"surplus": torch.zeros(1)},
-        {"encoders.mv.layers.1.bias": torch.zeros(5)},
+        {"encoders.mv.layers.0.bias": torch.zeros(5)},
     ],
     ids=["missing", "superfluous", "wrong shape"],
 )
@@ -122,7 +122,7 @@ def test_weights_of_another_network_are_refused(model_file, tensors):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_no_numbers_are_refused(model_file, value):
-    name = "encoders.mv.layers.1.bias"
+    name = "encoders.mv.layers.0.bias"
     with safe_open(model_file, framework="pt") as file:
         bias = file.get_tensor(name)
     bias[2] = value

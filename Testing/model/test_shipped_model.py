@@ -12,8 +12,8 @@ from MVCTEnhanceLib.physics.density import density_hu_from_kv
 
 BORDER_PX = 40
 MEASURED_WEIGHTS = {
-    "simulated-anchor": "78127b2062c2d21fe9b7cd5a1199d14599d155d40af3cf66d50d5ce432131714",
-    "unpaired": "93ddf13fc30a96aa6fd6b0af1835f3014bc53b885b2fecc076bffb8dca70e1da",
+    "simulated-anchor": "0c129f4ee43200be671e85ff7d15f0a10f86528fa5f6ebe0c61be1af7aaecd0f",
+    "unpaired": "ffde2536d2c345ff321df02ad4f7db8513012d517c640f5214861e5ca460b700",
 }
 IMAGE = {"nselfssim", "noise_hu", "cnr_muscle_fat", "edge_width_mm", "bone_edge_width_mm"}
 COMPARISON = {"dig", "dig_scaled", "air_agreement", "lung", "fat", "soft_tissue", "bone", "nselfssim_distance"}
@@ -132,7 +132,7 @@ def test_card_says_what_to_expect_of_every_readout_within_what_is_possible(model
 @pytest.mark.parametrize("model", installed_models())
 def test_card_says_what_scans_it_was_trained_on(model):
     trained = read_card(find_model(model))[1]["trained_on"]
-    assert "simulated MVCT" in trained["scans"]
+    assert "MVCT simulated" in trained["scans"]
     assert trained["modality"] == "CT" and trained["orientation"] == "axial"
     for name in ("spacing_mm", "field_of_view_mm", "hu", "noise_hu"):
         low, high = trained[name]

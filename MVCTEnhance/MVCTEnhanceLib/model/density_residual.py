@@ -1,9 +1,8 @@
-"""The default networks: a bounded correction of the scan, worked out at half resolution without normalisation.
+"""The default networks: a bounded correction of the scan, worked out at full resolution without normalisation.
 
-Nothing in them sees further than 32 pixels, so a pixel's HU do not depend on the field of view, which the instance
-normalisation of the paper's networks makes them do. At full resolution they would cost four times as much to train;
-the mean over the four phases of the half resolution grid, which :class:`Translator` takes, is as independent of where
-a crop begins.
+Nothing in them sees further than REACH_PX, so a pixel's HU do not depend on the field of view, which the instance
+normalisation of the paper's networks makes them do; and since no layer is at a lower resolution, they do not depend on
+where a crop begins either.
 """
 
 from __future__ import annotations
@@ -12,17 +11,18 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-CHANNELS = 24
-BLOCKS = 3
+CHANNELS = 16
+DILATIONS = (1, 2, 4)  # of the encoder's blocks; the decoder's are the reverse
+REACH_PX = 2 * (1 + sum(dilation + 1 for dilation in DILATIONS))
 
 
 class Encoder(nn.Module):
-    """Slices (n, 1, j, i) -> latent (n, 24, j / 2, i / 2)."""
+    """Slices (n, 1, j, i) -> latent (n, 16, j, i)."""
 
     def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.PixelUnshuffle(2), nn.Conv2d(4, CHANNELS, 3, padding=1), *(ResidualBlock() for _ in range(BLOCKS))
+            nn.Conv2d(1, CHANNELS, 3, padding=1), *(ResidualBlock(dilation) for dilation in DILATIONS)
         )
 
     def forward(self, slices: torch.Tensor) -> torch.Tensor:
@@ -30,7 +30,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latent (n, 24, j / 2, i / 2) -> correction (n, 1, j, i).
+    """Latent (n, 16, j, i) -> correction (n, 1, j, i).
 
     Noise (n, 1, j, i), where given, enters beside the latent: without it, the way back from a quiet kVCT to a noisy
     MVCT could only be learned by hiding the noise in the kVCT.
@@ -38,9 +38,9 @@ class Decoder(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.noise = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4, CHANNELS, 3, padding=1, bias=False))
-        self.blocks = nn.Sequential(*(ResidualBlock() for _ in range(BLOCKS)))
-        self.correction = nn.Sequential(nn.Conv2d(CHANNELS, 4, 3, padding=1), nn.PixelShuffle(2))
+        self.noise = nn.Conv2d(1, CHANNELS, 3, padding=1, bias=False)
+        self.blocks = nn.Sequential(*(ResidualBlock(dilation) for dilation in reversed(DILATIONS)))
+        self.correction = nn.Conv2d(CHANNELS, 1, 3, padding=1)
         with torch.no_grad():
             for parameter in self.correction.parameters():
                 parameter *= 0.1  # training starts near the identity
@@ -77,12 +77,12 @@ class Discriminator(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside the identity."""
+    """Two 3x3 convolutions beside the identity, the first of them dilated."""
 
-    def __init__(self):
+    def __init__(self, dilation: int):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1),
+            nn.Conv2d(CHANNELS, CHANNELS, 3, padding=dilation, dilation=dilation),
             nn.ReLU(inplace=True),
             nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1),
         )

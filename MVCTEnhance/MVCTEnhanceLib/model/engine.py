@@ -15,7 +15,8 @@ from .device import describe_device
 from .intensities import Domain
 from .package import Model
 
-BATCH = {"cpu": 2, "cuda": 8, "mps": 4}
+BATCH = {"cpu": 1, "cuda": 8, "mps": 4}
+STRIP_ROWS = {"cpu": 128}  # what the networks make of them on the way stays in the processor's cache
 
 
 class Engine:
@@ -90,11 +91,25 @@ class Engine:
         if resampled:
             hu = resample_slices(hu, pixel_mm, trained_mm, shape_at(shape, pixel_mm, self.plan.spacing_mm))
         values = self.plan.intensities.to_network(hu, source)[:, None].contiguous(memory_format=torch.channels_last)
-        hu = self.plan.intensities.to_hu(self.translator(values, source, target), target)[:, 0]
+        hu = self.plan.intensities.to_hu(self._in_strips(values, source, target), target)[:, 0]
         if resampled:
             hu = resample_slices(hu, trained_mm, pixel_mm, shape)
         limits = np.iinfo(np.int16)
         return hu.round().clamp(limits.min, limits.max).to(torch.int16).cpu().numpy()
+
+    def _in_strips(self, values: torch.Tensor, source: Domain, target: Domain) -> torch.Tensor:
+        """The translator's result, worked out in strips of rows that overlap by as far as it sees: it is the same."""
+        rows, total = STRIP_ROWS.get(self.device.type), values.shape[-2]
+        reach = self.translator.reach_px(source, target) if rows and total > rows else None
+        if reach is None:
+            return self.translator(values, source, target)
+        result = torch.empty_like(values)
+        for top in range(0, total, rows):
+            bottom = min(top + rows, total)
+            above, below = max(top - reach, 0), min(bottom + reach, total)
+            strip = self.translator(values[..., above:below, :], source, target)
+            result[..., top:bottom, :] = strip[..., top - above : bottom - above, :]
+        return result
 
     def _shrink_batch(self, error: RuntimeError) -> None:
         if self.batch == 1:

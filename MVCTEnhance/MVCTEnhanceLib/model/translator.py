@@ -20,15 +20,13 @@ class Preset:
     """Networks and the intensities that they work on.
 
     Args:
-        networks: module with Encoder, Decoder and Discriminator.
+        networks: module with Encoder, Decoder, Discriminator and REACH_PX, see :meth:`Translator.reach_px`.
         intensities: the mapping from HU.
         multiple: the networks need a number of rows and columns that this divides.
         correction_limit: where set, the decoder's output is a correction to its input, held within this limit
             (in network values) by a tanh; where None, it is the slice itself.
         noisy_backward: the way from kVCT to MVCT takes noise.
         backward: what stands for G_kV→MV in place of Dec_MV(Enc_kV); None for that.
-        average_phases: outside training, the result is the mean over the four ways to lay the slice on the half
-            resolution grid, so that it does not depend on where a crop begins.
     """
 
     networks: ModuleType
@@ -36,24 +34,20 @@ class Preset:
     multiple: int
     correction_limit: float | None
     noisy_backward: bool
-    average_phases: bool
     backward: type[nn.Module] | None = None
 
 
 PRESETS = {
-    "density-residual": Preset(
-        density_residual, DENSITY, 2, correction_limit=0.6, noisy_backward=True, average_phases=True
-    ),
+    "density-residual": Preset(density_residual, DENSITY, 1, correction_limit=0.6, noisy_backward=True),
     "density-physics": Preset(
         density_residual,
         DENSITY,
-        2,
+        1,
         correction_limit=0.6,
         noisy_backward=True,
-        average_phases=True,
         backward=PhysicalBackward,
     ),
-    "ozaki2022": Preset(ozaki2022, PAPER_WINDOW, 4, correction_limit=None, noisy_backward=False, average_phases=False),
+    "ozaki2022": Preset(ozaki2022, PAPER_WINDOW, 4, correction_limit=None, noisy_backward=False),
 }
 DEFAULT_PRESET = "density-residual"
 
@@ -87,20 +81,6 @@ class Translator(nn.Module):
         """Dec_target(Enc_source(slices)); with the same domain twice, the autoencoder."""
         if self.backward_generator is not None and (source, target) == ("kv", "mv"):
             return self.backward_generator(slices, noise)
-        if self.training or not self.preset.average_phases:
-            return self._translate(slices, source, target, noise)
-        mean = torch.zeros_like(slices)
-        for top, left in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            shifted, shifted_noise = (
-                None if image is None else F.pad(image, (left, 0, top, 0), mode="replicate")
-                for image in (slices, noise)
-            )
-            mean += self._translate(shifted, source, target, shifted_noise)[..., top:, left:] / 4
-        return mean
-
-    def _translate(
-        self, slices: torch.Tensor, source: Domain, target: Domain, noise: torch.Tensor | None
-    ) -> torch.Tensor:
         rows, columns = slices.shape[-2:]
         padded = self._pad(slices)
         latent = self.encoders[source](padded)
@@ -109,6 +89,11 @@ class Translator(nn.Module):
         limit = self.preset.correction_limit
         # float32 from here on: under mixed precision the correction may be coarse, the scan it is added to must not.
         return decoded.float() if limit is None else slices + limit * torch.tanh(decoded.float())
+
+    def reach_px(self, source: Domain, target: Domain) -> int | None:
+        """How many pixels away the result of a pixel depends on; None for the whole slice."""
+        physical = self.backward_generator is not None and (source, target) == ("kv", "mv")
+        return None if physical else self.preset.networks.REACH_PX
 
     def to_kv(self, mvct: torch.Tensor) -> torch.Tensor:
         """G_MV→kV."""
