@@ -39,7 +39,6 @@ SINGLE_LOSSES = {
 }
 PAPER_LOSSES = "the paper's losses"
 PAPER_PRESET = "ozaki2022"
-PAPER_BATCH, PAPER_STEPS = 2, 200
 HEAD = {"method": "method", "seed": "seed"}
 TRAINING = {"score_kv": "score real", "score_made_kv": "made", "minutes": "training / min"}
 
@@ -79,17 +78,13 @@ def ablation_runs(study: Study) -> dict[str, Run]:
         singles[config.name] = Run(label, config)
     losses = configuration(study, "paper-losses-1", physical=False)
     paper = configuration(study, f"{PAPER_PRESET}-1", physical=False)
-    schedule = dataclasses.replace(
-        paper.schedule, batch=PAPER_BATCH, steps=PAPER_STEPS, validate_every=PAPER_STEPS // 2
-    )
-    paper = dataclasses.replace(paper, preset=PAPER_PRESET, schedule=schedule)
+    paper = dataclasses.replace(paper, preset=PAPER_PRESET)
     of_paper = {losses.name: Run(PAPER_LOSSES, losses), paper.name: Run(f"{PAPER_LOSSES} and networks", paper)}
     return end_runs(study) | singles | of_paper
 
 
 def _notes(runs: Mapping[str, Run], rows: Sequence[Row], cases: Sequence[Case]) -> str:
     plain, proposed = runs["plain-cyclegan-1"].config, runs["proposed-1"].config
-    paper = runs[f"{PAPER_PRESET}-1"].config
     return f"""
 {data_notes(cases)}
 
@@ -97,8 +92,8 @@ Training, from random weights and unpaired, on the slices of [the models](../mod
 
 - Plain CycleGAN: the adversarial, cycle and identity losses, both ways free networks: {described(plain)}.
 - The paper's losses: perceptual, autoencoder and air region as well, else as plain CycleGAN. The same with the paper's
-  networks ({PAPER_PRESET}): {paper.schedule.steps} steps of {paper.schedule.batch} crops; their window ends at -600 and
-  400 HU, so that nothing that they make counts as air, and lung and bone are off by construction.
+  networks ({PAPER_PRESET}): their window ends at -600 and 400 HU, so that nothing that they make counts as air, and
+  lung and bone are off by construction.
 - Physical backward: plain CycleGAN's losses, with the physical backward generator, its texture loss and the cycle first
   ([training](../training.md)); each "+" adds one loss to it. Proposed: that generator and all losses:
   {described(proposed)}.

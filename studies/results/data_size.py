@@ -175,7 +175,7 @@ def _runs(study: Study) -> tuple[dict[str, Run], list[Subset]]:
     folders = {subset: subset_folder(study, subset) for subset in SUBSETS}
     runs = {}
     for subset, scans in folders.items():
-        runs |= end_runs(study, scans=scans, size=f"-{subset.slices}", seeds=SEEDS[:1]) if scans else {}
+        runs |= end_runs(study, scans=scans, size=f"-{subset.slices}") if scans else {}
     runs |= end_runs(study)
     return runs, [subset for subset, folder in folders.items() if not folder]
 
@@ -188,9 +188,9 @@ def _how(configs: Mapping[str, TrainingConfig], missing: Sequence[Subset]) -> st
     trainings = ". ".join(f"{label[0].upper()}{label[1:]}: {described(config)}" for label, config in configs.items())
     few = "; ".join(f"{s.slices} of {s.patients} patients" for s in SUBSETS if s.patients)
     return (
-        f"Training, from random weights and unpaired. {trainings}. The weights are those of the last step. One seed "
-        f"at the smaller sizes, {len(SEEDS)} on all slices, so that the spread over seeds is known there only. "
-        f"Subsets have the same number of slices of both domains, evenly spread over the patients and their slices, "
+        f"Training, from random weights and unpaired. {trainings}. The weights are those of the last step, of "
+        f"{len(SEEDS)} seeds at each size. Subsets have the same number of slices of both domains, evenly spread over "
+        f"the patients and their slices, "
         f"except that few slices also mean few patients, as in the paper ({few}): the two effects are not told apart."
         f"{absent} The last size is all of the training slices."
     )

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +41,7 @@ ENDS = {"plain-cyclegan": PLAIN_CYCLEGAN, "proposed": PROPOSED}
 # As the shipped unpaired model.
 PHYSICAL = {
     "adversarial": 0.05,
-    "perceptual": 0.05,
+    "perceptual": 0.03,
     "cycle": 150.0,
     "texture": 0.01,
     "noise_spread": 0.3,
@@ -58,20 +58,17 @@ class Run:
     config: TrainingConfig
 
 
-def end_runs(
-    study: Study, *, scans: Path | None = None, size: str = "", seeds: Sequence[int] | None = None
-) -> dict[str, Run]:
+def end_runs(study: Study, *, scans: Path | None = None, size: str = "") -> dict[str, Run]:
     """Plain CycleGAN and the proposed method, each with every seed, by the names of their folders.
 
     Args:
         scans: as in :func:`configuration`.
         size: in the names, for other scans than those of all training patients.
-        seeds: those of the runs; None for all of SEEDS.
     """
     runs = {}
     for method, label in ENDS.items():
         physical = label == PROPOSED
-        for seed in seeds or SEEDS:
+        for seed in SEEDS:
             name = f"{method}{size}-{seed}"
             weights = {} if physical else PLAIN
             config = configuration(study, name, seed=seed, scans=scans, weights=weights, physical=physical)
