@@ -71,4 +71,3 @@ def test_slices_of_a_long_phantom_differ_by_their_noise(small):
     assert scan.dtype == np.int16
     difference = scan[-1].astype(float) - scan[0]
     assert difference.std() == pytest.approx(np.sqrt(2) * benchmark_module.NOISE_HU, rel=0.05)
-

@@ -176,6 +176,7 @@ def test_best_model_is_the_one_that_the_stated_rule_chooses(runs):
 def test_card_tells_how_the_model_was_made(runs):
     card = load_model(runs[0] / "model.safetensors").card
     assert card["name"] == "tiny" and card["seed"] == 4 and card["credits"] == ["phantom"]
+    assert card["device"].startswith("CPU")
     data = {"description": "two phantoms", "mvct_slices": 16, "kvct_slices": 16, "paired_truth_used": True}
     assert card["training_data"] == data
     assert card["losses"]["paired"] == 5 and card["losses"]["cycle"] == 10 and "vgg" not in card["losses"]

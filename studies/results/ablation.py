@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from measures import (
     QUANTITIES,
@@ -26,6 +27,7 @@ from train_runs import (
     all_trained,
     configuration,
     described,
+    devices,
     end_runs,
     training_log,
 )
@@ -57,7 +59,7 @@ def run(study: Study) -> None:
         measured.append(measures(study, cases, model_method(name, models[name])))
     rows = [head | summary(values, kvct) for head, values in zip(heads, measured, strict=True)]
     columns = HEAD | QUANTITIES | TRAINING
-    study.write_table("ablation", rows, columns, title="Ablation", notes=_notes(runs, rows, cases))
+    study.write_table("ablation", rows, columns, title="Ablation", notes=_notes(runs, models, rows, cases))
     by_patient = [
         {key: head.get(key) for key in HEAD}
         | {"patient": patient}
@@ -83,7 +85,7 @@ def ablation_runs(study: Study) -> dict[str, Run]:
     return end_runs(study) | singles | of_paper
 
 
-def _notes(runs: Mapping[str, Run], rows: Sequence[Row], cases: Sequence[Case]) -> str:
+def _notes(runs: Mapping[str, Run], models: Mapping[str, Path], rows: Sequence[Row], cases: Sequence[Case]) -> str:
     plain, proposed = runs["plain-cyclegan-1"].config, runs["proposed-1"].config
     return f"""
 {data_notes(cases)}
@@ -99,6 +101,7 @@ Training, from random weights and unpaired, on the slices of [the models](../mod
   {described(proposed)}.
 
 The weights are those of the last step, so that all are compared at the same steps. Runs of one seed see the same crops.
+Trained on: {devices(models.values())}; runs side by side share it, which their minutes count.
 
 Two seeds of the ends: {_seeds(rows, PLAIN_CYCLEGAN)}; {_seeds(rows, PROPOSED)}. A difference between two rows
 that is no larger than between two seeds says nothing; of the other rows there is one seed each.

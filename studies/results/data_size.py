@@ -28,7 +28,7 @@ from MVCTEnhanceLib.model.card import read_card
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.training.config import TrainingConfig
 from study import Row, Study, mean_and_sd
-from train_runs import ENDS, PLAIN_CYCLEGAN, PROPOSED, SEEDS, Run, all_trained, described, end_runs
+from train_runs import ENDS, PLAIN_CYCLEGAN, PROPOSED, SEEDS, Run, all_trained, described, devices, end_runs
 
 LEAST_BODY_MM2 = 5000.0  # enough of the patient for training to take crops of the slice
 COLOURS = {PLAIN_CYCLEGAN: "tab:orange", PROPOSED: "tab:blue"}
@@ -68,7 +68,9 @@ def run(study: Study) -> None:
     baselines = {method.name: summary(measures(study, cases, method), kvct) for method in references()}
     limits = baselines | {TRUE_KVCT: summary(kvct, kvct)}
     configs = {label: runs[f"{name}-1"].config for name, label in ENDS.items()}
-    notes = "\n\n".join((data_notes(cases), _how(configs, missing), verdict(rows), _limits(limits)))
+    notes = "\n\n".join(
+        (data_notes(cases), _how(configs, missing, devices(models.values())), verdict(rows), _limits(limits))
+    )
     study.write_table("data_size", rows, COLUMNS, title="DIG against data size", notes=notes)
     draw(rows, limits, study.results / "data_size.png")
 
@@ -180,7 +182,7 @@ def _runs(study: Study) -> tuple[dict[str, Run], list[Subset]]:
     return runs, [subset for subset, folder in folders.items() if not folder]
 
 
-def _how(configs: Mapping[str, TrainingConfig], missing: Sequence[Subset]) -> str:
+def _how(configs: Mapping[str, TrainingConfig], missing: Sequence[Subset], trained_on: str) -> str:
     absent = "".join(
         f" There are fewer than {subset.slices} training slices in one domain or both, so this size could not be had."
         for subset in missing
@@ -188,10 +190,10 @@ def _how(configs: Mapping[str, TrainingConfig], missing: Sequence[Subset]) -> st
     trainings = ". ".join(f"{label[0].upper()}{label[1:]}: {described(config)}" for label, config in configs.items())
     few = "; ".join(f"{s.slices} of {s.patients} patients" for s in SUBSETS if s.patients)
     return (
-        f"Training, from random weights and unpaired. {trainings}. The weights are those of the last step, of "
-        f"{len(SEEDS)} seeds at each size. Subsets have the same number of slices of both domains, evenly spread over "
-        f"the patients and their slices, "
-        f"except that few slices also mean few patients, as in the paper ({few}): the two effects are not told apart."
+        f"Training, from random weights and unpaired, on: {trained_on}. {trainings}. The weights are those of the last "
+        f"step, of {len(SEEDS)} seeds at each size. Subsets have the same number of slices of both domains, evenly "
+        f"spread over the patients and their slices, except that few slices also mean few patients, as in the paper "
+        f"({few}): the two effects are not told apart."
         f"{absent} The last size is all of the training slices."
     )
 

@@ -73,7 +73,7 @@ def described(study: Study) -> str:
         lines.append(
             f"- {name}: preset {plan.preset}, step {card['step']} of {card['schedule']['steps']}, batches of "
             f"{card['schedule']['batch']}, seed {card['seed']}, {data['mvct_slices']} MVCT and "
-            f"{data['kvct_slices']} kVCT slices, {pairs}"
+            f"{data['kvct_slices']} kVCT slices, {pairs}, trained on: {card['device']}"
         )
     return "\n".join(lines)
 

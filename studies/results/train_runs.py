@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 from MVCTEnhanceLib.app.parent import PARENT
 from MVCTEnhanceLib.imageio import atomic_file
+from MVCTEnhanceLib.model.card import read_card
 from MVCTEnhanceLib.training.checkpoint import load_checkpoint
 from MVCTEnhanceLib.training.config import (
     TERMS,
@@ -187,6 +188,11 @@ def training_log(model: Path) -> dict[str, float]:
     last = [row for row in rows if int(row["step"]) > 0.9 * steps[-1]]
     scores = ("score_mv", "score_made_mv", "score_kv", "score_made_kv")
     return {"minutes": seconds / 60} | {name: fmean(float(row[name]) for row in last) for name in scores}
+
+
+def devices(models: Iterable[Path]) -> str:
+    """Where models were trained, by their cards, for the notes of a table."""
+    return "; ".join(dict.fromkeys(read_card(model)[1]["device"] for model in models))
 
 
 def _train(study: Study, name: str, config: TrainingConfig) -> Path:

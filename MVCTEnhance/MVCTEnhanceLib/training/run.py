@@ -228,6 +228,7 @@ class _Run:
             "schedule": dataclasses.asdict(config.schedule),
             "seed": config.seed,
             "step": step,
+            "device": describe_device(self.trainer.device),
             "version": __version__,
             "trained_on": inputs.trained_on,
             "measured": {

@@ -14,7 +14,7 @@ from ..model.package import load_model
 from ..model.translator import preset_named
 from .config import TrainingConfig
 
-TOLD = ("name", "version", "training_data", "adapted_from")  # of its card
+TOLD = ("name", "version", "device", "training_data", "adapted_from")  # of its card
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Start:
 
     Args:
         weights: of its translator.
-        adapted_from: what the new model's card tells of it: its file's SHA-256, and its card's name, version and
-            training data.
+        adapted_from: what the new model's card tells of it: its file's SHA-256, and its card's name, version,
+            device and training data.
         credits: of the data that it was trained on.
     """
 
