@@ -13,6 +13,7 @@ from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 
 PLAN, CARD = read_card(find_model(DEFAULT_MODEL))
 MM = PLAN.spacing_mm
+HU, NOISE_HU = (f"{low:.0f} to {high:.0f} HU" for low, high in (CARD["trained_on"][key] for key in ("hu", "noise_hu")))
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_hu_with_1024_added(mvct):
 def test_values_beyond_those_of_the_training(mvct, hu):
     array = mvct.array.copy()
     array[:, 250:300, 250:300] = hu
-    assert "0.95 % of the voxels lie outside of the -1260 to 1040 HU" in only_doubt(mvct.with_array(array))
+    assert f"0.95 % of the voxels lie outside of the {HU}" in only_doubt(mvct.with_array(array))
 
 
 def test_some_voxels_of_metal_are_no_doubt(mvct):
@@ -76,11 +77,20 @@ def test_some_voxels_of_metal_are_no_doubt(mvct):
     assert doubts(mvct.with_array(array), PLAN, CARD) == []
 
 
-@pytest.mark.parametrize(("factor", "words"), [(0.2, "less than the 19 to 43 HU"), (2.5, "more than the 19 to 43 HU")])
+@pytest.mark.parametrize(("factor", "words"), [(0.2, f"less than the {NOISE_HU}"), (4, f"more than the {NOISE_HU}")])
 def test_noise_that_is_not_that_of_the_training(mvct, factor, words):
     tissue = mvct.array > -500
     array = np.where(tissue, 20 + factor * (mvct.array.astype(float) - 20), mvct.array)
     assert words in only_doubt(mvct.with_array(array.round().astype(np.int16)))
+
+
+def test_noise_that_the_model_was_trained_on_but_the_verdicts_were_not_measured_on(mvct):
+    low, high = CARD["expected"]["mvct"]["noise_hu"]["expected"]
+    assert CARD["trained_on"]["noise_hu"][0] < 15 < low
+    tissue = mvct.array > -500
+    quiet = mvct.with_array(np.where(tissue, 20 + 0.6 * (mvct.array - 20.0), mvct.array).round().astype(np.int16))
+    assert f"less than the {low:.3g} to {high:.3g} HU of the scans that the verdicts" in only_doubt(quiet)
+    assert doubts(quiet, PLAN, {"trained_on": CARD["trained_on"]}) == []
 
 
 def test_planning_ct_in_place_of_the_mvct_is_told_by_its_noise(real_data):

@@ -42,7 +42,7 @@ def doubts(volume: Volume, plan: Plan, card: Mapping[str, Any], *, modality: str
     found += [
         _field_of_view(volume, trained.get("field_of_view_mm")),
         _values(slices, trained.get("hu")),
-        _noise(slices, volume.spacing, trained.get("noise_hu")),
+        _noise(slices, volume.spacing, trained.get("noise_hu"), _noise_of_verdicts(card)),
     ]
     return [text for text in found if text]
 
@@ -100,7 +100,20 @@ def _values(slices: np.ndarray, trained: list[float] | None) -> str:
     )
 
 
-def _noise(slices: np.ndarray, spacing: tuple[float, float, float], trained: list[float] | None) -> str:
+def _noise_of_verdicts(card: Mapping[str, Any]) -> list[float] | None:
+    """The noise of the scans that the verdicts' ranges come from: a model may have been trained on other doses, too."""
+    try:
+        return card["expected"]["mvct"]["noise_hu"]["expected"]
+    except (KeyError, TypeError):
+        return None
+
+
+def _noise(
+    slices: np.ndarray,
+    spacing: tuple[float, float, float],
+    trained: list[float] | None,
+    of_verdicts: list[float] | None,
+) -> str:
     if not trained:
         return ""
     pixel_size = (spacing[1], spacing[0])
@@ -110,7 +123,12 @@ def _noise(slices: np.ndarray, spacing: tuple[float, float, float], trained: lis
         return "The noise could not be measured, since the slices looked at show too little soft tissue."
     noise, (low, high) = float(np.median(values)), trained
     if low <= noise <= high:
-        return ""
+        if of_verdicts is None or noise >= of_verdicts[0]:
+            return ""
+        return (
+            f"The noise of {noise:.3g} HU is less than the {of_verdicts[0]:.3g} to {of_verdicts[1]:.3g} HU of the "
+            "scans that the verdicts were measured on: the scan may be filtered already or no MVCT."
+        )
     advice = (
         "the scan may be filtered already or no MVCT, and be smoothed too much" if noise < low else "noise may be left"
     )
