@@ -29,8 +29,9 @@ READOUTS = {
 UNADAPTED = (
     "Nothing was adapted to the scan: the networks are those of the other tables, whose training scans were simulated "
     "at standard noise (those of simulated-anchor at half and double, too), and the conventional methods have the "
-    "strengths that were tuned at standard noise on training patients, as a user would have them. Where such a strength is a multiple of the slice's own noise, it follows the "
-    "noise by itself; the width of a Gaussian or a median does not."
+    "strengths that were tuned at standard noise on training patients, as a user would have them. Where such a "
+    "strength is a multiple of the slice's own noise, it follows the noise by itself; the width of a Gaussian or a "
+    "median does not."
 )
 
 
