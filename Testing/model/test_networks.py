@@ -2,23 +2,14 @@
 
 import pytest
 import torch
+from MVCTEnhanceLib.app.benchmark_slices import giga_macs
 from MVCTEnhanceLib.errors import ModelError
 from MVCTEnhanceLib.model.translator import PRESETS, Translator
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 
 def parameters(module):
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def giga_macs(preset):
-    """Multiply-accumulates of one 512 x 512 slice; the meta device counts without computing."""
-    with torch.device("meta"):
-        translator, slices = Translator(preset).eval(), torch.empty(1, 1, 512, 512)
-    with FlopCounterMode(display=False) as counter:
-        translator.to_kv(slices)
-    return counter.get_total_flops() / 2 / 1e9
 
 
 def test_paper_preset_has_the_papers_parameters():

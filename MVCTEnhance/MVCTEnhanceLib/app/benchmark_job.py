@@ -13,8 +13,9 @@ from typing import Any
 
 from ..errors import MVCTEnhanceError
 from ..imageio import Volume, write_dicom_series
+from .batch_worker import PROGRAM
 
-PROGRAM = [sys.executable, str(Path(__file__).resolve().parents[1] / "__main__.py")]
+COMMAND = [sys.executable, str(PROGRAM)]
 STARTS = 5
 NETWORK = "enhance"  # the stage; all others are what is done around it
 
@@ -32,7 +33,7 @@ def timed_job(scan: Volume, folder: Path, model: Path, device: str, threads: int
         the system does not tell).
     """
     write_dicom_series(scan, folder / "mvct", description="Phantom with noise")
-    command = [*PROGRAM, "enhance", folder / "mvct", "--output", folder / "enhanced", "--report", folder / "report"]
+    command = [*COMMAND, "enhance", folder / "mvct", "--output", folder / "enhanced", "--report", folder / "report"]
     options = ["--model", model, "--device", device, "--progress", "jsonl"]
     start = time.perf_counter()
     process = subprocess.Popen(
@@ -73,7 +74,7 @@ def seconds_to_start() -> float:
 
 def _seconds_of_version() -> float:
     start = time.perf_counter()
-    subprocess.run([*PROGRAM, "--version"], stdout=subprocess.DEVNULL, check=True)
+    subprocess.run([*COMMAND, "--version"], stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - start
 
 
