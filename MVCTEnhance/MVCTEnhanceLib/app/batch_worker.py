@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Cancelled, MVCTEnhanceError
+from .machine import cores
 from .parent import PARENT
 
 PROGRAM = Path(__file__).resolve().parents[1] / "__main__.py"
@@ -107,8 +108,7 @@ def _threads(workers: int) -> dict[str, str]:
     """The share of each in the cores that this process may use."""
     if workers == 1:
         return {}
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return {name: str(max(1, cores // workers)) for name in THREADS if name not in os.environ}
+    return {name: str(max(1, cores() // workers)) for name in THREADS if name not in os.environ}
 
 
 def _event(line: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from ..imageio import Volume
 from ..imageio.grid import in_order_of, is_same_grid
 from ..imageio.resample import onto_grid
 from ..quality.readouts import evaluate
+from .machine import threads
 from .progress import Report, collecting, under_stage
 from .region import read_region
 from .scans import read_scan
@@ -95,6 +96,7 @@ def measure(
         kvct_spacing=kvct.spacing if kvct else None,
         truth=truth.array if truth else None,
         region=region,
+        threads=threads(),
         progress=under_stage(report, "measure"),
     ).to_dict()
     sides = zip(mvct.array.shape[1:], mvct.spacing[1::-1], strict=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from .checks import require_same_shape, require_slice
+from .masks import box_around
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,7 @@ def air_agreement(
     require_same_shape(mvct, enhanced, names=("MVCT", "enhanced scan"))
     if not body.any():
         return float("nan")
-    sides = ndimage.find_objects(body.astype(np.uint8))[0]
-    margins = (round(parameters.margin_mm / size) for size in pixel_size)
-    box = tuple(slice(max(0, side.start - grow), side.stop + grow) for side, grow in zip(sides, margins, strict=True))
-    air_mvct, air_enhanced = (require_slice(image)[box] < parameters.threshold_hu for image in (mvct, enhanced))
+    box = box_around(body, tuple(round(parameters.margin_mm / size) for size in pixel_size))
+    air_mvct, air_enhanced = (require_slice(image[box]) < parameters.threshold_hu for image in (mvct, enhanced))
     agrees = (air_mvct == air_enhanced)[... if region is None else region[box]]
     return float(100 * agrees.mean()) if agrees.size else float("nan")

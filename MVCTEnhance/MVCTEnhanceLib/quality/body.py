@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from .checks import require_slice
+from .masks import dilate, erode, fill_holes, largest_component
+from .slices import Slice
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class BodyParameters:
 
 
 def body_mask(
-    image: np.ndarray,
+    image: np.ndarray | Slice,
     *,
     pixel_size: tuple[float, float] = (1.0, 1.0),
     parameters: BodyParameters | None = None,
@@ -41,27 +41,8 @@ def body_mask(
         bool mask of shape (j, i); all False where there is only air.
     """
     parameters = parameters or BodyParameters()
-    image = require_slice(image)
-    above = ndimage.gaussian_filter(image, parameters.smoothing_px) > parameters.threshold_hu
+    above = Slice.of(image).smooth(parameters.smoothing_px) > parameters.threshold_hu
     sides = tuple(2 * round(parameters.opening_mm / size / 2) + 1 for size in pixel_size)
-    core = _largest_component(_dilate(_erode(above, sides), sides))
+    core = largest_component(dilate(erode(above, sides), sides))
     # The square opening also cuts rounded detail (nose, ears): take back what lies next to what is left.
-    return ndimage.binary_fill_holes(_largest_component(_dilate(core, sides) & above))
-
-
-def _erode(mask: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
-    # "nearest" keeps a body that the field of view cuts: the border is not air.
-    return ndimage.minimum_filter(mask, size=sides, mode="nearest")
-
-
-def _dilate(mask: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
-    return ndimage.maximum_filter(mask, size=sides, mode="nearest")
-
-
-def _largest_component(mask: np.ndarray) -> np.ndarray:
-    labels, count = ndimage.label(mask)
-    if count == 0:
-        return mask
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return labels == sizes.argmax()
+    return fill_holes(largest_component(dilate(core, sides) & above))

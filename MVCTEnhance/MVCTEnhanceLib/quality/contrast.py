@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from .checks import require_slice
 from .noise import noise_sd
+from .slices import Slice
 from .tissues import TISSUE_RANGES_HU, TissueParameters, tissue_mask
 
 LEAST_NOISE_HU = 0.5  # below it, rounding to whole HU is what is measured
 
 
 def cnr_muscle_fat(
-    image: np.ndarray,
+    image: np.ndarray | Slice,
     body: np.ndarray,
     *,
     pixel_size: tuple[float, float],
@@ -33,7 +33,7 @@ def cnr_muscle_fat(
     Returns:
         the CNR; NaN where the slice shows no fat, no muscle or no flat soft tissue, or less than 0.5 HU of noise.
     """
-    image = require_slice(image)
+    image = Slice.of(image)
     fat, muscle = (
         tissue_mask(image, TISSUE_RANGES_HU[name], body, pixel_size=pixel_size, parameters=tissues)
         for name in ("fat", "soft_tissue")
@@ -41,4 +41,4 @@ def cnr_muscle_fat(
     sd = noise_sd(image, body, pixel_size=pixel_size) if noise_hu is None else noise_hu
     if not (fat.any() and muscle.any() and sd >= LEAST_NOISE_HU):
         return float("nan")
-    return float((image[muscle].mean() - image[fat].mean()) / sd)
+    return float((image.hu[muscle].mean() - image.hu[fat].mean()) / sd)

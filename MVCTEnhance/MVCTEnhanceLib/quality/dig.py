@@ -37,13 +37,13 @@ def dig(mvct: np.ndarray, enhanced: np.ndarray, *, region: np.ndarray | None = N
 def dig_scaled(mvct: np.ndarray, enhanced: np.ndarray, *, region: np.ndarray | None = None) -> float:
     """DIG of the values as the paper's network sees them: clipped to [-600, 400] HU, scaled to [-1, 1]; in 1/px²."""
     low, high = NETWORK_WINDOW_HU
-    scaled = (2 * (np.clip(require_slice(image), low, high) - low) / (high - low) - 1 for image in (mvct, enhanced))
-    return dig(*scaled, region=region)
+    clipped = (np.clip(require_slice(image), low, high) for image in (mvct, enhanced))
+    return dig(*clipped, region=region) * (2 / (high - low)) ** 2
 
 
 def _mean_square_step(difference: np.ndarray, region: np.ndarray | None, axis: int) -> float:
-    squares = np.square(np.diff(difference, axis=axis))
+    steps = np.diff(difference, axis=axis)
     if region is not None:
-        rows, columns = squares.shape
-        squares = squares[region[:rows, :columns] & region[-rows:, -columns:]]
-    return float(squares.mean()) if squares.size else float("nan")
+        rows, columns = steps.shape
+        steps = steps[region[:rows, :columns] & region[-rows:, -columns:]]
+    return float(np.vdot(steps, steps)) / steps.size if steps.size else float("nan")

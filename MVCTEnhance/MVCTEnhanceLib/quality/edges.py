@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage, optimize, special
 
-from .checks import require_slice
+from .masks import outline
+from .slices import Slice
 
 # 10-90 % width of a step blurred by a Gaussian, in units of its SD.
 WIDTH_PER_SD = 2.5631031310892007
@@ -49,7 +50,7 @@ BONE_FROM_HU = 200.0
 
 
 def skin_edge_width(
-    image: np.ndarray,
+    image: np.ndarray | Slice,
     body: np.ndarray,
     *,
     pixel_size: tuple[float, float],
@@ -74,14 +75,11 @@ def skin_edge_width(
 
     Source: patient-based edge-spread functions after J. Sanders et al., Med. Phys. 43(10), 2016.
     """
-    image = require_slice(image)
-    smooth = ndimage.gaussian_filter(image, parameters.smoothing_px)
-    lines = _profile_lines(smooth, _outline(body, region), pixel_size, parameters)
-    return _edge_width(image, smooth, lines, parameters)
+    return _edge_width(Slice.of(image), _within(outline(body), region), pixel_size, parameters)
 
 
 def bone_edge_width(
-    image: np.ndarray,
+    image: np.ndarray | Slice,
     body: np.ndarray,
     *,
     pixel_size: tuple[float, float],
@@ -92,16 +90,15 @@ def bone_edge_width(
 
     Only bone at least about 3.5 mm thick has a flat inside, so the skull gives most values; NaN is common elsewhere.
     """
-    image = require_slice(image)
-    smooth = ndimage.gaussian_filter(image, parameters.smoothing_px)
-    lines = _profile_lines(smooth, _outline(body & (smooth > BONE_FROM_HU), region), pixel_size, parameters)
-    return _edge_width(image, smooth, lines, parameters)
+    image = Slice.of(image)
+    bone = body & (image.smooth(parameters.smoothing_px) > BONE_FROM_HU)
+    return _edge_width(image, _within(outline(bone), region), pixel_size, parameters)
 
 
-def _edge_width(
-    image: np.ndarray, smooth: np.ndarray, lines: tuple[np.ndarray, np.ndarray], p: EdgeParameters
-) -> float:
-    profiles = _aligned_profiles(image, smooth, lines, p)
+def _edge_width(image: Slice, edge: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters) -> float:
+    """The width at the pixels `edge`, a mask of shape (j, i)."""
+    lines = _profile_lines(image.smooth(p.smoothing_px), edge, pixel_size, p)
+    profiles = _aligned_profiles(image, lines, p)
     if len(profiles) < p.minimum_profiles:
         return float("nan")
     return _fitted_width(_distances(p), np.median(profiles, axis=0), p.fit_mm)
@@ -113,19 +110,17 @@ def _distances(p: EdgeParameters) -> np.ndarray:
     return np.arange(-reach, reach + p.step_mm / 2, p.step_mm)
 
 
-def _outline(mask: np.ndarray, region: np.ndarray | None) -> np.ndarray:
-    """The outermost pixels of a mask that lie in the region."""
-    outline = mask & ~ndimage.binary_erosion(mask, border_value=1)
-    return outline if region is None else outline & region
+def _within(mask: np.ndarray, region: np.ndarray | None) -> np.ndarray:
+    return mask if region is None else mask & region
 
 
 def _profile_lines(
-    smooth: np.ndarray, outline: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters
+    smooth: np.ndarray, edge: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of the outline and, in pixels per mm, the direction across it; both of shape (profile, 2)."""
-    points = np.argwhere(outline)
+    """Pixels of the edge and, in pixels per mm, the direction across it; both of shape (profile, 2)."""
+    points = np.argwhere(edge)
     points = points[:: max(1, -(-len(points) // p.maximum_profiles))]
-    slopes = np.stack([slope[tuple(points.T)] for slope in np.gradient(smooth, *pixel_size)], axis=1)
+    slopes = _slopes(smooth, points) / pixel_size
     steepness = np.linalg.norm(slopes, axis=1, keepdims=True)
     steps = slopes / np.maximum(steepness, 1e-6) / pixel_size
     reach = 2 + max(*p.low_mm, *p.high_mm)
@@ -134,16 +129,28 @@ def _profile_lines(
     return points[whole].astype(float), steps[whole]
 
 
-def _aligned_profiles(
-    image: np.ndarray, smooth: np.ndarray, lines: tuple[np.ndarray, np.ndarray], p: EdgeParameters
-) -> np.ndarray:
+def _slopes(smooth: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """HU per pixel along rows and columns at some pixels (point, 2), by central differences, at borders one-sided."""
+    last = np.array(smooth.shape) - 1
+    slopes = []
+    for step in np.eye(2, dtype=int):
+        before, after = np.maximum(points - step, 0), np.minimum(points + step, last)
+        rises = smooth[tuple(after.T)] - smooth[tuple(before.T)]
+        slopes.append(rises / np.maximum(((after - before) * step).sum(axis=1), 1))
+    return np.stack(slopes, axis=1)
+
+
+def _aligned_profiles(image: Slice, lines: tuple[np.ndarray, np.ndarray], p: EdgeParameters) -> np.ndarray:
     """Usable profiles, from 0 outside to 1 inside, at the sampled distances; shape (profile, distance)."""
     points, steps = lines
     distances = _distances(p)
-    offsets = _half_way(_sample(smooth, points, steps, distances, order=1), distances, p)
+    smooth = ndimage.map_coordinates(
+        image.smooth(p.smoothing_px), _places(points, steps, distances), order=1, mode="nearest"
+    )
+    offsets = _half_way(smooth, distances, p)
     found = np.isfinite(offsets)
     starts = points[found] + offsets[found, None] * steps[found]
-    profiles = _sample(image, starts, steps[found], distances, order=3)
+    profiles = image.sample(_places(starts, steps[found], distances))
     low, low_change = _side(profiles, distances, (-p.low_mm[1], -p.low_mm[0]))
     high, high_change = _side(profiles, distances, p.high_mm)
     usable = (p.low_hu[0] <= low) & (low <= p.low_hu[1]) & (p.high_hu[0] <= high) & (high <= p.high_hu[1])
@@ -152,11 +159,9 @@ def _aligned_profiles(
     return (profiles[usable] - low) / (high - low)
 
 
-def _sample(
-    image: np.ndarray, points: np.ndarray, steps: np.ndarray, distances: np.ndarray, *, order: int
-) -> np.ndarray:
-    places = points[:, None, :] + distances[None, :, None] * steps[:, None, :]
-    return ndimage.map_coordinates(image, np.moveaxis(places, -1, 0), order=order, mode="nearest")
+def _places(points: np.ndarray, steps: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Rows and columns, in pixels, along every profile; shape (2, profile, distance)."""
+    return points.T[:, :, None] + distances * steps.T[:, :, None]
 
 
 def _side(profiles: np.ndarray, distances: np.ndarray, between: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
@@ -183,13 +188,24 @@ def _half_way(profiles: np.ndarray, distances: np.ndarray, p: EdgeParameters) ->
 
 
 def _fitted_width(distances: np.ndarray, spread: np.ndarray, fit_mm: float) -> float:
-    def blurred_step(t, low, step, centre, sd):
-        return low + step * special.ndtr((t - centre) / sd)
-
     near = np.abs(distances) <= fit_mm
-    limits = ([-1, 0.2, -2, 0.05], [1, 3, 2, 10])
+    t, values, start = distances[near], spread[near], [0, 1, 0, 0.8]
+    lowest, highest = np.array([-1, 0.2, -2, 0.05]), np.array([1, 3, 2, 10])
     try:
-        fit, _ = optimize.curve_fit(blurred_step, distances[near], spread[near], p0=[0, 1, 0, 0.8], bounds=limits)
+        fit, _ = optimize.curve_fit(_blurred_step, t, values, p0=start, jac=_slopes_of_step, method="lm")
+        if not ((lowest <= fit) & (fit <= highest)).all():  # the slower way keeps to the limits
+            fit, _ = optimize.curve_fit(_blurred_step, t, values, p0=start, bounds=(lowest, highest))
     except RuntimeError:
         return float("nan")
     return float(WIDTH_PER_SD * fit[3])
+
+
+def _blurred_step(t: np.ndarray, low: float, step: float, centre: float, sd: float) -> np.ndarray:
+    return low + step * special.ndtr((t - centre) / sd)
+
+
+def _slopes_of_step(t: np.ndarray, low: float, step: float, centre: float, sd: float) -> np.ndarray:
+    """Derivatives of `_blurred_step` by low, step, centre and sd; shape (t, 4)."""
+    z = (t - centre) / sd
+    density = step / sd * np.exp(-z * z / 2) / np.sqrt(2 * np.pi)
+    return np.stack([np.ones_like(t), special.ndtr(z), -density, -density * z], axis=1)

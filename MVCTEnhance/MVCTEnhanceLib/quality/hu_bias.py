@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from .checks import require_same_shape, require_slice
+from .checks import require_same_shape
+from .slices import Slice
 from .tissues import TISSUE_RANGES_HU, TissueParameters, tissue_mask
 
 
 def hu_bias(
-    image: np.ndarray,
-    reference: np.ndarray,
+    image: np.ndarray | Slice,
+    reference: np.ndarray | Slice,
     body: np.ndarray,
     *,
     pixel_size: tuple[float, float],
@@ -30,8 +31,9 @@ def hu_bias(
     Raises:
         InputError: the shapes differ.
     """
-    require_same_shape(image, reference, names=("scan", "reference"))
-    difference = require_slice(image) - require_slice(reference)
+    image, reference = Slice.of(image), Slice.of(reference)
+    require_same_shape(image.hu, reference.hu, names=("scan", "reference"))
+    difference = image.hu - reference.hu
     biases = {}
     for tissue, range_hu in TISSUE_RANGES_HU.items():
         mask = tissue_mask(reference, range_hu, body, pixel_size=pixel_size, parameters=parameters)

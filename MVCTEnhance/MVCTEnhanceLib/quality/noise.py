@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
-from .checks import require_slice
+from .masks import erode
+from .slices import Slice
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class NoiseParameters:
 
 
 def noise_sd(
-    image: np.ndarray,
+    image: np.ndarray | Slice,
     body: np.ndarray,
     *,
     pixel_size: tuple[float, float],
@@ -50,21 +50,32 @@ def noise_sd(
         the SD; NaN where the slice shows too little soft tissue.
     """
     parameters = parameters or NoiseParameters()
-    image = require_slice(image)
+    image = Slice.of(image)
     sides = tuple(max(7, 2 * round(parameters.window_mm / size / 2) + 1) for size in pixel_size)
-    smooth = ndimage.gaussian_filter(image, [parameters.smoothing_mm / size for size in pixel_size])
+    smooth = image.smooth([parameters.smoothing_mm / size for size in pixel_size])
     low, high = parameters.range_hu
     tissue = body & (low <= smooth) & (smooth <= high)
-    inside = ndimage.minimum_filter(tissue, size=sides)
+    inside = erode(tissue, sides)
     if inside.sum() / (sides[0] * sides[1]) < parameters.minimum_windows:
         return float("nan")
     anatomy = _local_variance(smooth, sides)[inside]
     flat = anatomy <= np.quantile(anatomy, parameters.flattest)
-    return float(np.sqrt(np.median(_local_variance(image, sides)[inside][flat])))
+    return float(np.sqrt(np.median(_local_variance(image.hu, sides)[inside][flat])))
 
 
 def _local_variance(image: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
+    """Sample variance in the rectangle of odd sides around each pixel; the image is mirrored at its borders."""
     count = sides[0] * sides[1]
-    mean = ndimage.uniform_filter(image, sides)
-    variance = ndimage.uniform_filter(image * image, sides) - mean * mean
-    return np.maximum(variance, 0) * count / (count - 1)
+    padded = np.pad(image, [(side // 2, side // 2) for side in sides], mode="symmetric")
+    mean, mean_square = (_window_sums(values, sides) / count for values in (padded, padded * padded))
+    return np.maximum(mean_square - mean * mean, 0) * count / (count - 1)
+
+
+def _window_sums(values: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
+    """Sums over every rectangle that lies in the array, as differences of running sums."""
+    for axis, side in enumerate(sides):
+        running = np.moveaxis(np.cumsum(values, axis=axis), axis, 0)
+        sums = running[side - 1 :].copy()
+        sums[1:] -= running[:-side]
+        values = np.moveaxis(sums, 0, axis)
+    return values

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from .checks import require_slice
-from .ssim import SSIMParameters, mean_ssim
+from .slices import Slice
+from .ssim import SSIMParameters, local_mean, ssim_of_moments, window_box
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class NSelfSSIMParameters:
     ssim: SSIMParameters = field(default_factory=SSIMParameters)
 
 
-def nselfssim(image: np.ndarray, body: np.ndarray, *, parameters: NSelfSSIMParameters | None = None) -> float:
+def nselfssim(image: np.ndarray | Slice, body: np.ndarray, *, parameters: NSelfSSIMParameters | None = None) -> float:
     """NSelfSSIM(x) = SSIM(x, x + noise), averaged inside the body.
 
     Lower is not better: it falls with blur and is lowest (about 0.63) for a constant image. Judge the distance to the
@@ -43,13 +43,23 @@ def nselfssim(image: np.ndarray, body: np.ndarray, *, parameters: NSelfSSIMParam
     Source: S. Ozaki et al., Med. Phys. 49(6), 2022 (the noise and SSIM parameters are this project's).
     """
     parameters = parameters or NSelfSSIMParameters()
-    clipped = np.clip(require_slice(image), *parameters.ssim.clip_hu)
-    noise = parameters.noise_hu * _standard_noise(clipped.shape, parameters.seed)
-    return mean_ssim(clipped, clipped + noise, body, parameters=parameters.ssim)
+    hu = Slice.of(image).hu
+    if not body.any():
+        return float("nan")
+    box = window_box(body, parameters.ssim)
+    noise, mean_noise, variance_noise = (part[box] for part in _noise(hu.shape, parameters))
+    clipped = np.clip(hu[box], *parameters.ssim.clip_hu)
+    mean = local_mean(clipped, parameters.ssim)
+    variance = local_mean(clipped * clipped, parameters.ssim) - mean**2
+    shared = local_mean(clipped * noise, parameters.ssim) - mean * mean_noise  # covariance of slice and noise
+    variances = (variance, variance + 2 * shared + variance_noise)
+    ssim = ssim_of_moments((mean, mean + mean_noise), variances, variance + shared, parameters.ssim)
+    return float(ssim[body[box]].mean())
 
 
 @lru_cache(maxsize=4)
-def _standard_noise(shape: tuple[int, int], seed: int) -> np.ndarray:
-    noise = np.random.default_rng(seed).standard_normal(shape)
-    noise.flags.writeable = False
-    return noise
+def _noise(shape: tuple[int, int], parameters: NSelfSSIMParameters) -> tuple[np.ndarray, ...]:
+    """The noise in HU with its local mean and variance, which are the same for every slice of this shape."""
+    noise = parameters.noise_hu * np.random.default_rng(parameters.seed).standard_normal(shape)
+    mean = local_mean(noise, parameters.ssim)
+    return noise, mean, local_mean(noise * noise, parameters.ssim) - mean**2

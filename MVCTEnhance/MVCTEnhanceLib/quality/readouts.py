@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from itertools import repeat
 
 import numpy as np
 
@@ -15,10 +19,14 @@ from .contrast import cnr_muscle_fat
 from .dig import dig, dig_scaled
 from .edges import bone_edge_width, skin_edge_width
 from .hu_bias import hu_bias
+from .masks import box_around
 from .noise import noise_sd
 from .nselfssim import nselfssim
 from .paired import mae, psnr, ssim
 from .readout import UNITS, Group, Readout, Readouts
+from .slices import Slice
+
+MARGIN_PX, MARGIN_MM = 16, 18.0  # around the body, beyond which nothing changes a readout of the body
 
 
 def evaluate(
@@ -30,9 +38,10 @@ def evaluate(
     kvct_spacing: tuple[float, float, float] | None = None,
     truth: np.ndarray | None = None,
     region: np.ndarray | None = None,
+    threads: int = 1,
     progress: Callable[..., None] | None = None,
 ) -> Readouts:
-    """Measure an enhancement, one slice at a time.
+    """Measure an enhancement, slice by slice.
 
     Args:
         mvct, enhanced: HU, shape (k, j, i), the same grid.
@@ -44,6 +53,7 @@ def evaluate(
             within the region: DIG too, else over the whole slice, and edge widths on the part of the outlines that lies
             in it. Air agreement, else around the whole body, is over what of that lies in the region, air included.
             The readouts of the planning CT, which lies elsewhere, stay those of its whole body.
+        threads: slices that are measured at the same time.
         progress: called as progress("evaluate", done=slices, total=slices) after each slice.
 
     Raises:
@@ -58,15 +68,15 @@ def evaluate(
     if region is not None:
         region = _inside(region, mvct)
 
-    total = len(mvct) + (len(kvct) if kvct is not None else 0)
+    work = [*_pairs((mvct, enhanced, truth, region), spacing), *_singles(kvct, kvct_spacing)]
+    total = len(work)
     rows: dict[str, list[dict]] = {"mvct": [], "enhanced": [], "comparison": [], "planning_ct": [], "truth": []}
-    pairs = _measure_pairs((mvct, enhanced, truth, region), (spacing[1], spacing[0]))
-    singles = _measure_planning_ct(kvct, kvct_spacing) if kvct is not None else ()
-    for done, measured in enumerate(chain(pairs, singles), start=1):
-        for name, values in measured.items():
-            rows[name].append(values)
-        if progress:
-            progress("evaluate", done=done, total=total)
+    with _in_threads(work, threads) as results:
+        for done, measured in enumerate(results, start=1):
+            for name, values in measured.items():
+                rows[name].append(values)
+            if progress:
+                progress("evaluate", done=done, total=total)
     groups = {name: _columns(values) for name, values in rows.items() if values}
     return Readouts(**groups, region=None if region is None else _described(region))
 
@@ -77,6 +87,8 @@ def _require_volumes(volumes: Mapping[str, np.ndarray | None]) -> None:
             continue
         if array.ndim != 3 or not array.size:
             raise InputError(f"The {name} has shape {array.shape}, but slices, rows and columns are needed.")
+        if np.issubdtype(array.dtype, np.integer):
+            continue
         for k, image in enumerate(array):
             if not np.isfinite(image).all():
                 raise InputError(
@@ -104,18 +116,35 @@ def _described(region: np.ndarray) -> dict[str, int | str]:
     }
 
 
-def _measure_pairs(
-    volumes: tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None], pixel_size: tuple[float, float]
-) -> Iterator[dict[str, dict]]:
-    """Of MVCT, enhanced scan, truth and region, slice by slice."""
-    for k in range(len(volumes[0])):
-        yield _measure_pair(*(None if volume is None else volume[k] for volume in volumes), pixel_size)
+@contextmanager
+def _in_threads(work: Sequence[Callable[[], dict]], threads: int) -> Iterator[Iterator[dict]]:
+    """What each piece of work gives, in its order; numpy and scipy let several threads run."""
+    pool = ThreadPoolExecutor(threads)
+    try:
+        yield pool.map(lambda piece: piece(), work)
+    finally:
+        pool.shutdown(cancel_futures=True)  # where the work was stopped, the rest is not done first
 
 
-def _measure_planning_ct(kvct: np.ndarray, spacing: tuple[float, float, float]) -> Iterator[dict[str, dict]]:
+def _pairs(
+    volumes: tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray | None], spacing: tuple[float, float, float]
+) -> list[Callable[[], dict[str, dict]]]:
+    """What measures each slice of MVCT, enhanced scan, truth and region."""
     pixel_size = (spacing[1], spacing[0])
-    for image in kvct:
-        yield {"planning_ct": _measure_image(image, body_mask(image, pixel_size=pixel_size), pixel_size)}
+    slices = zip(*(repeat(None, len(volumes[0])) if volume is None else volume for volume in volumes), strict=True)
+    return [partial(_measure_pair, *parts, pixel_size) for parts in slices]
+
+
+def _singles(
+    kvct: np.ndarray | None, spacing: tuple[float, float, float] | None
+) -> list[Callable[[], dict[str, dict]]]:
+    """What measures each slice of the planning CT."""
+    return [] if kvct is None else [partial(_measure_alone, image, (spacing[1], spacing[0])) for image in kvct]
+
+
+def _measure_alone(image: np.ndarray, pixel_size: tuple[float, float]) -> dict[str, dict]:
+    image = Slice(image)
+    return {"planning_ct": _measure_image(image, body_mask(image, pixel_size=pixel_size), pixel_size)}
 
 
 def _measure_pair(
@@ -125,6 +154,7 @@ def _measure_pair(
     region: np.ndarray | None,
     pixel_size: tuple[float, float],
 ) -> dict[str, dict]:
+    mvct, enhanced = Slice(mvct), Slice(enhanced)
     body = body_mask(mvct, pixel_size=pixel_size)
     inside = _within(body, region)
     dig_region = None if region is None else inside
@@ -132,13 +162,14 @@ def _measure_pair(
         "mvct": _measure_image(mvct, body, pixel_size, region),
         "enhanced": _measure_image(enhanced, body, pixel_size, region),
         "comparison": {
-            "dig": dig(mvct, enhanced, region=dig_region),
-            "dig_scaled": dig_scaled(mvct, enhanced, region=dig_region),
-            "air_agreement": air_agreement(mvct, enhanced, body, pixel_size=pixel_size, region=region),
+            "dig": dig(mvct.hu, enhanced.hu, region=dig_region),
+            "dig_scaled": dig_scaled(mvct.hu, enhanced.hu, region=dig_region),
+            "air_agreement": air_agreement(mvct.hu, enhanced.hu, body, pixel_size=pixel_size, region=region),
             "hu_bias": hu_bias(enhanced, mvct, inside, pixel_size=pixel_size),
         },
     }
     if truth is not None:
+        truth = Slice(truth)
         body = _within(body_mask(truth, pixel_size=pixel_size), region)
         measured["truth"] = {
             "mvct": _measure_against_truth(mvct, truth, body, pixel_size),
@@ -152,12 +183,16 @@ def _within(body: np.ndarray, region: np.ndarray | None) -> np.ndarray:
 
 
 def _measure_image(
-    image: np.ndarray, body: np.ndarray, pixel_size: tuple[float, float], region: np.ndarray | None = None
+    image: Slice, body: np.ndarray, pixel_size: tuple[float, float], region: np.ndarray | None = None
 ) -> dict[str, float]:
     inside = _within(body, region)
+    values = {"nselfssim": nselfssim(image, inside)}  # whose noise has its place in the whole slice
+    if body.any():
+        box = box_around(body, tuple(MARGIN_PX + math.ceil(MARGIN_MM / size) for size in pixel_size))
+        image, body, inside = image.crop(box), body[box], inside[box]
+        region = None if region is None else region[box]
     noise = noise_sd(image, inside, pixel_size=pixel_size)
-    return {
-        "nselfssim": nselfssim(image, inside),
+    return values | {
         "noise_hu": noise,
         "cnr_muscle_fat": cnr_muscle_fat(image, inside, pixel_size=pixel_size, noise_hu=noise),
         "edge_width_mm": skin_edge_width(image, body, pixel_size=pixel_size, region=region),
@@ -166,12 +201,12 @@ def _measure_image(
 
 
 def _measure_against_truth(
-    image: np.ndarray, truth: np.ndarray, body: np.ndarray, pixel_size: tuple[float, float]
+    image: Slice, truth: Slice, body: np.ndarray, pixel_size: tuple[float, float]
 ) -> dict[str, float | dict[str, float]]:
     return {
-        "mae_hu": mae(image, truth, body),
-        "psnr_db": psnr(image, truth, body),
-        "ssim": ssim(image, truth, body),
+        "mae_hu": mae(image.hu, truth.hu, body),
+        "psnr_db": psnr(image.hu, truth.hu, body),
+        "ssim": ssim(image.hu, truth.hu, body),
         "hu_bias": hu_bias(image, truth, body, pixel_size=pixel_size),
     }
 

@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from .checks import require_same_shape
+from .masks import box_around
 
 
 @dataclass(frozen=True)
@@ -50,30 +51,39 @@ def ssim_map(a: np.ndarray, b: np.ndarray, *, parameters: SSIMParameters) -> np.
     Source: Z. Wang et al., IEEE Trans. Image Process. 13(4), 2004, eq. 13.
     """
     require_same_shape(a, b, names=("first slice", "second slice"))
-
-    def local_mean(image: np.ndarray) -> np.ndarray:
-        return ndimage.gaussian_filter(image, parameters.sigma_px, radius=parameters.taps // 2)
-
     a, b = a.astype(np.float64), b.astype(np.float64)
-    mean_a, mean_b = local_mean(a), local_mean(b)
-    variance_a = local_mean(a * a) - mean_a**2
-    variance_b = local_mean(b * b) - mean_b**2
-    covariance = local_mean(a * b) - mean_a * mean_b
+    means = tuple(local_mean(image, parameters) for image in (a, b))
+    variances = tuple(local_mean(x * x, parameters) - mean**2 for x, mean in zip((a, b), means, strict=True))
+    covariance = local_mean(a * b, parameters) - means[0] * means[1]
+    return ssim_of_moments(means, variances, covariance, parameters)
+
+
+def local_mean(image: np.ndarray, parameters: SSIMParameters) -> np.ndarray:
+    """Mean in the window around each pixel."""
+    return ndimage.gaussian_filter(image, parameters.sigma_px, radius=parameters.taps // 2)
+
+
+def ssim_of_moments(
+    means: tuple[np.ndarray, np.ndarray],
+    variances: tuple[np.ndarray, np.ndarray],
+    covariance: np.ndarray,
+    parameters: SSIMParameters,
+) -> np.ndarray:
+    """SSIM from the local means, variances and covariance of two slices, all of shape (j, i)."""
     c1 = (parameters.k1 * parameters.data_range) ** 2
     c2 = (parameters.k2 * parameters.data_range) ** 2
-    luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
-    return luminance * (2 * covariance + c2) / (variance_a + variance_b + c2)
+    luminance = (2 * means[0] * means[1] + c1) / (means[0] ** 2 + means[1] ** 2 + c1)
+    return luminance * (2 * covariance + c2) / (variances[0] + variances[1] + c2)
 
 
 def mean_ssim(a: np.ndarray, b: np.ndarray, mask: np.ndarray, *, parameters: SSIMParameters) -> float:
     """SSIM map averaged inside a mask of shape (j, i); NaN for an empty mask."""
     if not mask.any():
         return float("nan")
-    box = _box(mask, margin=parameters.taps // 2)
+    box = window_box(mask, parameters)
     return float(ssim_map(a[box], b[box], parameters=parameters)[mask[box]].mean())
 
 
-def _box(mask: np.ndarray, *, margin: int) -> tuple[slice, ...]:
-    """Bounding box of the mask, grown so that every window centred in the mask is whole."""
-    found = ndimage.find_objects(mask.astype(np.uint8))[0]
-    return tuple(slice(max(0, side.start - margin), side.stop + margin) for side in found)
+def window_box(mask: np.ndarray, parameters: SSIMParameters) -> tuple[slice, slice]:
+    """Bounding box of a mask, grown so that every window centred in the mask is whole."""
+    return box_around(mask, (parameters.taps // 2,) * 2)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from scipy import ndimage
 
-from .checks import require_slice
+from .masks import erode
+from .slices import Slice
 
 TISSUE_RANGES_HU = MappingProxyType(
     {"lung": (-900.0, -500.0), "fat": (-150.0, -50.0), "soft_tissue": (0.0, 100.0), "bone": (300.0, 2000.0)}
@@ -32,7 +32,7 @@ class TissueParameters:
 
 
 def tissue_mask(
-    image: np.ndarray,
+    image: np.ndarray | Slice,
     range_hu: tuple[float, float],
     body: np.ndarray,
     *,
@@ -51,9 +51,9 @@ def tissue_mask(
         bool, shape (j, i); all False when less than the minimum area is found.
     """
     parameters = parameters or TissueParameters()
-    smooth = ndimage.gaussian_filter(require_slice(image), parameters.smoothing_px)
+    smooth = Slice.of(image).smooth(parameters.smoothing_px)
     low, high = range_hu
     mask = body & (low <= smooth) & (smooth <= high)
-    mask = ndimage.minimum_filter(mask, size=2 * parameters.erosion_px + 1)
+    mask = erode(mask, (2 * parameters.erosion_px + 1,) * 2)
     enough = mask.sum() * pixel_size[0] * pixel_size[1] >= parameters.minimum_mm2
     return mask if enough else np.zeros_like(mask)
