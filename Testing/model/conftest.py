@@ -30,7 +30,20 @@ def head_mvct():
     return simulate_mvct(phantom, MVCTSettings(matrix=288, views=400))
 
 
-class RecordingTranslator(torch.nn.Module):
+class WholeSlices(torch.nn.Module):
+    """What the engine asks of a translator that needs to see whole slices."""
+
+    def reach_px(self, source, target):
+        return None
+
+
+@pytest.fixture
+def whole_slices():
+    """The class to make such translators of."""
+    return WholeSlices
+
+
+class RecordingTranslator(WholeSlices):
     """Changes nothing and notes the shapes that it is given."""
 
     def __init__(self):

@@ -6,6 +6,7 @@ import torch
 from MVCTEnhanceLib.errors import Cancelled, DeviceError
 from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.model.card import Plan
+from MVCTEnhanceLib.model.density_residual import can_fuse
 from MVCTEnhanceLib.model.engine import STRIP_ROWS, Engine
 from MVCTEnhanceLib.model.intensities import DENSITY
 from MVCTEnhanceLib.model.package import Model
@@ -19,17 +20,29 @@ def noise_volume(rng, shape, spacing=(1.0, 1.0, 3.0), **geometry):
     return Volume(rng.normal(0, 200, shape).round().astype(np.int16), spacing, **geometry)
 
 
-class OutOfMemory(torch.nn.Module):
-    """Holds so many slices at once and no more."""
+@pytest.fixture
+def out_of_memory(whole_slices):
+    """Makes a translator that holds so many slices at once and no more."""
 
-    def __init__(self, room, error):
-        super().__init__()
-        self.room, self.error = room, error
+    class OutOfMemory(whole_slices):
+        def __init__(self, room, error):
+            super().__init__()
+            self.room, self.error = room, error
 
-    def forward(self, values, source, target):
-        if len(values) > self.room:
-            raise self.error
-        return values
+        def forward(self, values, source, target):
+            if len(values) > self.room:
+                raise self.error
+            return values
+
+    return OutOfMemory
+
+
+@torch.no_grad()
+def in_plain_pytorch(translator, hu, source, target):
+    """Network after network on whole slices, as training runs them; HU that are not rounded."""
+    intensities = translator.preset.intensities
+    values = intensities.to_network(torch.from_numpy(hu.astype(np.float32)), source)[:, None]
+    return intensities.to_hu(translator(values, source, target), target)[:, 0].numpy()
 
 
 def engine_with(translator, **options):
@@ -44,21 +57,43 @@ def test_result_does_not_depend_on_the_batch(untrained_model, rng):
     assert np.abs(results[0] - scan.array).max() > 1
 
 
+@pytest.mark.parametrize("fused", [True, False])
+@pytest.mark.parametrize("rows", [32, 64, 256])
 @pytest.mark.parametrize("preset", ["density-residual", "density-physics", "ozaki2022"])
-def test_strips_give_what_the_whole_slice_gives(preset, rng, monkeypatch):
-    """Also where the last strip is a single row, and for networks that need to see the whole slice."""
+def test_engine_gives_what_the_networks_give_in_plain_pytorch(preset, rows, fused, rng, monkeypatch):
+    """Within 0.5 HU, by rounding, in strips (the last is a single row) of fused convolutions or not, both ways."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
         translator = Translator(preset).eval()
-    model = Model(translator, Plan(preset, 0.763, translator.preset.intensities))
-    scan = noise_volume(rng, (1, 97, 60), (0.763, 0.763, 3.0))
-    engine = Engine(model, CPU)
-    whole, back = engine.enhance(scan), engine.back_to_mvct(scan)
-    monkeypatch.setitem(STRIP_ROWS, "cpu", 32)
-    assert np.abs(engine.enhance(scan).array.astype(int) - whole.array).max() <= 1
-    assert np.abs(engine.back_to_mvct(scan).array.astype(int) - back.array).max() <= 1
-    monkeypatch.setattr(Translator, "reach_px", lambda self, source, target: 4)
-    assert np.abs(engine.enhance(scan).array.astype(int) - whole.array).max() > 1
+    if not fused:
+        monkeypatch.setattr("MVCTEnhanceLib.model.engine.can_fuse", lambda device: False)
+    monkeypatch.setitem(STRIP_ROWS, "cpu", rows)
+    scan = noise_volume(rng, (2, 97, 60), (0.763, 0.763, 3.0))
+    engine = Engine(Model(translator, Plan(preset, 0.763, translator.preset.intensities)), CPU)
+    for run, source, target in ((engine.enhance, "mv", "kv"), (engine.back_to_mvct, "kv", "mv")):
+        plain = in_plain_pytorch(translator, scan.array, source, target)
+        assert np.abs(plain - scan.array).max() > 5
+        assert np.abs(run(scan).array - plain).max() <= 0.501
+
+
+def test_shipped_model_in_the_engine_gives_what_it_gives_in_plain_pytorch(shipped, shipped_engine, head_mvct):
+    plain = in_plain_pytorch(shipped.translator, head_mvct.array, "mv", "kv")
+    assert np.abs(shipped_engine.enhance(head_mvct).array - plain).max() <= 0.501
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this PyTorch was built without oneDNN")
+def test_convolutions_are_fused_where_onednn_is_there():
+    assert can_fuse(CPU)
+
+
+def test_fused_convolutions_that_pytorch_no_longer_has_are_done_without(monkeypatch):
+    monkeypatch.setattr("MVCTEnhanceLib.model.density_residual._fused_addition", lambda *_: torch.ops.mkldnn.not_there)
+    assert not can_fuse(CPU)
+
+
+def test_fused_convolutions_that_give_something_else_are_done_without(monkeypatch):
+    monkeypatch.setattr("MVCTEnhanceLib.model.density_residual._fused_addition", lambda layer, features, to: to)
+    assert not can_fuse(CPU)
 
 
 def test_memory_does_not_grow_with_the_slices(unchanging_model):
@@ -69,8 +104,8 @@ def test_memory_does_not_grow_with_the_slices(unchanging_model):
     assert sum(shape[0] for shape in shapes) == 501
 
 
-def test_networks_work_on_the_device_without_gradients():
-    class GradientSpy(torch.nn.Module):
+def test_networks_work_on_the_device_without_gradients(whole_slices):
+    class GradientSpy(whole_slices):
         def forward(self, values, source, target):
             assert torch.is_inference_mode_enabled()
             return values
@@ -154,10 +189,12 @@ def test_cancel_stops_between_batches(unchanging_model):
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
     ],
 )
-def test_short_memory_halves_the_batch_with_a_warning(rng, error):
+def test_short_memory_halves_the_batch_with_a_warning(rng, out_of_memory, error):
     events = []
     scan = noise_volume(rng, (9, 20, 20))
-    engine = engine_with(OutOfMemory(2, error), batch=8, report=lambda event, **fields: events.append((event, fields)))
+    engine = engine_with(
+        out_of_memory(2, error), batch=8, report=lambda event, **fields: events.append((event, fields))
+    )
     assert engine.enhance(scan).array.shape == scan.array.shape
     assert [fields["message"] for event, fields in events if event == "warning"] == [
         "The memory is short: going on with 4 slices at a time.",
@@ -166,14 +203,14 @@ def test_short_memory_halves_the_batch_with_a_warning(rng, error):
     assert [fields["done"] for event, fields in events if event == "progress"] == [2, 4, 6, 8, 9]
 
 
-def test_memory_too_short_for_one_slice_is_an_error():
-    engine = engine_with(OutOfMemory(0, torch.OutOfMemoryError("CUDA out of memory.")), batch=2)
+def test_memory_too_short_for_one_slice_is_an_error(out_of_memory):
+    engine = engine_with(out_of_memory(0, torch.OutOfMemoryError("CUDA out of memory.")), batch=2)
     with pytest.raises(DeviceError, match="does not hold one slice"):
         engine.enhance(Volume(np.zeros((3, 20, 20), np.int16)))
 
 
-def test_other_errors_are_not_taken_for_short_memory():
-    engine = engine_with(OutOfMemory(0, RuntimeError("shapes do not fit")), batch=2)
+def test_other_errors_are_not_taken_for_short_memory(out_of_memory):
+    engine = engine_with(out_of_memory(0, RuntimeError("shapes do not fit")), batch=2)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         engine.enhance(Volume(np.zeros((3, 20, 20), np.int16)))
 

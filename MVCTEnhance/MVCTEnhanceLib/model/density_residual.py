@@ -51,6 +51,71 @@ class Decoder(nn.Module):
         return self.correction(self.blocks(latent))
 
 
+def correction_of_rows(
+    encoder: Encoder, decoder: Decoder, slices: torch.Tensor, top: int, bottom: int, *, fused: bool = False
+) -> torch.Tensor:
+    """Decoder(Encoder(slices)) of some rows only, for inference.
+
+    Each layer works out no more rows than the following ones look at.
+
+    Args:
+        slices: (n, 1, j, i).
+        top, bottom: of all rows j those from `top` to before `bottom`.
+        fused: have oneDNN do ReLU and addition in the pass of the convolution before them; see `can_fuse`.
+
+    Returns:
+        (n, 1, bottom - top, i).
+    """
+    total, reach = slices.shape[-2], REACH_PX
+    convolve, add = (_fused_convolution, _fused_addition) if fused else (_plain_convolution, _plain_addition)
+    first, last = max(top - reach, 0), min(bottom + reach, total)
+    features = convolve(encoder.layers[0], slices[..., first:last, :])
+    reach -= 1
+    for block in (*encoder.layers[1:], *decoder.blocks):
+        inner, _, outer = block.layers
+        features = add(outer, convolve(inner, features, relu=True), features)
+        reach -= inner.dilation[0] + 1
+        above, below = max(top - reach, 0) - first, last - min(bottom + reach, total)
+        features = features[..., above : features.shape[-2] - below, :]
+        first, last = first + above, last - below
+    correction = convolve(decoder.correction, features)
+    return correction[..., top - first : bottom - first, :]
+
+
+def can_fuse(device: torch.device) -> bool:
+    """Whether this build of PyTorch has oneDNN's fused convolutions, and these give what plain ones do."""
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    block, features = ResidualBlock(2).requires_grad_(False), torch.linspace(-1, 1, CHANNELS * 64).view(1, -1, 8, 8)
+    try:
+        fused = _fused_addition(block.layers[2], _fused_convolution(block.layers[0], features, relu=True), features + 0)
+    except (AttributeError, RuntimeError, TypeError):  # what PyTorch calls them is not documented
+        return False
+    return torch.allclose(fused, block(features), atol=1e-5)
+
+
+def _plain_convolution(layer: nn.Conv2d, features: torch.Tensor, *, relu: bool = False) -> torch.Tensor:
+    return F.relu_(layer(features)) if relu else layer(features)
+
+
+def _plain_addition(layer: nn.Conv2d, features: torch.Tensor, to: torch.Tensor) -> torch.Tensor:
+    return layer(features).add_(to)
+
+
+def _fused_convolution(layer: nn.Conv2d, features: torch.Tensor, *, relu: bool = False) -> torch.Tensor:
+    after = "relu" if relu else "none"
+    return torch.ops.mkldnn._convolution_pointwise(features, *_arguments(layer), after, [], "")
+
+
+def _fused_addition(layer: nn.Conv2d, features: torch.Tensor, to: torch.Tensor) -> torch.Tensor:
+    """Written into `to`."""
+    return torch.ops.mkldnn._convolution_pointwise_(to, features, *_arguments(layer), "add", None, None, [], None)
+
+
+def _arguments(layer: nn.Conv2d) -> tuple:
+    return layer.weight, layer.bias, layer.padding, layer.stride, layer.dilation, layer.groups
+
+
 class Discriminator(nn.Module):
     """Slices (n, 1, j, i) -> a score for each patch of 22 pixels; LSGAN: 1 is real, 0 is made.
 

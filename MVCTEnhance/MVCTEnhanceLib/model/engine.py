@@ -11,12 +11,13 @@ import torch
 from ..errors import Cancelled, DeviceError
 from ..imageio import Volume
 from ..imageio.resample import resample_slices, shape_at
+from .density_residual import can_fuse
 from .device import describe_device
 from .intensities import Domain
 from .package import Model
 
 BATCH = {"cpu": 1, "cuda": 8, "mps": 4}
-STRIP_ROWS = {"cpu": 128}  # what the networks make of them on the way stays in the processor's cache
+STRIP_ROWS = {"cpu": 256}  # of which what the networks make on the way stays near the processor's cache
 
 
 class Engine:
@@ -46,6 +47,7 @@ class Engine:
         self.report = report
         self.cancelled = cancelled
         self.batch = batch or BATCH[device.type]
+        self._fused = can_fuse(device)
 
     def enhance(self, mvct: Volume) -> Volume:
         """G_MV→kV of a volume: HU as int16, rounded and clipped, on exactly the grid of the input.
@@ -98,17 +100,17 @@ class Engine:
         return hu.round().clamp(limits.min, limits.max).to(torch.int16).cpu().numpy()
 
     def _in_strips(self, values: torch.Tensor, source: Domain, target: Domain) -> torch.Tensor:
-        """The translator's result, worked out in strips of rows that overlap by as far as it sees: it is the same."""
+        """The translator's result, worked out in strips of rows where it does not need the whole slice."""
         rows, total = STRIP_ROWS.get(self.device.type), values.shape[-2]
-        reach = self.translator.reach_px(source, target) if rows and total > rows else None
-        if reach is None:
+        whole = self.translator.reach_px(source, target) is None or min(values.shape[-2:]) < self.translator.SMALLEST
+        if whole or not rows:
             return self.translator(values, source, target)
         result = torch.empty_like(values)
         for top in range(0, total, rows):
             bottom = min(top + rows, total)
-            above, below = max(top - reach, 0), min(bottom + reach, total)
-            strip = self.translator(values[..., above:below, :], source, target)
-            result[..., top:bottom, :] = strip[..., top - above : bottom - above, :]
+            result[..., top:bottom, :] = self.translator.translate_rows(
+                values, source, target, top, bottom, fused=self._fused
+            )
         return result
 
     def _shrink_batch(self, error: RuntimeError) -> None:

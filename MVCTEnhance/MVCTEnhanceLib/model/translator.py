@@ -20,7 +20,8 @@ class Preset:
     """Networks and the intensities that they work on.
 
     Args:
-        networks: module with Encoder, Decoder, Discriminator and REACH_PX, see :meth:`Translator.reach_px`.
+        networks: module with Encoder, Decoder, Discriminator and REACH_PX, see :meth:`Translator.reach_px`; where that
+            is not None, `correction_of_rows` too, and `correction_limit` is set.
         intensities: the mapping from HU.
         multiple: the networks need a number of rows and columns that this divides.
         correction_limit: where set, the decoder's output is a correction to its input, held within this limit
@@ -89,6 +90,22 @@ class Translator(nn.Module):
         limit = self.preset.correction_limit
         # float32 from here on: under mixed precision the correction may be coarse, the scan it is added to must not.
         return decoded.float() if limit is None else slices + limit * torch.tanh(decoded.float())
+
+    def translate_rows(
+        self, slices: torch.Tensor, source: Domain, target: Domain, top: int, bottom: int, *, fused: bool
+    ) -> torch.Tensor:
+        """`forward` for the rows from `top` to before `bottom` only, where :meth:`reach_px` is not None.
+
+        Args:
+            slices: (n, 1, j, i), at least SMALLEST pixels along both axes.
+            fused: see `density_residual.correction_of_rows`.
+
+        Returns:
+            (n, 1, bottom - top, i); for inference, it has no gradient.
+        """
+        networks, parts = self.preset.networks, (self.encoders[source], self.decoders[target])
+        correction = networks.correction_of_rows(*parts, slices, top, bottom, fused=fused)
+        return slices[..., top:bottom, :] + self.preset.correction_limit * torch.tanh_(correction)
 
     def reach_px(self, source: Domain, target: Domain) -> int | None:
         """How many pixels away the result of a pixel depends on; None for the whole slice."""
