@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ..errors import Cancelled, MVCTEnhanceError
 from .cancel import CANCELLED, EXIT_CANCELLED, Cancellation, Interrupted
 from .cli_parser import parser
+from .machine import keep_memory
 from .parent import end_with_parent
 from .progress import Report, reporter
 
@@ -21,6 +22,7 @@ DEBUG = "MVCTENHANCE_DEBUG"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 only if all was done, errors are one sentence on stderr."""
     options = parser().parse_args(arguments)
+    keep_memory()
     # A console that lacks a letter (² in Japan's code page) must not turn finished work into an error.
     sys.stdout.reconfigure(errors="backslashreplace")
     report = reporter(options.progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,12 @@ def require_outputs(request: EnhanceRequest) -> None:
 
 def difference_map(mvct: Volume, enhanced: Volume) -> Volume:
     """enhanced - MVCT in HU, clipped to int16."""
-    return _rounded(mvct, np.subtract(enhanced.array, mvct.array, dtype=np.float32))
+    return _slice_by_slice(mvct, lambda k: np.subtract(enhanced.array[k], mvct.array[k], dtype=np.float32))
 
 
 def cycle_error_map(mvct: Volume, back: Volume) -> Volume:
     """|back - MVCT| in HU, clipped to int16, where `back` is the enhanced scan turned into an MVCT again."""
-    return _rounded(mvct, np.abs(np.subtract(back.array, mvct.array, dtype=np.float32)))
+    return _slice_by_slice(mvct, lambda k: np.abs(np.subtract(back.array[k], mvct.array[k], dtype=np.float32)))
 
 
 def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
@@ -82,6 +82,10 @@ def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping
         )
 
 
-def _rounded(mvct: Volume, values: np.ndarray) -> Volume:
+def _slice_by_slice(mvct: Volume, values: Callable[[int], np.ndarray]) -> Volume:
+    """Values rounded and clipped to int16, so that a long scan is never held as float32."""
     limits = np.iinfo(np.int16)
-    return mvct.with_array(np.rint(values).clip(limits.min, limits.max).astype(np.int16))
+    array = np.empty(mvct.array.shape, np.int16)
+    for k in range(len(array)):
+        array[k] = np.rint(values(k)).clip(limits.min, limits.max)
+    return mvct.with_array(array)

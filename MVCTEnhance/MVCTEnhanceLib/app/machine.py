@@ -1,12 +1,16 @@
-"""What computer this is, for figures that depend on it."""
+"""What computer this is, and what this process may take of it."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
+import sys
 from pathlib import Path
 
 NAMED_ON_LINUX = "model name"
+_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # of mallopt(3)
+_SINGLE_BYTES, _KEPT_BYTES = 32 << 20, 256 << 20
 
 
 def cores() -> int:
@@ -18,6 +22,18 @@ def threads() -> int:
     """Threads that work which is not torch's may take: those that the user or a batch grants, else one a core."""
     granted = os.environ.get("OMP_NUM_THREADS", "")
     return int(granted) if granted.isdecimal() and int(granted) else cores()
+
+
+def keep_memory() -> None:
+    """Have freed memory used again rather than given back to the system and asked for anew.
+
+    For a process of our own only. The temporary arrays of a slice are large enough that the C library would return
+    each of them to the system; the page faults of getting them back cost about as much as the arithmetic.
+    """
+    if sys.platform.startswith("linux"):
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", lambda *_: 0)  # a C library other than GNU's may lack it
+        mallopt(_M_MMAP_THRESHOLD, _SINGLE_BYTES)
+        mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
 def processor() -> str:

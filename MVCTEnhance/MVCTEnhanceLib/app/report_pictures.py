@@ -50,7 +50,8 @@ def plot_png(
         band: name, mean and SD of a reference, drawn as a line in a band.
         limit: drawn as a dashed line.
     """
-    figure = Figure(figsize=(4.4, 2.6), layout="constrained", dpi=190)
+    figure = Figure(figsize=(4.4, 2.6), dpi=190)  # a layout that matplotlib finds would draw everything twice
+    figure.subplots_adjust(left=0.165, right=0.985, bottom=0.17, top=0.89)
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
     axes.patch.set_alpha(0)
@@ -83,4 +84,4 @@ def _tidy(axes, unit: str) -> None:
     for side in ("left", "bottom"):
         axes.spines[side].set_color(_INK)
     if len(axes.get_lines()) > 1:
-        axes.figure.legend(loc="outside upper left", ncols=4, frameon=False, fontsize=8, labelcolor=_INK)
+        axes.figure.legend(loc="upper left", ncols=5, columnspacing=1.2, frameon=False, fontsize=8, labelcolor=_INK)

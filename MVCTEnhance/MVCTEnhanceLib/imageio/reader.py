@@ -122,8 +122,10 @@ def _from_image(image: sitk.Image, path: Path) -> Volume:
     direction = np.array(image.GetDirection()).reshape(3, 3)
     if np.abs(direction.T @ direction - np.eye(3)).max() > 1e-3:
         raise InputError(f"{path} has axes that are not perpendicular (a tilted gantry): resample it first.")
+    voxels = sitk.GetArrayViewFromImage(image)
+    array = compact(voxels)
     return Volume(
-        array=sitk.GetArrayFromImage(image),
+        array=array.copy() if array is voxels else array,  # the view ends with the image
         spacing=image.GetSpacing(),
         origin=image.GetOrigin(),
         direction=direction,

@@ -36,4 +36,5 @@ def rounded_int16(array: np.ndarray) -> np.ndarray:
 
 
 def _all_whole(array: np.ndarray) -> bool:
-    return bool(np.isfinite(array).all()) and bool((array == np.rint(array)).all())
+    """One slice after the other, so that a long scan needs no more memory than itself."""
+    return all(np.isfinite(part).all() and (part == np.rint(part)).all() for part in array)

@@ -31,21 +31,20 @@ def write_volume(volume: Volume, path: str | Path) -> None:
     if not has_suffix(path, WRITABLE):
         raise OutputError(f"{path} has no suffix of a volume file: end the name with {', '.join(WRITABLE)}.")
     values = rounded_int16(volume.array)
-    image = to_itk(volume.with_array(values))
     with atomic_file(path) as partial:
-        _write(image, values, partial, path)
+        _write(volume.with_array(values), partial, path)
 
 
-def _write(image: sitk.Image, values: np.ndarray, partial: Path, path: Path) -> None:
+def _write(volume: Volume, partial: Path, path: Path) -> None:
     """Write to `partial` and read back: on a full disk ITK leaves a cut NIfTI file without an error."""
     partial.touch()  # a place without permission says so here, which ITK does not
     try:
         with quiet_itk():
-            sitk.WriteImage(image, str(partial), useCompression=True)
+            sitk.WriteImage(to_itk(volume), str(partial), useCompression=True)
             written = sitk.ReadImage(str(partial))
     except RuntimeError as error:
         raise _incomplete(path) from error
-    if not np.array_equal(sitk.GetArrayViewFromImage(written), values):
+    if not np.array_equal(sitk.GetArrayViewFromImage(written), volume.array):
         raise _incomplete(path)
 
 

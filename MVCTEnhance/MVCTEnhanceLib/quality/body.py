@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .masks import dilate, erode, fill_holes, largest_component
+from .masks import box_around, dilate, erode, fill_holes, largest_component
 from .slices import Slice
 
 
@@ -41,8 +41,15 @@ def body_mask(
         bool mask of shape (j, i); all False where there is only air.
     """
     parameters = parameters or BodyParameters()
-    above = Slice.of(image).smooth(parameters.smoothing_px) > parameters.threshold_hu
+    image = Slice.of(image)
+    above = image.smooth(parameters.smoothing_px) > parameters.threshold_hu
     sides = tuple(2 * round(parameters.opening_mm / size / 2) + 1 for size in pixel_size)
+    if not above.any():
+        return above
+    box = box_around(above, sides)
+    above = above[box]
     core = largest_component(dilate(erode(above, sides), sides))
     # The square opening also cuts rounded detail (nose, ears): take back what lies next to what is left.
-    return fill_holes(largest_component(dilate(core, sides) & above))
+    body = np.zeros(image.hu.shape, bool)
+    body[box] = fill_holes(largest_component(dilate(core, sides) & above))
+    return body

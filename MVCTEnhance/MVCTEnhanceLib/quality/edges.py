@@ -166,9 +166,9 @@ def _places(points: np.ndarray, steps: np.ndarray, distances: np.ndarray) -> np.
 
 def _side(profiles: np.ndarray, distances: np.ndarray, between: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Mean of one side of every profile, and by how much its two halves differ."""
-    middle = sum(between) / 2
-    near = profiles[:, (between[0] <= distances) & (distances < middle)].mean(axis=1)
-    far = profiles[:, (middle <= distances) & (distances <= between[1])].mean(axis=1)
+    first, middle = np.searchsorted(distances, (between[0], sum(between) / 2))
+    last = np.searchsorted(distances, between[1], side="right")
+    near, far = profiles[:, first:middle].mean(axis=1), profiles[:, middle:last].mean(axis=1)
     return (near + far) / 2, np.abs(near - far)
 
 

@@ -30,7 +30,7 @@ def outline(mask: np.ndarray) -> np.ndarray:
 def largest_component(mask: np.ndarray) -> np.ndarray:
     """The largest part of the mask that hangs together by edges of pixels; all False for an empty mask."""
     labels, count = ndimage.label(mask)
-    if count == 0:
+    if count < 2:
         return mask
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
@@ -39,12 +39,17 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
 
 def fill_holes(mask: np.ndarray) -> np.ndarray:
     """The mask with what cannot be reached from the image's border without crossing it."""
-    labels, count = ndimage.label(~mask)
-    border = np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1]))
+    if not mask.any():
+        return mask
+    box = box_around(mask, (1, 1))
+    labels, count = ndimage.label(~mask[box])
     reached = np.zeros(count + 1, bool)
-    reached[border] = True
+    for border in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        reached[border] = True
     reached[0] = False  # the mask itself
-    return ~reached[labels]
+    filled = np.zeros_like(mask)
+    filled[box] = ~reached[labels]
+    return filled
 
 
 def box_around(mask: np.ndarray, margins: tuple[int, int]) -> tuple[slice, slice]:

@@ -34,8 +34,8 @@ class Slice:
 
     def crop(self, box: tuple[slice, slice]) -> Slice:
         """The part in a box; what was smoothed already is cut too, not smoothed anew at the borders of the box."""
-        part = Slice(self.hu[box])
-        part._smooth = {sigmas: smooth[box] for sigmas, smooth in self._smooth.items()}
+        part = Slice(np.ascontiguousarray(self.hu[box]))
+        part._smooth = {sigmas: np.ascontiguousarray(smooth[box]) for sigmas, smooth in self._smooth.items()}
         return part
 
     def smooth(self, sigma_px: float | Sequence[float]) -> np.ndarray:

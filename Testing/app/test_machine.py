@@ -1,0 +1,33 @@
+import os
+import subprocess
+import sys
+
+import pytest
+from MVCTEnhanceLib.app.machine import cores, threads
+
+PAGE_FAULTS = """
+import resource, numpy as np
+from MVCTEnhanceLib.app.machine import keep_memory
+if {kept}:
+    keep_memory()
+image = np.ones((512, 512))
+several = [image * k for k in range(6)]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(100):
+    several = [image * k for k in range(6)]
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="for the C library of Linux")
+def test_kept_memory_is_used_again_without_page_faults():
+    programs = [[sys.executable, "-c", PAGE_FAULTS.format(kept=kept)] for kept in (False, True)]
+    without, kept = (int(subprocess.run(program, capture_output=True, check=True).stdout) for program in programs)
+    pages_of_all = 100 * 6 * 512 * 512 * 8 // os.sysconf("SC_PAGESIZE")
+    assert kept < 0.1 * pages_of_all < without
+
+
+@pytest.mark.parametrize(("granted", "expected"), [("3", 3), ("", cores()), ("0", cores()), ("many", cores())])
+def test_threads_are_those_granted_else_one_a_core(monkeypatch, granted, expected):
+    monkeypatch.setenv("OMP_NUM_THREADS", granted)
+    assert threads() == expected
