@@ -1,7 +1,8 @@
-"""Seconds a slice of the paper's network, of a model as it is, and of the engine; its batches and lengths of scan."""
+"""Seconds a slice of the paper's network, of a model as it is, in other programs, and of the engine."""
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..imageio import Volume
 from ..model.engine import Engine
 from ..model.package import load_model
 from ..model.translator import Translator
+from .benchmark_programs import other_programs
 
 PAPER = "ozaki2022"
 AS_AUTHORS, AS_IT_IS, ENGINE = f"{PAPER}, slice by slice", "model, slice by slice", "engine"
@@ -25,18 +27,21 @@ TURN_SLICES = 2
 def time_slices(path: Path, device: torch.device, scan: Volume, rounds: int, threads: int) -> list[dict[str, Any]]:
     """A row for the paper's network and for the model, both slice by slice in plain PyTorch, and for the engine.
 
+    On the processor also one for the exported model in ONNX Runtime and in OpenVINO, where these are installed.
     They take turns, so that what else the computer does meets them all alike; the first turn does not count.
     """
     model = load_model(path)
-    plain = {AS_AUTHORS: Translator(PAPER).to(device).eval(), AS_IT_IS: load_model(path).translator.to(device).eval()}
+    as_it_is = copy.deepcopy(model.translator)  # before the engine arranges its own
+    plain = {AS_AUTHORS: Translator(PAPER).to(device).eval(), AS_IT_IS: as_it_is.to(device)}
     engine, part = Engine(model, device), Volume(scan.array[:TURN_SLICES], scan.spacing)
     ways = {name: _slice_by_slice(translator, part, device) for name, translator in plain.items()}
+    ways |= other_programs(model, part, threads) if device.type == "cpu" else {}
     ways[ENGINE] = lambda: engine.enhance(part)
     peak = _giga_macs_per_second(device)
     turns = [{name: _seconds(way, device) / TURN_SLICES for name, way in ways.items()} for _ in range(rounds + 1)][1:]
     seconds = {name: median(turn[name] for turn in turns) for name in ways}
     of_model = giga_macs(model.plan.preset)
-    macs = {AS_AUTHORS: giga_macs(PAPER), AS_IT_IS: of_model, ENGINE: of_model}
+    macs = dict.fromkeys(ways, of_model) | {AS_AUTHORS: giga_macs(PAPER)}
     return [
         {
             "way": name,

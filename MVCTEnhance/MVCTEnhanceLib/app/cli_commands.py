@@ -107,6 +107,13 @@ def benchmark(options: argparse.Namespace, report: Report) -> Result:
     return run(request, report=report)
 
 
+def export(options: argparse.Namespace, report: Report) -> Result:
+    from ..model.card import DEFAULT_MODEL
+    from .export import export_model
+
+    return export_model(options.model or DEFAULT_MODEL, options.output, report=report)
+
+
 def models(options: argparse.Namespace, report: Report) -> Result:
     from ..model.card import DEFAULT_MODEL, installed_models, read_card
 

@@ -41,6 +41,12 @@ def parser() -> argparse.ArgumentParser:
         )
     )
 
+    export = _command(
+        commands, "export", run.export, show.show_export, "write a model as ONNX, for programs without PyTorch"
+    )
+    export.add_argument("--model", help="installed model or model file [the default of 'mvct-enhance models']")
+    export.add_argument("--output", type=Path, required=True, help="file that ends in .onnx")
+
     simulate = _command(
         commands, "simulate", run.simulate, show.show_nothing, "simulate the MVCT of a kVCT", works=True
     )

@@ -73,6 +73,12 @@ def show_benchmark(result: Result) -> None:
     print(f"start of the command line {result['start_s']:.2f} s")
 
 
+def show_export(result: Result) -> None:
+    difference = result["largest_difference_hu"]
+    checked = "not checked" if difference is None else f"in ONNX Runtime within {difference:.2g} HU of PyTorch"
+    print(f"{result['output']}: {checked}")
+
+
 def show_model(result: Result) -> None:
     print(f"The best model is {result['model']}")
 
