@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -31,8 +30,9 @@ def time_slices(path: Path, device: torch.device, scan: Volume, rounds: int, thr
     They take turns, so that what else the computer does meets them all alike; the first turn does not count.
     """
     model = load_model(path)
-    as_it_is = copy.deepcopy(model.translator)  # before the engine arranges its own
-    plain = {AS_AUTHORS: Translator(PAPER).to(device).eval(), AS_IT_IS: as_it_is.to(device)}
+    as_it_is = Translator(model.plan.preset)  # the engine arranges its own for speed
+    as_it_is.load_state_dict(model.translator.state_dict())
+    plain = {AS_AUTHORS: Translator(PAPER).to(device).eval(), AS_IT_IS: as_it_is.to(device).eval()}
     engine, part = Engine(model, device), Volume(scan.array[:TURN_SLICES], scan.spacing)
     ways = {name: _slice_by_slice(translator, part, device) for name, translator in plain.items()}
     ways |= other_programs(model, part, threads) if device.type == "cpu" else {}
