@@ -192,7 +192,8 @@ def _fitted_width(distances: np.ndarray, spread: np.ndarray, fit_mm: float) -> f
     t, values, start = distances[near], spread[near], [0, 1, 0, 0.8]
     lowest, highest = np.array([-1, 0.2, -2, 0.05]), np.array([1, 3, 2, 10])
     try:
-        fit, _ = optimize.curve_fit(_blurred_step, t, values, p0=start, jac=_slopes_of_step, method="lm")
+        with np.errstate(all="ignore"):  # without limits the SD may pass 0 on the way
+            fit, _ = optimize.curve_fit(_blurred_step, t, values, p0=start, jac=_slopes_of_step, method="lm")
         if not ((lowest <= fit) & (fit <= highest)).all():  # the slower way keeps to the limits
             fit, _ = optimize.curve_fit(_blurred_step, t, values, p0=start, bounds=(lowest, highest))
     except RuntimeError:
