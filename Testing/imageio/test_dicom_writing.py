@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import stat
+import struct
 
 import numpy as np
 import pydicom
@@ -276,11 +277,64 @@ def test_a_source_that_has_gone_is_named_and_nothing_is_left(make_series, tmp_pa
     assert names(tmp_path) == ["scan"]
 
 
-def test_a_source_header_beyond_repair_is_one_sentence_and_nothing_is_left(make_series, tmp_path):
-    folder = make_series(change=lambda ds, k: delattr(ds, "SOPInstanceUID") if k == 3 else None)
+@pytest.mark.parametrize("error", [OSError("With tag (0028,1053) got exception"), AttributeError("no tag")])
+def test_a_source_header_beyond_repair_is_one_sentence_and_nothing_is_left(make_series, tmp_path, monkeypatch, error):
+    source = read_volume(make_series())
+
+    def refuse(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr("MVCTEnhanceLib.imageio.dicom_writer.dcmwrite", refuse)
     with pytest.raises(OutputError, match=r"out cannot be written as DICOM.*nrrd"):
-        write(read_volume(folder), tmp_path / "out")
+        write(source, tmp_path / "out")
     assert names(tmp_path) == ["scan"]
+
+
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SOPClassUID"])
+def test_a_source_without_identity_is_not_referred_to(make_series, tmp_path, keyword):
+    folder = make_series(change=lambda ds, k: delattr(ds, keyword) if k == 3 else None)
+    series = datasets(write(read_volume(folder), tmp_path / "out"))
+    assert [len(ds.get("SourceImageSequence", [])) for ds in series] == [1, 1, 1, 0, 1]
+
+
+def inserted(path, elements: bytes):
+    """Put the bytes of elements into an explicit little-endian file."""
+    data = path.read_bytes()
+    at = data.index(b"\x08\x00\x60\x00CS")  # the modality
+    path.write_bytes(data[:at] + elements + data[at:])
+
+
+def test_wrong_kinds_of_value_in_the_source_are_replaced_or_left_out(make_series, tmp_path):
+    def change(ds, k):
+        del ds.SeriesNumber, ds.RescaleSlope, ds.SOPClassUID
+        ds.add_new(0x00281053, "US", 1)
+        ds.add_new(0x00200011, "LO", "three")
+        ds.add_new(0x0018A001, "LO", "a maker")
+        ds.add_new(0x00080016, "US", 3)
+        ds.file_meta.MediaStorageSOPClassUID = CTImageStorage
+
+    folder = make_series()
+    for path in folder.iterdir():
+        ds = pydicom.dcmread(path)
+        change(ds, 0)
+        ds.save_as(path)
+        inserted(path, b"\x02\x00\x10\x00UI\x02\x001\0")
+    source = read_volume(folder)
+    result = write(source, tmp_path / "out")
+    np.testing.assert_array_equal(read_volume(result).array, source.array)
+    assert datasets(result)[0]["RescaleSlope"].VR == "DS"
+
+
+def test_sequences_nested_beyond_reason_are_left_out(make_series, tmp_path):
+    folder = make_series(slices=1)
+    (path,) = folder.iterdir()
+    lengths = range(20 * 3000, 0, -20)  # a procedure code of one item with a procedure code, and so on
+    tag, item = b"\x08\x00\x32\x10SQ\0\0", b"\xfe\xff\x00\xe0"
+    inserted(path, b"".join(tag + struct.pack("<I", n - 12) + item + struct.pack("<I", n - 20) for n in lengths))
+    source = read_volume(folder)
+    result = write(source, tmp_path / "out")
+    np.testing.assert_array_equal(read_volume(result).array, source.array)
+    assert len(next(result.iterdir()).read_bytes()) < 10_000
 
 
 def test_a_full_folder_is_refused_untouched(make_series, tmp_path):

@@ -19,15 +19,18 @@ VRS = (*LONG, b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"I
 LENGTHS = (0, 1, 2, 7, 0x7FFF, 0xFFFE, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF)
 DEPTHS = (2, 20, 100, 300, 1000, 5000)
 READ = (  # what the reader looks at
-    "SpecificCharacterSet ImageType SOPClassUID SOPInstanceUID Modality SeriesDescription SliceThickness "
-    "SeriesInstanceUID ImagePositionPatient ImageOrientationPatient SamplesPerPixel NumberOfFrames Rows Columns "
-    "PixelSpacing BitsAllocated BitsStored HighBit PixelRepresentation PhotometricInterpretation RescaleSlope "
-    "RescaleIntercept PixelPaddingValue PixelPaddingRangeLimit PixelData PlanarConfiguration"
-).split()
-NUMBERS = ("0", "-1", "nan", "inf", "-inf", "1e308", "-1e308", "1e-308", "1e400", "1e18", "65535", "4294967295", "abc", "",
-           " ", "0x10", "1,5", "1\\2", "1\\2\\3\\4\\5\\6\\7", "9" * 300)  # fmt: skip
+    "SpecificCharacterSet", "ImageType", "SOPClassUID", "SOPInstanceUID", "Modality", "SeriesDescription",
+    "SliceThickness", "SeriesInstanceUID", "ImagePositionPatient", "ImageOrientationPatient", "SamplesPerPixel",
+    "NumberOfFrames", "Rows", "Columns", "PixelSpacing", "BitsAllocated", "BitsStored", "HighBit",
+    "PixelRepresentation", "PhotometricInterpretation", "RescaleSlope", "RescaleIntercept", "PixelPaddingValue",
+    "PixelPaddingRangeLimit", "PlanarConfiguration", "PixelData",
+)  # fmt: skip
+NUMBERS = (
+    "0", "-1", "nan", "inf", "-inf", "1e308", "-1e308", "1e-308", "1e400", "1e18", "65535", "4294967295", "abc", "",
+    " ", "0x10", "1,5", "1\\2", "1\\2\\3\\4\\5\\6\\7", "9" * 300,
+)  # fmt: skip
 SIZES = (0, 1, 2, 3, 255, 256, 4096, 32768, 65534, 65535)
-WHOLE = ("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "SamplesPerPixel", "PixelRepresentation")
+COUNTS = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}
 
 Damage = Callable[[bytes, np.random.Generator], bytes]
 
@@ -139,19 +142,14 @@ def nested_sequences(depth: int, *, implicit: bool = False, undefined: bool = Tr
 
 def odd_value(data: bytes, rng: np.random.Generator) -> bytes:
     """One of the values that the reader needs becomes odd: numbers that are none, absurd sizes, another VR."""
-    ds = _parsed(data)
+    ds, keyword = _parsed(data), READ[rng.integers(len(READ) - 1)]  # not the pixel data, which come last
     if ds is None:
         return flip_bits(data, rng)
-    keyword = READ[rng.integers(len(READ) - 2)]  # the pixel data themselves apart
-    if keyword in WHOLE:
+    if dictionary_VR(keyword).startswith("US") or rng.random() < 0.2:
         vr, value = "US", int(SIZES[rng.integers(len(SIZES))])
-    elif rng.random() < 0.5:
-        vr, value = "UT", NUMBERS[rng.integers(len(NUMBERS))]
     else:
-        vr = dictionary_VR(keyword)
-        text = NUMBERS[rng.integers(len(NUMBERS))]
-        count = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2}.get(keyword, 1)
-        vr, value = ("US", int(SIZES[rng.integers(len(SIZES))])) if vr.startswith("US") else ("UT", "\\".join([text] * count))
+        count = COUNTS.get(keyword, 1) if rng.random() < 0.7 else 1
+        vr, value = "UT", "\\".join([NUMBERS[rng.integers(len(NUMBERS))]] * count)
     ds.add(DataElement(Tag(tag_for_keyword(keyword)), vr, value, already_converted=True))
     return _saved(ds, data, rng)
 

@@ -2,10 +2,11 @@
 
     python studies/faults/fuzz_dicom.py DATA_FOLDER --files 10000
 
-The files are slices of the real series in DATA_FOLDER/dicom and of a phantom written in several transfer syntaxes; what is
-done to them is in dicom_damage.py. Each is listed, read and, where a volume comes of it, written as a derived series, in a
-process of its own that is watched for its time and memory. File N of a seed is always the same: --only N runs it again, and
---keep FOLDER keeps the files that failed. Prints a Markdown table; the exit code is 1 where anything failed. Linux only.
+The files are slices of the real series in DATA_FOLDER/dicom and of a phantom written in several transfer syntaxes;
+what is done to them is in dicom_damage.py. Each is listed, read and, where a volume comes of it, written as a derived
+series, in a process of its own that is watched for its time and memory. File N of a seed is always the same: --only N
+runs it again, and --keep FOLDER keeps the files that failed. Prints a Markdown table; the exit code is 1 where anything
+failed. Linux only.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import signal
 import sys
 import tempfile
 import time
+import warnings
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -55,6 +57,9 @@ class Limits:
 
     seconds: float = 10.0
     memory: int = 2 * GIB
+
+
+LIMITS = Limits()
 
 
 @dataclass
@@ -95,8 +100,14 @@ def series_to_damage(data: Path | None) -> list[list[bytes]]:
 
 
 def fuzz(
-    series: list[list[bytes]], numbers, *, seed: int, limits: Limits = Limits(), keep: Path | None = None, tell=lambda text: None
-) -> dict[str, Tally]:  # fmt: skip
+    series: list[list[bytes]],
+    numbers: Iterable[int],
+    *,
+    seed: int,
+    limits: Limits = LIMITS,
+    keep: Path | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> dict[str, Tally]:
     """Run the files of these numbers; what came of them by outcome."""
     tallies: dict[str, Tally] = defaultdict(Tally)
     with tempfile.TemporaryDirectory() as work, _Worker(series, seed, Path(work)) as worker:
@@ -177,6 +188,7 @@ class _Worker:
 
 def _work(pipe: Connection, series: list[list[bytes]], seed: int, work: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    warnings.simplefilter("ignore")  # of pydicom, while it damages
     pipe.send("ready")
     while True:
         number = pipe.recv()
@@ -211,7 +223,7 @@ def _outcome(folder: Path) -> str:
 def _of_sentence(error: Exception, good: str) -> str:
     text, cause = str(error), error
     while cause is not None:
-        if isinstance(cause, MemoryError) or "allocate" in str(cause):
+        if isinstance(cause, MemoryError) or re.search("bad_alloc|allocate memory", str(cause)):
             return "asked for too much memory"
         cause = cause.__cause__ or cause.__context__
     return good if text.endswith(".") and text.isprintable() else "no sentence"

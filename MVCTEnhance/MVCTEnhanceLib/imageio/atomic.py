@@ -114,12 +114,12 @@ def _output_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = _first_cause(error)
+        reason = first_cause(error)
         advice = _ADVICE.get(reason.errno, f"{reason.strerror or 'the system refused it'}, choose another place")
         raise OutputError(f"{path} cannot be written: {advice}.") from error
 
 
-def _first_cause(error: OSError) -> OSError:
+def first_cause(error: OSError) -> OSError:
     """The system's own error: pydicom raises another without its number in its stead."""
     while error.errno is None and isinstance(error.__context__, OSError):
         error = error.__context__

@@ -14,6 +14,9 @@ SIDEWAYS_TOLERANCE_MM = 0.1
 SAME_POSITION_MM = 0.01
 UNEVEN_TOLERANCE = 0.01  # of the step between slices
 ROUNDING_TOLERANCE = 0.001
+PLAUSIBLE_PIXEL_MM = (1e-6, 1e4)
+FARTHEST_MM = 1e6
+MOST_PIXELS = 8192**2  # a slice of more may be nothing but a damaged number, and would take gigabytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,9 +61,9 @@ def stack_slices(headers: list[SliceHeader]) -> SliceStack:
 
 def _require_place(header: SliceHeader) -> None:
     needed = {
-        "Rows and Columns": None not in header.size,
-        "Pixel Spacing": header.pixel_spacing and min(header.pixel_spacing) > 0,
-        "Image Position (Patient)": header.position,
+        "Rows and Columns": None not in header.size and min(header.size) > 0,
+        "Pixel Spacing": header.pixel_spacing and _is_plausible(header.pixel_spacing),
+        "Image Position (Patient)": header.position and max(map(abs, header.position)) < FARTHEST_MM,
         "Image Orientation (Patient)": header.orientation,
     }
     lacking = [name for name, there in needed.items() if not there]
@@ -69,6 +72,17 @@ def _require_place(header: SliceHeader) -> None:
             f"{header.label} has no valid {' and no valid '.join(lacking)} in its header (the file may be cut): "
             "copy or export it again."
         )
+    rows, columns = header.size
+    if rows * columns > MOST_PIXELS:
+        raise InputError(
+            f"{header.label} has {rows} x {columns} pixels by its header, more than any scanner makes: copy or export "
+            "it again."
+        )
+
+
+def _is_plausible(sizes_mm: tuple[float, ...]) -> bool:
+    low, high = PLAUSIBLE_PIXEL_MM
+    return low <= min(sizes_mm) and max(sizes_mm) <= high
 
 
 def _require_same_grid(header: SliceHeader, first: SliceHeader) -> None:
@@ -134,7 +148,7 @@ def _step(headers: list[SliceHeader], depth: np.ndarray) -> tuple[float, tuple[s
 
 
 def _single_step(header: SliceHeader) -> tuple[float, tuple[str, ...]]:
-    if header.thickness and header.thickness > 0:
+    if header.thickness and _is_plausible((header.thickness,)):
         return header.thickness, ()
     return 1.0, (f"{header.label} is a single slice without a Slice Thickness: 1 mm was taken.",)
 

@@ -17,6 +17,7 @@ from pydicom.uid import (
 )
 
 from ..errors import InputError
+from .dicom_file import open_dicom
 from .quiet import quiet_pydicom
 
 _TAGS = [
@@ -116,7 +117,7 @@ def read_header(path: Path) -> SliceHeader | None:
 
 def _parse(file: BinaryIO, path: Path) -> SliceHeader | None:
     try:
-        ds = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_TAGS, force=True)
+        ds = open_dicom(file, stop_before_pixels=True, specific_tags=_TAGS)
         if ds.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
             return None
         header = _from_dataset(ds, path)

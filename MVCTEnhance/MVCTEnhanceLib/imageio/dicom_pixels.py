@@ -6,14 +6,25 @@ from dataclasses import dataclass
 
 import numpy as np
 import pydicom
-import SimpleITK as sitk
 
 from ..errors import InputError
+from .dicom_codecs import checked_frame, decode_with_gdcm
+from .dicom_file import open_dicom
 from .dicom_header import SliceHeader
-from .quiet import quiet_itk, quiet_pydicom
+from .quiet import quiet_pydicom
 from .values import AIR_HU
 
+_EXACT = 2**30  # with stored values of 32 bits, smaller slopes and intercepts cannot overflow 64
 TISSUE_HU = (-950, 3071)  # a padding value in this range cannot be told from the patient
+_PIXEL_ELEMENTS = {
+    "PixelData": "Pixel Data",
+    "SamplesPerPixel": "Samples per Pixel",
+    "PhotometricInterpretation": "Photometric Interpretation",
+    "BitsAllocated": "Bits Allocated",
+    "BitsStored": "Bits Stored",
+    "PixelRepresentation": "Pixel Representation",
+}
+_FLOAT_PIXELS = ("FloatPixelData", "DoubleFloatPixelData")
 
 
 @dataclass(frozen=True)
@@ -23,15 +34,12 @@ class _Rescale:
 
     @property
     def is_whole(self) -> bool:
-        return self.slope.is_integer() and self.intercept.is_integer()
+        return all(number.is_integer() and abs(number) < _EXACT for number in (self.slope, self.intercept))
 
     def to_hu(self, stored: np.ndarray) -> np.ndarray:
-        if self.is_whole and stored.dtype.kind in "iu":
+        if self.is_whole and stored.dtype.kind in "iu" and stored.dtype.itemsize <= 4:
             return stored.astype(np.int64) * int(self.slope) + int(self.intercept)
         return stored * self.slope + self.intercept
-
-    def to_stored(self, hu: np.ndarray) -> np.ndarray:
-        return np.rint((hu - self.intercept) / self.slope).astype(np.int64)
 
 
 def read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
@@ -53,9 +61,10 @@ def read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
 
 
 def _read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
-    ds = pydicom.dcmread(header.path, force=True)
+    ds = open_dicom(header.path)
+    _require_pixel_elements(ds, header)
     rescale, notes = _rescale(ds, header)
-    stored = _stored_values(ds, header, rescale)
+    stored = _stored_values(ds, header)
     if stored.shape != header.size:
         raise InputError(f"The pixel data of {header.label} do not fit its header: copy or export it again.")
     hu = rescale.to_hu(stored)
@@ -63,28 +72,25 @@ def _read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
     return hu, notes
 
 
-def _stored_values(ds: pydicom.Dataset, header: SliceHeader, rescale: _Rescale) -> np.ndarray:
+def _require_pixel_elements(ds: pydicom.Dataset, header: SliceHeader) -> None:
+    lacking = [name for keyword, name in _PIXEL_ELEMENTS.items() if ds.get(keyword) is None]
+    if lacking and not any(keyword in ds for keyword in _FLOAT_PIXELS):
+        raise InputError(
+            f"{header.label} has no valid {' and no valid '.join(lacking)} (the file may be cut): copy or export it "
+            "again."
+        )
+
+
+def _stored_values(ds: pydicom.Dataset, header: SliceHeader) -> np.ndarray:
     if "TransferSyntaxUID" not in ds.file_meta:  # old files without a file meta header
         ds.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+    if not ds.file_meta.TransferSyntaxUID.is_encapsulated:
+        return ds.pixel_array
+    frame = checked_frame(ds, header)
     try:
         return ds.pixel_array
     except Exception:
-        if not ds.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in ds:
-            raise
-    return _decode_with_gdcm(ds, header, rescale)
-
-
-def _decode_with_gdcm(ds: pydicom.Dataset, header: SliceHeader, rescale: _Rescale) -> np.ndarray:
-    """Stored values from SimpleITK's own GDCM, which has JPEG decoders that pydicom's plug-ins may lack."""
-    try:
-        with quiet_itk():
-            image = sitk.ReadImage(str(header.path), imageIO="GDCMImageIO")
-    except RuntimeError as error:
-        raise InputError(
-            f"{header.label} cannot be decoded ({ds.file_meta.TransferSyntaxUID.name}): the file is damaged or its "
-            "compression is unknown here; export the series uncompressed."
-        ) from error
-    return rescale.to_stored(sitk.GetArrayFromImage(image)[0])
+        return decode_with_gdcm(ds, frame, header)
 
 
 def _rescale(ds: pydicom.Dataset, header: SliceHeader) -> tuple[_Rescale, list[str]]:

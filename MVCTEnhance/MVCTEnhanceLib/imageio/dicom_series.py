@@ -10,12 +10,15 @@ import numpy as np
 import pydicom
 
 from ..errors import InputError
+from .dicom_file import open_dicom
 from .dicom_geometry import stack_slices
 from .dicom_header import SliceHeader, scan_folder
 from .dicom_pixels import read_slice
 from .quiet import quiet_pydicom
 from .values import compact
 from .volume import Volume
+
+DEEPEST = 30  # levels of sequences within each other that a header keeps
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class DicomSeries:
         path = self.files[k]
         try:
             with quiet_pydicom():
-                ds = pydicom.dcmread(path, stop_before_pixels=True, force=True)
+                ds = open_dicom(path, stop_before_pixels=True)
                 _drop_unreadable(ds)
                 return ds
         except Exception as error:
@@ -93,15 +96,19 @@ def read_dicom_folder(
     return _read_series(_choose(folder, _by_series(headers), series_uid), pixels)
 
 
-def _drop_unreadable(ds: pydicom.Dataset) -> None:
+def _drop_unreadable(ds: pydicom.Dataset, levels: int = DEEPEST) -> None:
+    """Also sequences nested more than `levels` deep, which would take more of Python's stack than there is."""
     for tag in list(ds.keys()):
         try:
             element = ds[tag]
         except Exception:  # whatever pydicom makes of one odd value, it must not stop the export of a scan
             del ds[tag]
             continue
+        if element.VR == "SQ" and not levels:
+            del ds[tag]
+            continue
         for item in element.value if element.VR == "SQ" else ():
-            _drop_unreadable(item)
+            _drop_unreadable(item, levels - 1)
 
 
 def _by_series(headers: list[SliceHeader]) -> dict[str, list[SliceHeader]]:

@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.sequence import Sequence
+from pydicom.tag import BaseTag
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
 from .. import __version__
 from ..errors import MVCTEnhanceError, OutputError
-from .atomic import atomic_folder
+from .atomic import atomic_folder, first_cause
 from .quiet import quiet_pydicom
 from .values import rounded_int16
 from .volume import Volume
@@ -41,6 +43,7 @@ _STALE = (
     "DigitalSignaturesSequence",
 )
 _OVERLAYS_AND_CURVES = (0x5000, 0x6000)
+_FIRST_GROUP = 0x0008  # of an image; below are those of commands, of the file's own header and of directories
 
 
 def write_dicom_series(volume: Volume, folder: str | Path, *, description: str, derivation: str | None = None) -> None:
@@ -71,7 +74,16 @@ def write_dicom_series(volume: Volume, folder: str | Path, *, description: str, 
                 ds = _derived(volume, k) if volume.source else _fresh(volume, k)
                 ds.update(series)
                 _finish(ds, pixels, k)
-                dcmwrite(partial / f"CT{k + 1:04d}.dcm", ds, enforce_file_format=True)
+                _write(ds, partial / f"CT{k + 1:04d}.dcm")
+
+
+def _write(ds: FileDataset, path: Path) -> None:
+    try:
+        dcmwrite(path, ds, enforce_file_format=True)
+    except OSError as error:
+        if first_cause(error).errno is None:  # pydicom's own word for a value that it cannot write
+            raise ValueError("a value that cannot be written") from error
+        raise
 
 
 @contextmanager
@@ -132,7 +144,10 @@ def _new_series(volume: Volume, description: str, derivation: str | None) -> Dat
 def _series_number(volume: Volume) -> int:
     if volume.source is None:
         return 1
-    return int(volume.source.header(0).get("SeriesNumber") or 0) % 1_000_000 + 1000
+    try:
+        return int(volume.source.header(0).get("SeriesNumber") or 0) % 1_000_000 + 1000
+    except (TypeError, ValueError):
+        return 1000
 
 
 def _anonymous_study(now: datetime) -> Dataset:
@@ -156,16 +171,24 @@ def _derived(volume: Volume, k: int) -> FileDataset:
     """The header of source slice k with what still holds, and a reference to it."""
     ds = volume.source.header(k)
     ds.remove_private_tags()
-    for tag in [tag for tag in ds.keys() if tag.group & 0xFF00 in _OVERLAYS_AND_CURVES]:  # noqa: SIM118
+    for tag in [tag for tag in ds.keys() if _is_left_out(tag)]:  # noqa: SIM118
         del ds[tag]
     for keyword in _STALE:
         if keyword in ds:
             del ds[keyword]
-    source = Dataset()
-    source.ReferencedSOPClassUID = ds.SOPClassUID
-    source.ReferencedSOPInstanceUID = ds.SOPInstanceUID
-    ds.SourceImageSequence = [source]
+    sop_class, sop_instance = ds.get("SOPClassUID"), ds.get("SOPInstanceUID")
+    if "SourceImageSequence" in ds:
+        del ds.SourceImageSequence
+    if all(uid and isinstance(uid, str) for uid in (sop_class, sop_instance)):
+        source = Dataset()
+        source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = sop_class, sop_instance
+        ds.SourceImageSequence = [source]
     return ds
+
+
+def _is_left_out(tag: BaseTag) -> bool:
+    """Whether an element of the source shows something else than the voxels, or stands where no image may have it."""
+    return tag.group & 0xFF00 in _OVERLAYS_AND_CURVES or tag.group < _FIRST_GROUP
 
 
 def _fresh(volume: Volume, k: int) -> FileDataset:
@@ -182,23 +205,30 @@ def _fresh(volume: Volume, k: int) -> FileDataset:
 
 def _finish(ds: FileDataset, pixels: np.ndarray, k: int) -> None:
     """Identity, maker and pixel data of one slice; pixels int16 HU, shape (j, i)."""
-    ds.SOPClassUID = CTImageStorage
-    ds.SOPInstanceUID = generate_uid()
-    ds.InstanceNumber = k + 1
-    ds.ContributingEquipmentSequence = [*ds.get("ContributingEquipmentSequence", []), _processing_equipment()]
-    ds.SamplesPerPixel = 1
-    ds.PhotometricInterpretation = "MONOCHROME2"
-    ds.Rows, ds.Columns = pixels.shape
-    ds.BitsAllocated = ds.BitsStored = 16
-    ds.HighBit = 15
-    ds.PixelRepresentation = 1
-    ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = "1", "0", "HU"
-    ds.PixelData = pixels.astype("<i2").tobytes()
-    ds["PixelData"].VR = "OW"
+    new = Dataset()  # an element of the source would keep its VR, which may be a wrong one
+    new.SOPClassUID = CTImageStorage
+    new.SOPInstanceUID = generate_uid()
+    new.InstanceNumber = k + 1
+    new.ContributingEquipmentSequence = [*_contributors(ds), _processing_equipment()]
+    new.SamplesPerPixel = 1
+    new.PhotometricInterpretation = "MONOCHROME2"
+    new.Rows, new.Columns = pixels.shape
+    new.BitsAllocated = new.BitsStored = 16
+    new.HighBit = 15
+    new.PixelRepresentation = 1
+    new.RescaleSlope, new.RescaleIntercept, new.RescaleType = "1", "0", "HU"
+    new.PixelData = pixels.astype("<i2").tobytes()
+    new["PixelData"].VR = "OW"
+    ds.update(new)
     ds.file_meta = FileMetaDataset()
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+
+
+def _contributors(ds: FileDataset) -> list[Dataset]:
+    element = ds.get("ContributingEquipmentSequence")
+    return list(element) if isinstance(element, Sequence) else []
 
 
 def _processing_equipment() -> Dataset:
