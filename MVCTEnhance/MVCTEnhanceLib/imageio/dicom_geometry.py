@@ -15,7 +15,7 @@ SAME_POSITION_MM = 0.01
 UNEVEN_TOLERANCE = 0.01  # of the step between slices
 ROUNDING_TOLERANCE = 0.001
 PLAUSIBLE_PIXEL_MM = (1e-6, 1e4)
-FARTHEST_MM = 1e6
+FARTHEST_MM = 1e6  # beyond lie numbers with which nothing can be worked out
 MOST_PIXELS = 8192**2  # a slice of more may be nothing but a damaged number, and would take gigabytes
 
 
@@ -64,7 +64,7 @@ def _require_place(header: SliceHeader) -> None:
         "Rows and Columns": None not in header.size and min(header.size) > 0,
         "Pixel Spacing": header.pixel_spacing and _is_plausible(header.pixel_spacing),
         "Image Position (Patient)": header.position and max(map(abs, header.position)) < FARTHEST_MM,
-        "Image Orientation (Patient)": header.orientation,
+        "Image Orientation (Patient)": header.orientation and max(map(abs, header.orientation)) < FARTHEST_MM,
     }
     lacking = [name for name, there in needed.items() if not there]
     if lacking:

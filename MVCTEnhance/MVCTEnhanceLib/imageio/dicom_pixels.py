@@ -73,7 +73,7 @@ def _read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
 
 
 def _require_pixel_elements(ds: pydicom.Dataset, header: SliceHeader) -> None:
-    lacking = [name for keyword, name in _PIXEL_ELEMENTS.items() if ds.get(keyword) is None]
+    lacking = [name for keyword, name in _PIXEL_ELEMENTS.items() if ds.get(keyword) in (None, "")]
     if lacking and not any(keyword in ds for keyword in _FLOAT_PIXELS):
         raise InputError(
             f"{header.label} has no valid {' and no valid '.join(lacking)} (the file may be cut): copy or export it "
@@ -94,9 +94,9 @@ def _stored_values(ds: pydicom.Dataset, header: SliceHeader) -> np.ndarray:
 
 
 def _rescale(ds: pydicom.Dataset, header: SliceHeader) -> tuple[_Rescale, list[str]]:
-    values = ds.get("RescaleSlope"), ds.get("RescaleIntercept")
-    slope = 1.0 if values[0] is None else float(values[0])
-    intercept = 0.0 if values[1] is None else float(values[1])
+    values = _number(ds, "RescaleSlope"), _number(ds, "RescaleIntercept")
+    slope = 1.0 if values[0] is None else values[0]
+    intercept = 0.0 if values[1] is None else values[1]
     if slope == 0 or not np.isfinite([slope, intercept]).all():
         raise InputError(
             f"{header.label} has a Rescale Slope of {slope:g} and Intercept of {intercept:g}, which give no HU: "
@@ -107,6 +107,15 @@ def _rescale(ds: pydicom.Dataset, header: SliceHeader) -> tuple[_Rescale, list[s
     return _Rescale(slope, intercept), [
         f"Series {header.series_uid} has no Rescale Slope or Intercept: its stored values were taken as HU; check them."
     ]
+
+
+def _number(ds: pydicom.Dataset, keyword: str) -> float | None:
+    """A value as a number, NaN where it is none; None where there is no value."""
+    try:
+        value = ds.get(keyword)
+        return None if value is None else float(value)
+    except Exception:  # what pydicom makes of a value that is no number
+        return float("nan")
 
 
 def _clear_padding(

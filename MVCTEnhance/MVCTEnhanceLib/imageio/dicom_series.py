@@ -87,9 +87,9 @@ def read_dicom_folder(
     headers, damaged = scan_folder(folder, recursive=recursive)
     if damaged:
         raise InputError(
-            f"{damaged[0].parent.name}/{damaged[0].name} is a damaged or cut DICOM file and may be a slice of the scan"
-            f"{f' (and {len(damaged) - 1} more)' * (len(damaged) > 1)}: copy or export it again, or take it out of "
-            "the folder."
+            f"{damaged[0].parent.name}/{damaged[0].name} is a damaged or cut DICOM file, or one without a Series "
+            f"Instance UID, and may be a slice of the scan{f' (and {len(damaged) - 1} more)' * (len(damaged) > 1)}: "
+            "copy or export it again, or take it out of the folder."
         )
     if not headers:
         raise InputError(f"{folder} holds no DICOM images: choose the folder of a CT series.")
