@@ -174,7 +174,7 @@ class _Worker:
     def _start(self) -> None:
         context = multiprocessing.get_context("fork")
         self.pipe, other = context.Pipe()
-        self.process = context.Process(target=_work, args=(other, *self.arguments), daemon=True)
+        self.process = context.Process(target=_work, args=(self.pipe, other, *self.arguments), daemon=True)
         self.process.start()
         other.close()
         self.pipe.recv()
@@ -186,12 +186,16 @@ class _Worker:
             self.process = None
 
 
-def _work(pipe: Connection, series: list[list[bytes]], seed: int, work: Path) -> None:
+def _work(parent: Connection, pipe: Connection, series: list[list[bytes]], seed: int, work: Path) -> None:
+    parent.close()  # so that the pipe ends with the parent
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     warnings.simplefilter("ignore")  # of pydicom, while it damages
     pipe.send("ready")
     while True:
-        number = pipe.recv()
+        try:
+            number = pipe.recv()
+        except EOFError:
+            return
         shutil.rmtree(work / "case", ignore_errors=True)
         _write(case(series, seed, number)[0], work / "case" / "scan")
         Path("/proc/self/clear_refs").write_text("5")  # the peak is measured from here on

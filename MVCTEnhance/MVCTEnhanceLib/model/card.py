@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from ..errors import ModelError
+from .card_checks import is_version, read_json, require_card, require_plan
 from .intensities import Intensities, Kind
 
 FORMAT = "mvct-enhance"
@@ -19,7 +20,7 @@ PLAN_VERSION = 1
 DEFAULT_MODEL = "simulated-anchor"
 SHIPPED_MODELS = Path(__file__).resolve().parents[1] / "Models"
 _LENGTH_BYTES = 8
-_LONGEST_HEADER = 100_000_000  # as the safetensors format limits it: a damaged length asks for no more memory
+_LONGEST_HEADER = 10_000_000  # a card is a thousandth of that: a damaged length or a flood of text takes no memory
 
 
 @dataclass(frozen=True)
@@ -77,18 +78,22 @@ def read_card(path: Path) -> tuple[Plan, dict[str, Any]]:
             f"'{path}' is not an MVCTEnhance model: choose a .safetensors file made by mvct-enhance train."
         )
     try:
-        entries = json.loads(metadata["plan"])
+        entries = read_json(metadata["plan"])
         version = entries["version"]
+        if not is_version(version):
+            raise ValueError("no version")
         if version > PLAN_VERSION:
             raise ModelError(
                 f"The model '{path}' has a plan of version {version}, this program reads up to {PLAN_VERSION}: "
                 "update MVCTEnhance."
             )
+        require_plan(entries)
         plan = Plan(**{**entries, "intensities": Intensities(**entries["intensities"])})
-        card = json.loads(metadata["card"])
-        if plan.intensities.kind not in get_args(Kind) or not plan.spacing_mm > 0 or not isinstance(card, dict):
-            raise ValueError("plan and card do not hold what they should")
-    except (KeyError, TypeError, ValueError) as error:
+        card = read_json(metadata["card"])
+        require_card(card)
+        if plan.intensities.kind not in get_args(Kind):
+            raise ValueError("no such intensities")
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ModelError(f"The plan or card of the model '{path}' cannot be read: get the file again.") from error
     return plan, card
 
@@ -103,7 +108,7 @@ def _read_metadata(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-            if not 2 <= length <= _LONGEST_HEADER:
+            if not 2 <= length <= min(_LONGEST_HEADER, path.stat().st_size):
                 raise damaged(path)
             header = json.loads(file.read(length).decode("utf-8"))
         metadata = header.pop("__metadata__", None) or {}

@@ -17,6 +17,8 @@ from ..imageio import atomic_file
 from .card import FORMAT, Plan, damaged, read_card
 from .translator import Translator
 
+_FLOAT32 = "F32"  # in the format's words; all networks are of this type
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -44,19 +46,29 @@ def load_model(path: Path) -> Model:
     """Read a model; nothing in the file is ever run.
 
     Raises:
-        ModelError: as :func:`read_card`, and where weights are missing, superfluous, of a wrong shape or not finite.
+        ModelError: as :func:`read_card`, and where weights are missing, superfluous, of a wrong shape or type, or not
+            finite.
     """
     plan, card = read_card(path)
     translator = Translator(plan.preset)
-    expected = {name: tuple(tensor.shape) for name, tensor in translator.state_dict().items()}
+    expected = {name: (tuple(tensor.shape), _FLOAT32) for name, tensor in translator.state_dict().items()}
     try:
         with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            # Before any is read: they may be of any size.
+            found = {name: _kind_in_file(file.get_slice(name)) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+            if found != expected:
+                raise ModelError(
+                    f"The weights in '{path}' are not those of the preset '{plan.preset}': get the file again."
+                )
+            state = {name: file.get_tensor(name) for name in expected}
     except (SafetensorError, OSError) as error:
         raise damaged(path) from error
-    if {name: tuple(tensor.shape) for name, tensor in state.items()} != expected:
-        raise ModelError(f"The weights in '{path}' are not those of the preset '{plan.preset}': get the file again.")
     if not all(torch.isfinite(tensor).all() for tensor in state.values()):
         raise ModelError(f"The weights in '{path}' are not all finite numbers: get the file again.")
     translator.load_state_dict(state)
     return Model(translator.eval(), plan, card)
+
+
+def _kind_in_file(tensor: Any) -> tuple[tuple[int, ...], str]:
+    """Shape and type of what :func:`safetensors.safe_open` has not read yet."""
+    return tuple(tensor.get_shape()), tensor.get_dtype()
