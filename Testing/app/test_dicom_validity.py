@@ -1,0 +1,76 @@
+"""DICOM that is written is accepted by other programs, with no error that the source did not have."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from MVCTEnhanceLib.imageio import read_volume
+
+
+def output_of(*command) -> str:
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed (Debian: dcmtk, dicom3tools)")
+    result = subprocess.run([*map(str, command)], capture_output=True, text=True, errors="replace")
+    return f"{result.stdout}{result.stderr}exit code {result.returncode}\n"
+
+
+def errors_of(path) -> set[str]:
+    """What dciodvfy finds wrong, without the values."""
+    lines = output_of("dciodvfy", path).splitlines()
+    return {re.sub(r" = <[^>]*>", "", line) for line in lines if line.startswith("Error")}
+
+
+@pytest.fixture(scope="module")
+def real_source(real_data, tmp_path_factory):
+    """Three slices of a real chest CT."""
+    folder = tmp_path_factory.mktemp("real")
+    for path in sorted((real_data / "dicom" / "chest-lungdx-a0001").iterdir())[:3]:
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture(params=["phantom", "real"])
+def source(request):
+    return request.getfixturevalue("dicom_scan" if request.param == "phantom" else "real_source")
+
+
+@pytest.fixture
+def derived(main, source, tmp_path):
+    """The enhanced scan and the difference map as series derived from the source."""
+    outputs = {"enhanced": tmp_path / "enhanced", "difference": tmp_path / "difference"}
+    arguments = ["--output", outputs["enhanced"], "--difference", outputs["difference"], "--progress", "none"]
+    assert main("enhance", source, *arguments).code == 0
+    return outputs
+
+
+def slices(folder):
+    return sorted(folder.iterdir())
+
+
+def test_derived_series_are_accepted_by_other_programs(source, derived, tmp_path):
+    for folder in derived.values():
+        volume = read_volume(folder)
+        reader = sitk.ImageSeriesReader()
+        reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(reader.Execute()), volume.array)
+        for path in slices(folder):
+            ds = pydicom.dcmread(path)
+            np.testing.assert_array_equal(ds.pixel_array, volume.array[ds.InstanceNumber - 1])
+    known = set().union(*(errors_of(path) for path in slices(source)))
+    for path in slices(derived["enhanced"]) + slices(derived["difference"])[:1]:
+        assert errors_of(path) - known == set()
+        told = output_of("dcmdump", "-q", path) + output_of("dcmconv", "-v", path, tmp_path / "converted.dcm")
+        assert told.count("exit code 0") == 2 and not re.search(r"^[EW]: ", told, re.MULTILINE)
+        converted = pydicom.dcmread(tmp_path / "converted.dcm")
+        np.testing.assert_array_equal(converted.pixel_array, pydicom.dcmread(path).pixel_array)
+
+
+def test_series_without_a_source_has_no_error(main, scan, tmp_path):
+    assert main("enhance", scan, "--output", tmp_path / "enhanced", "--progress", "none").code == 0
+    for path in slices(tmp_path / "enhanced"):
+        asked_for = "Element=<Laterality>"  # wherever no body part is named, though only paired ones have a side
+        assert {error for error in errors_of(path) if asked_for not in error} == set()
