@@ -1,5 +1,6 @@
 """`mvct-enhance` by another name: `python -m MVCTEnhanceLib`, or this file run as a script, which needs no install."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -12,8 +13,12 @@ def _find_package() -> None:
 
 
 if __name__ == "__main__":  # a process that multiprocessing spawned imports this file again
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # which tells where it was, until more is imported
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     if not __package__:
         _find_package()
-    from MVCTEnhanceLib.app.cli import main
+    from MVCTEnhanceLib.app.cli import command
 
-    sys.exit(main())
+    command()

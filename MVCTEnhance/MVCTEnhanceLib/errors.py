@@ -1,5 +1,9 @@
 """The errors that reach a user: each message is one sentence that says what, where and what to do."""
 
+import re
+
+_NO_MEMORY = re.compile("out of memory|allocate memory|memory allocation|bad_alloc|failed to map segment", re.I)
+
 
 class MVCTEnhanceError(Exception):
     """Base of all errors that the command line and the panel show as they are."""
@@ -23,3 +27,9 @@ class DeviceError(MVCTEnhanceError):
 
 class Cancelled(MVCTEnhanceError):
     """The user cancelled; nothing was written."""
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an error tells of too little memory, which torch, ITK and the system's loader say in words only."""
+    in_words = isinstance(error, RuntimeError | ImportError | OSError) and _NO_MEMORY.search(str(error))
+    return isinstance(error, MemoryError) or bool(in_words)

@@ -104,6 +104,69 @@ def test_work_that_takes_no_notice_is_ended_with_nothing_half_written(run, tmp_p
     assert files() == result.before
 
 
+@only_posix
+def test_library_that_does_not_return_is_not_waited_for(run, tmp_path, files):
+    """As when a long scan is compressed; no handler of Python runs then."""
+    code = (
+        f"{BEFORE}import os, threading, zlib\n"
+        "def models(options, report):\n"
+        f"    with atomic_file(Path({str(tmp_path)!r}) / 'e.nrrd') as file:\n"
+        "        file.write_text('half')\n"
+        "        data = os.urandom(1_000_000) * 400\n"
+        "        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        "        zlib.compress(data, 9)\n"
+        "        print('returned')\n" + RUN
+    )
+    result = run(python=("-c", code))
+    assert (result.code, result.stderr, result.stdout) == (*QUIET, "")
+    assert files() == result.before
+
+
+@only_posix
+@pytest.mark.parametrize("module", ["MVCTEnhanceLib.app", "argparse", "MVCTEnhanceLib.app.cancel"])
+def test_signal_before_there_is_work_shows_no_trace(run, module):
+    """Python's own handler of Ctrl+C would."""
+    code = (
+        "import os, runpy, signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Finder())\n"
+        "runpy.run_module('MVCTEnhanceLib', run_name='__main__', alter_sys=True)\n"
+    )
+    result = run("models", python=("-c", code))
+    assert (result.code, result.stdout, result.stderr) == (-signal.SIGINT, "", "")
+
+
+@only_posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_signal_while_signals_are_prepared_for_shows_no_trace(run, name):
+    code = (
+        f"{BEFORE}import os, threading\n"
+        "begin = threading.Thread.start\n"
+        "def start(thread):\n"
+        "    begin(thread)\n"
+        f"    os.kill(os.getpid(), signal.{name})\n"
+        "signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "threading.Thread.start = start\n"
+        "sys.exit(cli.main(['models']))\n"
+    )
+    result = run(python=("-c", code))
+    assert (result.code, result.stdout, result.stderr) == (-getattr(signal, name), "", "")
+
+
+@only_posix
+def test_signal_after_all_is_told_changes_nothing(run):
+    code = (
+        f"{BEFORE}import atexit\n"
+        "atexit.register(lambda: signal.raise_signal(signal.SIGTERM))\n"
+        "sys.exit(cli.main(['models', '--progress', 'jsonl']))\n"
+    )
+    result = run(python=("-c", code))
+    assert (result.code, result.stderr) == (0, "")
+    assert '"event": "result"' in result.stdout
+
+
 def test_other_losses_are_told_as_ever(run):
     code = (
         f"{BEFORE}"

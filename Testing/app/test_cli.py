@@ -325,5 +325,5 @@ def test_installed_command_is_this_one():
         for entry in __import__("importlib.metadata").metadata.entry_points(group="console_scripts")
         if entry.name == "mvct-enhance"
     )
-    assert entry.value == "MVCTEnhanceLib.app.cli:main"
+    assert entry.value == "MVCTEnhanceLib.app.cli:command"
     assert subprocess.run([sys.executable, "-m", "MVCTEnhanceLib"], capture_output=True).returncode == 2

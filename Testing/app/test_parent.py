@@ -85,6 +85,32 @@ def test_worker_of_a_parent_that_is_killed_does_not_stay(long_scan, tmp_path, fi
     assert files() == before
 
 
+def test_job_of_a_benchmark_that_is_killed_does_not_stay(long_scan, tmp_path):
+    code = (
+        "import subprocess, sys\n"
+        "from pathlib import Path\n"
+        "from MVCTEnhanceLib.app.benchmark_job import timed_job\n"
+        "from MVCTEnhanceLib.imageio import read_volume\n"
+        "from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model\n"
+        "class Telling(subprocess.Popen):\n"
+        "    def __init__(self, *arguments, **options):\n"
+        "        super().__init__(*arguments, **options)\n"
+        "        print(self.pid, flush=True)\n"
+        "subprocess.Popen = Telling\n"
+        "timed_job(read_volume(sys.argv[1]), Path(sys.argv[2]), find_model(DEFAULT_MODEL), 'cpu', 1)\n"
+    )
+    command = [sys.executable, "-c", code, str(long_scan), str(tmp_path / "job")]
+    benchmark = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    job = int(benchmark.stdout.readline())
+    benchmark.kill()
+    benchmark.communicate()
+    deadline = time.monotonic() + SECONDS_TO_END
+    while is_running(job) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_running(job)
+    assert not (tmp_path / "job" / "enhanced").exists()
+
+
 def is_running(pid: int) -> bool:
     """Whether a process that is no child of this one still works; a zombie does not."""
     if os.name == "nt":

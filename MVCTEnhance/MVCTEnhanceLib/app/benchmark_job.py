@@ -14,6 +14,7 @@ from typing import Any
 from ..errors import MVCTEnhanceError
 from ..imageio import Volume, write_dicom_series
 from .batch_worker import PROGRAM
+from .parent import PARENT
 
 COMMAND = [sys.executable, str(PROGRAM)]
 STARTS = 5
@@ -41,7 +42,7 @@ def timed_job(scan: Volume, folder: Path, model: Path, device: str, threads: int
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
-        env=os.environ | {"OMP_NUM_THREADS": str(threads)},
+        env=os.environ | {"OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())},
     )
     stages, last = {"start": 0.0}, "start"
     began = start

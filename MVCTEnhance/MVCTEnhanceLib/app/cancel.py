@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -15,7 +16,9 @@ from .progress import Report
 
 EXIT_CANCELLED = 130
 CANCELLED = "Cancelled; every file that is there is complete."
-GRACE_S = 10.0  # for what runs to take notice; after it the process ends where it stands
+NOTICE_S = 1.0  # for a library to return, which one that compresses a long scan does not; then the process ends
+GRACE_S = 10.0  # for what is half written to be removed; after it the process ends where it stands
+TELL_S = 1.0  # for a reader to take the last words
 AGAIN_S = 0.05
 _IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
 
@@ -40,30 +43,49 @@ class Cancellation:
         self.asked = False
         self._report = report
         self._timer: threading.Timer | None = None
+        self._noticed = False
         self._hook = sys.unraisablehook
 
     @contextmanager
     def listening(self) -> Iterator[None]:
+        """A block in which `start` may be called."""
         self._hook, sys.unraisablehook = sys.unraisablehook, self._after_lost
-        _on_signals(self._interrupt)
         try:
-            yield
+            with _told_of_signals(self._end_unless_noticed):
+                yield
         finally:
             sys.unraisablehook = self._hook
             if self._timer:
                 self._timer.cancel()
 
+    def start(self) -> None:
+        """From here on a signal is an exception, to be called where one is handled; before, the system's way holds."""
+        _on_signals(self._interrupt)
+
     def ask(self) -> None:
         """As if SIGTERM came, from any thread."""
-        self._end_in_time()
+        self._end_in_time(GRACE_S)
         _send()
 
     def done(self) -> None:
-        """Signals change nothing any more until Python has ended, so that its exit code stays."""
+        """Signals change nothing any more until Python has ended, so that its exit code stays.
+
+        After a wish to end nobody may be left who reads the last words: the process does not wait for long.
+        """
+        self._noticed = True
         _on_signals(signal.SIG_IGN)
+        if self.asked:
+            self._end_in_time(TELL_S)
+
+    def failed(self) -> None:
+        """A signal ends the process at once: nothing is half written any more, and what is wrong may find no reader."""
+        self._noticed = True
+        _on_signals(lambda number, frame: _end_now())
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self._end_in_time()
+        if not self._noticed:
+            self._noticed = True
+            self._end_in_time(GRACE_S)
         if _is_importing(frame):
             if not _of_atomic("WRITING", ()):
                 self._end_at_once()
@@ -73,14 +95,22 @@ class Cancellation:
         raise Interrupted
 
     def _end_at_once(self) -> None:
+        self._end_in_time(TELL_S)
         with suppress(Exception):  # a signal may come while the same stream is written to
             self._report("error", message=CANCELLED)
         _end_now()
 
-    def _end_in_time(self) -> None:
-        if not self.asked:
-            self.asked = True
-            self._timer = _start_timer(GRACE_S, _end_now)
+    def _end_unless_noticed(self) -> None:
+        """In a thread: no handler runs as long as a library does not return."""
+        time.sleep(NOTICE_S)
+        if not self._noticed:
+            _end_now()
+
+    def _end_in_time(self, seconds: float) -> None:
+        self.asked = True
+        if self._timer:
+            self._timer.cancel()
+        self._timer = _start_timer(seconds, _end_now)
 
     def _after_lost(self, lost: Any) -> None:
         """Raise it again where Python could not pass it on, as in a destructor."""
@@ -102,6 +132,30 @@ def _on_signals(handler: Any) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:  # as a shell has it for jobs in the background
             signal.signal(number, handler)
+
+
+@contextmanager
+def _told_of_signals(tell: Any) -> Iterator[None]:
+    """Call `tell`, in a thread, when one of the signals arrives; the system tells it whatever the main thread does."""
+    if os.name == "nt" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours, systems = os.pipe()
+    os.set_blocking(systems, False)
+    before = signal.set_wakeup_fd(systems, warn_on_full_buffer=False)
+
+    def listen() -> None:
+        while number := os.read(ours, 1):
+            if number[0] in (signal.SIGINT, signal.SIGTERM):
+                tell()
+        os.close(ours)
+
+    threading.Thread(target=listen, daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(systems)
 
 
 def _send() -> None:
@@ -127,6 +181,12 @@ def _of_atomic(name: str, otherwise: Any) -> Any:
 def _end_now() -> None:
     """For work that takes no notice, such as a network drive that hangs; nothing here may wait for a lock."""
     _of_atomic("remove_partials", lambda: None)()
+    words = threading.Thread(target=_tell_stderr, daemon=True)
+    words.start()
+    words.join(AGAIN_S)  # a pipe that is full takes none
+    os._exit(EXIT_CANCELLED)
+
+
+def _tell_stderr() -> None:
     with suppress(OSError):
         os.write(2, f"mvct-enhance: {CANCELLED}\n".encode())
-    os._exit(EXIT_CANCELLED)

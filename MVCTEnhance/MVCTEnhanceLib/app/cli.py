@@ -7,8 +7,9 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
-from ..errors import Cancelled, MVCTEnhanceError
+from ..errors import Cancelled, MVCTEnhanceError, lacks_memory
 from .cancel import CANCELLED, EXIT_CANCELLED, Cancellation, Interrupted
 from .cli_parser import parser
 from .machine import keep_memory
@@ -17,6 +18,18 @@ from .progress import Report, reporter
 
 EXIT_ERROR = 1
 DEBUG = "MVCTENHANCE_DEBUG"
+
+
+def command() -> None:
+    """`main` as a process of its own, which ends with its exit code at once.
+
+    For Python to take apart torch and the other libraries takes a second, in which nothing is done any more.
+    """
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _run(options, report, cancellation)
         except BrokenPipeError:
+            cancellation.failed()
             # Python would try again to write when it ends, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             _say("Stopped, since the program that reads the output has ended.")
@@ -39,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, report: Report, cancellation: Cancellation) -> int:
     try:
+        cancellation.start()
         end_with_parent(cancellation.ask)
         result = options.run(options, report)
         if options.progress == "jsonl":
@@ -48,6 +63,7 @@ def _run(options: argparse.Namespace, report: Report, cancellation: Cancellation
         else:
             options.show(result)
         sys.stdout.flush()  # what cannot be told is not done
+        cancellation.done()
         # A batch of which some cases failed has its result all the same.
         return _fail(result["failure"], EXIT_ERROR, report) if "failure" in result else 0
     except (Interrupted, Cancelled):
@@ -59,6 +75,7 @@ def _run(options: argparse.Namespace, report: Report, cancellation: Cancellation
             return _cancelled(cancellation, report)
         if os.environ.get(DEBUG) and not isinstance(error, MVCTEnhanceError):
             raise
+        cancellation.failed()
         return _fail(_sentence(error), EXIT_ERROR, report)
 
 
@@ -66,7 +83,7 @@ def _sentence(error: Exception) -> str:
     """What is wrong; of an unexpected error without its own text, in which libraries quote header values and paths."""
     if isinstance(error, MVCTEnhanceError):
         return str(error)
-    if isinstance(error, MemoryError):
+    if lacks_memory(error):
         return "The memory of this computer does not suffice: close other programs."
     if isinstance(error, OSError):
         return f"The operating system says '{error.strerror}': check the paths and the disk."

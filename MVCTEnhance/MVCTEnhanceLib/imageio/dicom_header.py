@@ -121,6 +121,8 @@ def _parse(file: BinaryIO, path: Path) -> SliceHeader | None:
         if ds.file_meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage:
             return None
         header = _from_dataset(ds, path)
+    except MemoryError:
+        raise
     except Exception as error:  # a broken file makes pydicom raise nearly anything
         raise DamagedDicom(path) from error
     if not header.series_uid:

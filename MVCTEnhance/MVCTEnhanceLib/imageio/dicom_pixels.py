@@ -89,6 +89,8 @@ def _stored_values(ds: pydicom.Dataset, header: SliceHeader) -> np.ndarray:
     frame = checked_frame(ds, header)
     try:
         return ds.pixel_array
+    except MemoryError:
+        raise
     except Exception:
         return decode_with_gdcm(ds, frame, header)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError
+from ..errors import InputError, lacks_memory
 from .dicom_header import DamagedDicom, read_header
 from .dicom_series import read_dicom_folder
 from .formats import READABLE, has_suffix
@@ -94,7 +94,7 @@ def _read_with_itk(path: Path) -> Volume:
             _require_scalar_volume(reader, path)
             image = reader.Execute()
     except RuntimeError as error:
-        raise _not_a_volume(path) from error
+        raise MemoryError if lacks_memory(error) else _not_a_volume(path) from error
     if has_suffix(path, (".nii", ".nii.gz")):
         bad = count_nonfinite(path)
         if bad is None:

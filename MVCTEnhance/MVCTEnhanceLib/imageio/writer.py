@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import OutputError
+from ..errors import OutputError, lacks_memory
 from .atomic import atomic_file
 from .formats import WRITABLE, has_suffix
 from .itk import to_itk
@@ -43,7 +43,7 @@ def _write(volume: Volume, partial: Path, path: Path) -> None:
             sitk.WriteImage(to_itk(volume), str(partial), useCompression=True)
             written = sitk.ReadImage(str(partial))
     except RuntimeError as error:
-        raise _incomplete(path) from error
+        raise MemoryError if lacks_memory(error) else _incomplete(path) from error
     if not np.array_equal(sitk.GetArrayViewFromImage(written), volume.array):
         raise _incomplete(path)
 

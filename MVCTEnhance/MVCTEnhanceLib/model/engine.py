@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from ..errors import Cancelled, DeviceError
+from ..errors import Cancelled, DeviceError, lacks_memory
 from ..imageio import Volume
 from ..imageio.resample import resample_slices, shape_at
 from .density_residual import can_fuse
@@ -73,8 +72,8 @@ class Engine:
             stop = min(start + self.batch, total)
             try:
                 result[start:stop] = self._translate_slices(volume.array[start:stop], volume.spacing, source, target)
-            except RuntimeError as error:
-                if not _is_out_of_memory(error):
+            except (RuntimeError, MemoryError) as error:
+                if not lacks_memory(error):
                     raise
                 self._shrink_batch(error)
                 continue
@@ -113,19 +112,13 @@ class Engine:
             )
         return result
 
-    def _shrink_batch(self, error: RuntimeError) -> None:
+    def _shrink_batch(self, error: Exception) -> None:
         if self.batch == 1:
             raise DeviceError(
                 f"The memory of the {describe_device(self.device)} does not hold one slice: "
-                "close other programs or choose the CPU."
+                f"close other programs{'' if self.device.type == 'cpu' else ' or choose the CPU'}."
             ) from error
         self.batch //= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         self.report("warning", message=f"The memory is short: going on with {self.batch} slices at a time.")
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Also on the CPU and on MPS, where torch says so in the text only."""
-    in_words = re.search("out of memory|allocate memory", str(error))
-    return isinstance(error, torch.OutOfMemoryError) or in_words is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, lacks_memory
 from ..imageio import atomic_file
 
 
@@ -24,9 +24,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a state without running code from the file.
 
     Raises:
-        InputError: the file is damaged.
+        InputError: the file is damaged or cannot be opened.
+        MemoryError: the memory does not suffice.
     """
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read ({error.strerror}): check its permissions and the disk.") from error
     except Exception as error:
+        if lacks_memory(error):  # a good checkpoint must not be called damaged, which is to be deleted
+            raise MemoryError from error
         raise InputError(f"The checkpoint '{path}' is damaged: delete it to start the training anew.") from error
