@@ -209,6 +209,30 @@ def test_memory_too_short_for_one_slice_is_an_error(out_of_memory):
         engine.enhance(Volume(np.zeros((3, 20, 20), np.int16)))
 
 
+@pytest.mark.parametrize("room", [1, 40, 120])
+def test_short_memory_of_the_processor_halves_the_strips(untrained_model, rng, monkeypatch, room):
+    """As many rows as there is room for give the HU that whole slices give; with too little room it is an error."""
+    scan, events = noise_volume(rng, (1, 200, 40), (0.763, 0.763, 3.0)), []
+    whole = Engine(untrained_model, CPU).enhance(scan).array
+    real = Translator.translate_rows
+
+    def little_room(self, slices, source, target, top, bottom, *, fused):
+        if bottom - top > room:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+        return real(self, slices, source, target, top, bottom, fused=fused)
+
+    monkeypatch.setattr(Translator, "translate_rows", little_room)
+    engine = Engine(untrained_model, CPU, report=lambda event, **fields: events.append(fields.get("message")))
+    if room == 1:
+        with pytest.raises(DeviceError, match="does not hold one slice"):
+            engine.enhance(scan)
+        return
+    assert np.abs(engine.enhance(scan).array.astype(int) - whole).max() <= 1
+    warnings = [message for message in events if message]
+    assert warnings[0] == "The memory is short: going on with 128 rows of a slice at a time."
+    assert len(warnings) == (3 if room == 40 else 2)
+
+
 def test_other_errors_are_not_taken_for_short_memory(out_of_memory):
     engine = engine_with(out_of_memory(0, RuntimeError("shapes do not fit")), batch=2)
     with pytest.raises(RuntimeError, match="shapes do not fit"):

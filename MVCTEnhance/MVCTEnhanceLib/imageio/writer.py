@@ -49,4 +49,6 @@ def _write(volume: Volume, partial: Path, path: Path) -> None:
 
 
 def _incomplete(path: Path) -> OutputError:
-    return OutputError(f"{path} could not be written completely: free some space on the disk or choose another place.")
+    return OutputError(
+        f"{path} could not be written completely: free some space on the disk or some memory, or choose another place."
+    )

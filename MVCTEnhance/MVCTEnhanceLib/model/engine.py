@@ -17,6 +17,7 @@ from .package import Model
 
 BATCH = {"cpu": 1, "cuda": 8, "mps": 4}
 STRIP_ROWS = {"cpu": 256}  # of which what the networks make on the way stays near the processor's cache
+FEWEST_ROWS = 32  # fewer save little: each strip looks at 22 more on either side
 
 
 class Engine:
@@ -26,7 +27,7 @@ class Engine:
         model: what to run.
         device: where to run it.
         report: called with an event's name and its fields: "progress" (stage "enhance" or, on the way back, "cycle",
-            done, total) after each batch, and "warning" (message) when the memory forces a smaller batch.
+            done, total) after each batch, and "warning" (message) when the memory forces it to take less at a time.
         cancelled: asked before each batch.
         batch: slices that go through together; None chooses by the device.
     """
@@ -46,6 +47,7 @@ class Engine:
         self.report = report
         self.cancelled = cancelled
         self.batch = batch or BATCH[device.type]
+        self._rows = STRIP_ROWS.get(device.type)
         self._fused = can_fuse(device)
 
     def enhance(self, mvct: Volume) -> Volume:
@@ -75,7 +77,7 @@ class Engine:
             except (RuntimeError, MemoryError) as error:
                 if not lacks_memory(error):
                     raise
-                self._shrink_batch(error)
+                self._shrink(error)
                 continue
             start = stop
             self.report("progress", stage=stage, done=stop, total=total)
@@ -100,7 +102,7 @@ class Engine:
 
     def _in_strips(self, values: torch.Tensor, source: Domain, target: Domain) -> torch.Tensor:
         """The translator's result, worked out in strips of rows where it does not need the whole slice."""
-        rows, total = STRIP_ROWS.get(self.device.type), values.shape[-2]
+        rows, total = self._rows, values.shape[-2]
         whole = self.translator.reach_px(source, target) is None or min(values.shape[-2:]) < self.translator.SMALLEST
         if whole or not rows:
             return self.translator(values, source, target)
@@ -112,13 +114,19 @@ class Engine:
             )
         return result
 
-    def _shrink_batch(self, error: Exception) -> None:
-        if self.batch == 1:
+    def _shrink(self, error: Exception) -> None:
+        """Go on with fewer slices at a time and, from one on, with fewer rows of it where it can be cut."""
+        if self.batch > 1:
+            self.batch //= 2
+            left = f"{self.batch} slices"
+        elif self._rows and self._rows > FEWEST_ROWS:
+            self._rows //= 2
+            left = f"{self._rows} rows of a slice"
+        else:
             raise DeviceError(
                 f"The memory of the {describe_device(self.device)} does not hold one slice: "
                 f"close other programs{'' if self.device.type == 'cpu' else ' or choose the CPU'}."
             ) from error
-        self.batch //= 2
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        self.report("warning", message=f"The memory is short: going on with {self.batch} slices at a time.")
+        self.report("warning", message=f"The memory is short: going on with {left} at a time.")
