@@ -200,8 +200,13 @@ def _work(parent: Connection, pipe: Connection, series: list[list[bytes]], seed:
         _write(case(series, seed, number)[0], work / "case" / "scan")
         Path("/proc/self/clear_refs").write_text("5")  # the peak is measured from here on
         outcome = _outcome(work / "case")
-        (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-        pipe.send((outcome, int(peak) * 1024))
+        pipe.send((outcome, most_memory()))
+
+
+def most_memory() -> int:
+    """Resident bytes of this process at the most, since it was told to forget."""
+    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(kilobytes) * 1024
 
 
 def _outcome(folder: Path) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ..errors import InputError, lacks_memory
+from .detached import require_ordinary_data
 from .dicom_header import DamagedDicom, read_header
 from .dicom_series import read_dicom_folder
 from .formats import READABLE, has_suffix
@@ -19,7 +20,11 @@ from .volume import Volume
 
 OUTSIDE_FIELD_HU = -1500  # below the noise of air: only the padding around the scanner's field lies there
 OFFSET_SOFT_TISSUE = (900, 1200)  # where fat, water and muscle lie when 1024 was added to the HU
+OFFSET_AIR_HU = -300  # below the noise of air that lies near 24 HU
+UNLOWERED_TISSUE = (-200, 100)
+LOWERED_AIR, LOWERED_TISSUE = (-2150, -1900), (-1150, -850)  # where they lie when 1024 was taken from the HU
 OFFSET_SHARE = 0.05
+STRAY_SHARE = 0.001
 
 
 def read_volume(path: str | Path, *, series_uid: str | None = None) -> Volume:
@@ -84,8 +89,7 @@ def _read(path: Path, series_uid: str | None) -> Volume:
 
 
 def _read_with_itk(path: Path) -> Volume:
-    with path.open("rb") as file:  # ITK does not say why it cannot open a file
-        file.read(1)
+    require_ordinary_data(path)  # and opens it: ITK does not say why it cannot open a file
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -139,7 +143,12 @@ def _checked(volume: Volume, path: Path) -> Volume:
     if array.dtype == np.float32:
         _require_finite(array.size - int(np.count_nonzero(np.isfinite(array))), array.size, path)
     outside = array < OUTSIDE_FIELD_HU
-    if outside.any():
+    if _looks_lowered(array):
+        warnings.append(
+            f"{path} has most of its values near -2000 and -1000, as if 1024 had been taken from its HU: check that "
+            "air is about -1000 HU, the values were not changed."
+        )
+    elif outside.any():
         array[outside] = AIR_HU
         warnings.append(
             f"{path} has {np.count_nonzero(outside)} voxels below {OUTSIDE_FIELD_HU} HU, outside the scanner's field: "
@@ -149,8 +158,8 @@ def _checked(volume: Volume, path: Path) -> Volume:
         warnings.append(f"{path} has values above {np.iinfo(np.int16).max} HU: results are clipped there.")
     if _looks_offset(array):
         warnings.append(
-            f"{path} has no value below 0 and many near 1024, as if 1024 had been added to its HU: check that air "
-            "is about -1000 HU, the values were not changed."
+            f"{path} has hardly a value below -300 and many near 1024, as if 1024 had been added to its HU: check that "
+            "air is about -1000 HU, the values were not changed."
         )
     return replace(volume, array=array, warnings=tuple(warnings))
 
@@ -163,7 +172,15 @@ def _require_finite(bad: int, size: int, path: Path) -> None:
 
 
 def _looks_offset(array: np.ndarray) -> bool:
-    if array.min() < 0:
-        return False
-    low, high = OFFSET_SOFT_TISSUE
-    return np.count_nonzero((array >= low) & (array <= high)) > OFFSET_SHARE * array.size
+    below_noise_of_air = np.count_nonzero(array < OFFSET_AIR_HU)
+    return below_noise_of_air <= STRAY_SHARE * array.size and _share(array, OFFSET_SOFT_TISSUE) > OFFSET_SHARE
+
+
+def _looks_lowered(array: np.ndarray) -> bool:
+    lowered = min(_share(array, LOWERED_AIR), _share(array, LOWERED_TISSUE)) > OFFSET_SHARE
+    return lowered and _share(array, UNLOWERED_TISSUE) < OFFSET_SHARE
+
+
+def _share(array: np.ndarray, limits: tuple[int, int]) -> float:
+    """Of the voxels, how many lie within."""
+    return np.count_nonzero((array >= limits[0]) & (array <= limits[1])) / array.size
