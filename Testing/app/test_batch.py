@@ -406,7 +406,8 @@ def test_table_that_is_open_elsewhere_stops_no_case(cohort, tmp_path, children, 
     with pytest.raises(OutputError, match=r"summary\.csv"):
         enhance_folder(BatchRequest(cohort, tmp_path / "out"), report=block)
     assert len([name for name in outputs() if name.endswith("done.json")]) == 3
-    assert warnings == ["summary.csv cannot be written: close the program that has it open."]
+    advice = "close the program that has it open, or free some space on the disk."
+    assert warnings == [f"summary.csv cannot be written: {advice}"]
 
 
 def test_cancel_gives_up_what_runs_and_keeps_what_is_finished(cohort, tmp_path, children, outputs, rows):

@@ -93,6 +93,7 @@ def enhance_folder(
     report("stage", stage="search")
     cases = find_cases(source, report=report)
     with working_in(output):
+        require_usable(output, source, resume=request.resume)  # another batch may have come and gone
         run = BatchRun(cases, source, output, settings, report)
         run.run(request.workers, cancelled)
     return BatchResult(

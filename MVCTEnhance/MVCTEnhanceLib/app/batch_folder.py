@@ -27,6 +27,7 @@ PLAN = "batch.json"
 READOUTS = "readouts.json"
 NOTE = "done.json"
 PARTIAL = ".partial-"  # as the library names what is not complete
+LOCK = ".lock"  # on Windows
 
 
 def require_usable(output: Path, source: Path, *, resume: bool) -> None:
@@ -42,6 +43,7 @@ def require_usable(output: Path, source: Path, *, resume: bool) -> None:
         raise OutputError(f"'{output}' is a file: choose a new folder.")
     require_permission(output / SUMMARY)
     present = [path.name for path in output.iterdir()] if output.exists() else []
+    present = [name for name in present if name != LOCK]
     if resume:
         present = [name for name in present if not name.startswith(PARTIAL)]  # killed before anything else was there
     if present and not resume:
@@ -80,6 +82,22 @@ def assign_places(output: Path, cases: Sequence[Case]) -> dict[str, Path]:
     if places != stored:
         _write_json(output / PLAN, {"format": 1, "places": places})
     return {case.key: output / places[case.key] for case in cases}
+
+
+def require_there(output: Path, places: dict[str, Path]) -> None:
+    """Refuse to go on in a folder that was removed meanwhile, also where it is there again, for another batch.
+
+    Raises:
+        OutputError: the choice of `assign_places` is not there any more.
+    """
+    try:
+        (output / PLAN).stat()
+        stored = _read_json(output / PLAN).get("places")  # nothing where a network disk has its moments
+        gone = stored is not None and any(output / stored.get(key, "") != place for key, place in places.items())
+    except FileNotFoundError:
+        gone = True
+    if gone:
+        raise OutputError(f"The folder '{output}' was removed while the batch worked in it: start the batch again.")
 
 
 def finished(place: Path, made_of: dict[str, Any]) -> dict[str, Any] | None:
@@ -171,7 +189,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _lock(folder: Path) -> int:
     if os.name == "nt":  # folders cannot be locked there, but a file can go with its handle
-        return os.open(folder / ".lock", os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_TEMPORARY)
+        return os.open(folder / LOCK, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_TEMPORARY)
     import fcntl
 
     handle = os.open(folder, os.O_RDONLY)

@@ -14,7 +14,7 @@ from typing import Any
 from .. import __version__
 from ..errors import Cancelled, MVCTEnhanceError, OutputError
 from .batch_cases import Case
-from .batch_folder import SUMMARY, assign_places, finished, put_in_place, staging
+from .batch_folder import SUMMARY, assign_places, finished, put_in_place, require_there, staging
 from .batch_settings import Settings
 from .batch_summary import Row, Status, values_of, write_summary
 from .batch_worker import AGAIN, CANCELLED, CaseFailed, Children
@@ -53,7 +53,7 @@ class BatchRun:
 
         Raises:
             Cancelled: `cancelled` said so.
-            OutputError: the summary could not be written.
+            OutputError: the summary could not be written, or the output folder was removed.
         """
         waiting = [number for number, row in enumerate(self._rows) if row.status == "waiting"]
         workers = max(1, min(workers, len(waiting)))
@@ -106,6 +106,7 @@ class BatchRun:
                     self._settings.arguments(case, folder), on_event=lambda *event: self._messages.put((number, event))
                 )
                 note = {"made_of": self._settings.made_of(case), "seconds": round(time.monotonic() - start, 1)}
+                self._require_there()
                 put_in_place(folder, place, note | {"made_by": f"MVCTEnhance {__version__}"}, readouts)
             except CaseFailed as error:
                 raise CaseFailed(str(error).replace(str(folder), str(place))) from error
@@ -126,6 +127,7 @@ class BatchRun:
         """Deal with the next message, if one comes soon."""
         if cancelled():
             raise Cancelled(CANCELLED)
+        self._require_there()
         with suppress(queue.Empty):
             number, message = self._messages.get(timeout=POLL_S)
             if isinstance(message, Row):
@@ -145,6 +147,9 @@ class BatchRun:
             self._device = fields
             self._report("device", **fields)
 
+    def _require_there(self) -> None:
+        require_there(self._output, self._places)
+
     def _tell(self, number: int, status: str, **fields: Any) -> None:
         self._report("case", case=number + 1, cases=len(self._cases), status=status, **fields)
 
@@ -158,7 +163,8 @@ class BatchRun:
             write_summary(self._output / SUMMARY, self._rows)
         except OutputError as error:
             if not self._unwritten:
-                self._report("warning", message=f"{SUMMARY} cannot be written: close the program that has it open.")
+                what_to_do = "close the program that has it open, or free some space on the disk"
+                self._report("warning", message=f"{SUMMARY} cannot be written: {what_to_do}.")
             self._unwritten = error
         else:
             self._unwritten = None
@@ -170,4 +176,5 @@ class BatchRun:
             if isinstance(message, Row) and message.status == "done":
                 self._rows[number] = message
         with suppress(OutputError):
+            self._require_there()
             write_summary(self._output / SUMMARY, self._rows)

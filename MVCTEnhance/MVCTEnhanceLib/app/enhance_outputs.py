@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,13 @@ import numpy as np
 from .. import __version__
 from ..errors import OutputError
 from ..imageio import Volume
+from ..imageio.lock import locked
 from .scans import require_permission, require_writable, write_scan
 
 if TYPE_CHECKING:
     from .enhance import Enhanced, EnhanceRequest
+
+PATIENCE_S = 300.0  # longer than another run takes to write a long scan to a slow disk
 
 
 def require_outputs(request: EnhanceRequest) -> None:
@@ -43,11 +47,21 @@ def cycle_error_map(mvct: Volume, back: Volume) -> Volume:
 
 
 def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
-    """Write everything that was asked for.
+    """Write everything that was asked for; another run with one of these outputs waits or is waited for.
 
     Raises:
         OutputError: something cannot be written; each output is either complete or not there.
     """
+    paths = {
+        path.absolute() for path in (request.output, request.difference, request.cycle_error, request.report) if path
+    }
+    with ExitStack() as locks:
+        for path in sorted(paths):  # in one order for all runs, so that no two wait for each other
+            locks.enter_context(locked(path, patience_s=PATIENCE_S))
+        _write(request, result, model_card)
+
+
+def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
     made_by = f"MVCTEnhance {__version__}, model {model_card.get('name', 'unnamed')}"
     write_scan(
         result.enhanced,

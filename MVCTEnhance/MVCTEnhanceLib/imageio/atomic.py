@@ -19,6 +19,7 @@ _ADVICE = {
     errno.EPERM: "there is no permission to write there, choose another place",
     errno.EROFS: "the disk is read-only, choose another place",
     errno.ENOTDIR: "a part of the path is a file, choose another place",
+    errno.ENOENT: "its folder was removed meanwhile, run this again",
     errno.EEXIST: "a part of the path is a file, choose another place",
 }
 
@@ -43,7 +44,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
         OutputError: the file cannot be written (the sentence names `path` and what to do).
     """
     path = Path(path)
-    with _output_errors(path):
+    with output_errors(path):
         if path.is_dir():
             raise OutputError(f"{path} is a folder: give the output a file name inside it.")
         with _removed_unless_complete(path) as partial:
@@ -62,7 +63,7 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             be written.
     """
     path = Path(path).absolute()
-    with _output_errors(path):
+    with output_errors(path):
         _require_free(path)
         with _removed_unless_complete(path) as partial:
             partial.mkdir()
@@ -110,7 +111,8 @@ def _require_free(path: Path) -> None:
 
 
 @contextmanager
-def _output_errors(path: Path) -> Iterator[None]:
+def output_errors(path: Path) -> Iterator[None]:
+    """Turn what the system refuses into an OutputError that says what and what to do."""
     try:
         yield
     except OSError as error:

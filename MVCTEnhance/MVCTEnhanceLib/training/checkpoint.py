@@ -11,6 +11,14 @@ import torch
 from ..errors import InputError, lacks_memory
 from ..imageio import atomic_file
 
+CHECKPOINT = "checkpoint.pt"
+
+
+def remove_left_over(folder: Path) -> None:
+    """Remove what a killed run had half written; no other may be at work in the folder."""
+    for path in folder.rglob(".partial-*"):
+        path.unlink(missing_ok=True)
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write a state atomically: a killed run keeps the checkpoint before."""

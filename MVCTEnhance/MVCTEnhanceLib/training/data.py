@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,8 +20,7 @@ from .patients import Scan, scan_of
 AIR_HU = -1000.0
 CELL_PX = 16
 TISSUE_HU = -400.0
-
-logger = logging.getLogger(__name__)
+PIXEL_FACTOR = 10  # to the pixels trained on, either way: beyond lie headers with a wrong unit
 
 
 @dataclass(frozen=True)
@@ -55,24 +53,32 @@ def load_slices(
     *,
     truth_folder: Path | None = None,
     on_scan: Callable[[Volume], None] = lambda scan: None,
+    report: Callable[..., None] = lambda event, **fields: None,
 ) -> Slices:
     """All slices with tissue of all scans below a folder, resampled in plane to one pixel size.
 
-    A scan that cannot be read is left out and said in the log; `on_scan` is called with each of the others.
+    A scan that cannot be used, or whose truth cannot be read, is left out; a "warning" told to `report` names it and
+    says why. `on_scan` is called with each of the others.
 
     Raises:
         InputError: there is no usable scan, or a truth is missing or on another grid.
     """
     hu, truth, cells, scans = [], [], [], []
     for path in scan_paths(folder):
+        if truth_folder and not (truth_folder / path.name).exists():
+            raise InputError(f"The MVCT '{path}' has no truth: put one of the same name into '{truth_folder}'.")
         try:
-            scan = read_volume(path)
+            scan = _usable(path, spacing_mm)
+            truth_scan = read_volume(truth_folder / path.name) if truth_folder else None
         except MVCTEnhanceError as error:
-            logger.warning("A scan is left out of training: %s", error)
+            report("warning", message=f"A scan is left out of training: {error}")
             continue
         on_scan(scan)
         slices, first = at_spacing(scan, spacing_mm), len(hu)
-        true_slices = _truth_of(path, scan, truth_folder, spacing_mm) if truth_folder else [None] * len(slices)
+        true_slices = [None] * len(slices)
+        if truth_scan:
+            _require_same_grid(path, scan, truth_folder, truth_scan)
+            true_slices = at_spacing(truth_scan, spacing_mm)
         for one, true in zip(slices, true_slices, strict=True):
             where = _tissue_cells(one)
             if len(where):
@@ -107,8 +113,15 @@ def at_spacing(scan: Volume, spacing_mm: float) -> list[torch.Tensor]:
     return slices
 
 
-def _truth_of(path: Path, scan: Volume, truth_folder: Path, spacing_mm: float) -> list[torch.Tensor]:
-    truth = read_volume(truth_folder / path.name)
+def _usable(path: Path, spacing_mm: float) -> Volume:
+    scan = read_volume(path)
+    if any(not 1 / PIXEL_FACTOR < mm / spacing_mm < PIXEL_FACTOR for mm in scan.spacing[:2]):
+        size = f"{scan.spacing[1]:.3g} x {scan.spacing[0]:.3g} mm"
+        raise InputError(f"'{path}' has pixels of {size}, which no scanner makes: export it again.")
+    return scan
+
+
+def _require_same_grid(path: Path, scan: Volume, truth_folder: Path, truth: Volume) -> None:
     same_place = truth.array.shape == scan.array.shape and all(
         np.allclose(getattr(truth, part), getattr(scan, part), atol=0.01) for part in ("spacing", "origin", "direction")
     )
@@ -117,7 +130,6 @@ def _truth_of(path: Path, scan: Volume, truth_folder: Path, spacing_mm: float) -
             f"The truth '{truth_folder / path.name}' and its MVCT '{path}' differ in their grids: "
             "resample the truth onto the MVCT's."
         )
-    return at_spacing(truth, spacing_mm)
 
 
 def _tissue_cells(hu: torch.Tensor) -> np.ndarray:

@@ -39,7 +39,7 @@ def read_inputs(config: DataConfig, *, report: Callable[..., None]) -> Inputs:
 
     Args:
         config: names the folders.
-        report: told by a "warning" of slices that are in both domains.
+        report: told by a "warning" of each scan that is left out, and of slices that are in both domains.
 
     Raises:
         InputError: a domain has fewer than 16 slices, a validation scan shows a patient of the training, or as
@@ -47,12 +47,13 @@ def read_inputs(config: DataConfig, *, report: Callable[..., None]) -> Inputs:
     """
     trained_on = TrainedOn()
     truth = Path(config.truth) if config.truth else None
-    mvct = load_slices(Path(config.mvct), config.spacing_mm, truth_folder=truth, on_scan=trained_on.add)
-    kvct = load_slices(Path(config.kvct), config.spacing_mm)
+    mvct = load_slices(Path(config.mvct), config.spacing_mm, truth_folder=truth, on_scan=trained_on.add, report=report)
+    kvct = load_slices(Path(config.kvct), config.spacing_mm, report=report)
     for folder, slices in ((config.mvct, mvct), (config.kvct, kvct)):
         _require_enough(folder, slices)
-    validation = load_slices(Path(config.validation), config.spacing_mm) if config.validation else mvct
+    validation = mvct
     if config.validation:
+        validation = load_slices(Path(config.validation), config.spacing_mm, report=report)
         require_other_patients(validation.scans, mvct.scans + kvct.scans)
     if shared := shared_slices(mvct.scans, kvct.scans):
         report(

@@ -13,12 +13,13 @@ from typing import Any
 import torch
 
 from .. import __version__
-from ..errors import Cancelled, DeviceError, InputError, MVCTEnhanceError
+from ..errors import Cancelled, DeviceError, InputError, MVCTEnhanceError, OutputError
+from ..imageio.lock import locked
 from ..model.card import Plan
 from ..model.device import describe_device
 from ..model.package import Model, save_model
 from ..model.translator import Translator
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import CHECKPOINT, load_checkpoint, remove_left_over, save_checkpoint
 from .config import TrainingConfig, completed
 from .inputs import Inputs, read_inputs
 from .log import Log
@@ -61,6 +62,7 @@ def train(
         The path of the best model.
 
     Raises:
+        OutputError: the folder cannot be written to, or another run trains in it.
         InputError: too few or unsuitable data, the folder's checkpoint is of another configuration or another model
             to start from, or that model does not fit.
         MVCTEnhanceError: the losses or weights are not finite any more.
@@ -68,7 +70,21 @@ def train(
         Cancelled: as asked.
     """
     if not processes.is_first:
-        report = _silent
+        return _train(config, folder, device, _silent, cancelled, start, processes)
+    with locked(folder / CHECKPOINT, patience_s=0):
+        remove_left_over(folder)
+        return _train(config, folder, device, report, cancelled, start, processes)
+
+
+def _train(
+    config: TrainingConfig,
+    folder: Path,
+    device: torch.device,
+    report: Callable[..., None],
+    cancelled: Callable[[], bool],
+    start: Path | None,
+    processes: Processes,
+) -> Path:
     started_from = read_start(start, config) if start else None
     report("stage", stage="reading slices")
     inputs = read_inputs(config.data, report=report)
@@ -88,6 +104,8 @@ def train(
             report("validation", step=done, **run.validate())
         if cancelled():
             raise Cancelled(f"The training was cancelled; the same command goes on from '{run.checkpoint_path}'.")
+    if processes.is_first and not run.model_path.is_file():
+        raise OutputError(f"'{run.model_path}' was removed while it was trained: delete the folder and train it anew.")
     return run.model_path
 
 
@@ -105,7 +123,7 @@ class _Run:
         self.target = mean_nselfssim(self.kvct, spacing_mm=config.data.spacing_mm) if is_first else None
         self.start: Start | None = None
         self.best: Validation | None = None
-        self.checkpoint_path = folder / "checkpoint.pt"
+        self.checkpoint_path = folder / CHECKPOINT
         self.model_path = folder / "model.safetensors"
         self.log = Log(folder / "log.csv")
         self.validation_log = Log(folder / "validation.csv")
