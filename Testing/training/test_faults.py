@@ -216,7 +216,7 @@ def test_killed_before_any_operation_on_a_file_it_goes_on_to_the_same_end(scans,
 
 
 def files_of(folder):
-    """What must be the same: the bytes of the model, all that a checkpoint holds, names, and the logs but for seconds."""
+    """What must be the same: the model's bytes, all that a checkpoint holds, names, and the logs but for seconds."""
     assert not list(folder.rglob(".*"))
     logs = [line.rpartition(",")[0] for line in (folder / "log.csv").read_text().splitlines()]
     state = json.dumps(load_checkpoint(folder / "checkpoint.pt"), default=lambda tensor: tensor.tolist())
