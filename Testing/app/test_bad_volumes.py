@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import numpy as np
 import pytest
@@ -114,3 +115,28 @@ def test_a_header_that_names_a_pipe_is_refused(main, tmp_path, assert_refused, n
 def test_files_of_any_name_are_enhanced(enhance, hu, tmp_path, name):
     enhance(hu.astype(np.int16), name)
     assert not list(tmp_path.rglob("trace"))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of any bytes")
+def test_a_name_that_is_no_text_is_refused_where_itk_would_end_the_process(run, main, scan, tmp_path, assert_refused):
+    folder = tmp_path / os.fsdecode(b"\xff\xfe")
+    folder.mkdir()
+    refused = main("enhance", scan, "--output", folder / "e.nrrd", "--progress", "none")
+    assert_refused(refused, "no valid text", r"\udcff")
+    result = run("enhance", scan.rename(folder / "scan.nrrd"), "--output", tmp_path / "e.nrrd", "--progress", "none")
+    assert_refused(result, "no valid text", r"\udcff")
+
+
+def test_a_dicom_folder_whose_name_is_no_text_is_read(main, dicom_scan, tmp_path):
+    if not sys.platform.startswith("linux"):
+        pytest.skip("names of any bytes")
+    folder = dicom_scan.rename(tmp_path / os.fsdecode(b"\xff\xfe"))
+    assert main("enhance", folder, "--output", tmp_path / "e.nrrd", "--progress", "none").code == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="names of any letters")
+def test_an_error_is_one_line_whatever_the_name(main, tmp_path, assert_refused):
+    result = main("enhance", tmp_path / "two\nlines \x1b[31m", "--output", tmp_path / "e.nrrd", "--progress", "none")
+    assert_refused(result, r"two\nlines \x1b[31m does not exist")
+    result = main("enhance", tmp_path / ("x" * 300), "--output", tmp_path / "e.nrrd", "--progress", "none")
+    assert_refused(result, "too long")

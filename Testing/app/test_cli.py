@@ -305,20 +305,6 @@ def test_wrong_training_configuration_is_one_sentence(main, tmp_path, assert_one
     assert not (tmp_path / "run").exists()
 
 
-def test_nothing_is_asked_of_a_network(run, scan, tmp_path):
-    code = (
-        "import socket, sys\n"
-        "def refuse(*arguments, **fields): raise AssertionError('a network was asked')\n"
-        "socket.socket.connect = socket.socket.connect_ex = socket.getaddrinfo = socket.create_connection = refuse\n"
-        "socket.socket.sendto = refuse\n"
-        "from MVCTEnhanceLib.app.cli import main\n"
-        "sys.exit(main())"
-    )
-    arguments = ["enhance", scan, "--output", tmp_path / "e.nrrd", "--report", tmp_path / "report"]
-    result = run(*arguments, python=("-c", code))
-    assert result.code == 0, result.stderr
-
-
 def test_installed_command_is_this_one():
     (entry,) = (
         entry

@@ -35,7 +35,7 @@ def main() -> int:
         write_volume(scan, given)
         command = [sys.executable, "-m", "MVCTEnhanceLib", "enhance", given, "--output", made, "--progress", "none"]
         start = time.monotonic()
-        code = subprocess.run([*map(str, command)]).returncode
+        code = subprocess.run([*map(str, command)], capture_output=True).returncode
         seconds = time.monotonic() - start
         same_grid = code == 0 and read_volume(made).array.shape == scan.array.shape
     most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -80,9 +80,9 @@ def _run(options: argparse.Namespace, report: Report, cancellation: Cancellation
 
 
 def _sentence(error: Exception) -> str:
-    """What is wrong; of an unexpected error without its own text, in which libraries quote header values and paths."""
+    """What is wrong, on one line; of an unexpected error without its text, in which libraries quote header values."""
     if isinstance(error, MVCTEnhanceError):
-        return str(error)
+        return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(error))
     if lacks_memory(error):
         return "The memory of this computer does not suffice: close other programs."
     if isinstance(error, OSError):

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..errors import InputError, OutputError
 from ..imageio import Volume, is_dicom_output, read_volume, write_dicom_series, write_volume
 from ..imageio.formats import WRITABLE, has_suffix
+from ..imageio.itk import itk_name
 
 
 def read_scan(path: Path, role: str, *, series_uid: str | None = None) -> Volume:
@@ -60,6 +61,8 @@ def require_writable(output: Path, *sources: Path) -> None:
         raise OutputError(f"'{output.name}' cannot be written: end the output in {', '.join(WRITABLE)}.")
     elif output.is_dir():
         raise OutputError(f"'{output}' is a folder: give the output a file name inside it.")
+    elif itk_name(output.absolute()) is None:
+        raise OutputError(f"'{output}' has letters in its path that are no valid text: choose another name or folder.")
     require_permission(output)
 
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import SimpleITK as sitk
 
 from .volume import Volume
+
+
+def itk_name(path: Path) -> str | None:
+    """A path as ITK takes it; None where it is no valid text (names from old disks), for which ITK ends the process."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    return str(path)
 
 
 def to_itk(volume: Volume) -> sitk.Image:

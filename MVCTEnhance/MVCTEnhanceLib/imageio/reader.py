@@ -13,6 +13,7 @@ from .detached import require_ordinary_data
 from .dicom_header import DamagedDicom, read_header
 from .dicom_series import read_dicom_folder
 from .formats import READABLE, has_suffix
+from .itk import itk_name
 from .nifti import count_nonfinite
 from .quiet import quiet_itk
 from .values import AIR_HU, compact
@@ -90,8 +91,11 @@ def _read(path: Path, series_uid: str | None) -> Volume:
 
 def _read_with_itk(path: Path) -> Volume:
     require_ordinary_data(path)  # and opens it: ITK does not say why it cannot open a file
+    name = itk_name(path)
+    if name is None:
+        raise InputError(f"{path} has letters in its name that are no valid text: rename it and its folders.")
     reader = sitk.ImageFileReader()
-    reader.SetFileName(str(path))
+    reader.SetFileName(name)
     try:
         with quiet_itk():
             reader.ReadImageInformation()

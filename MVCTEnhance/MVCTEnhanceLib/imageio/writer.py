@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from ..errors import OutputError, lacks_memory
 from .atomic import atomic_file
 from .formats import WRITABLE, has_suffix
-from .itk import to_itk
+from .itk import itk_name, to_itk
 from .quiet import quiet_itk
 from .values import rounded_int16
 from .volume import Volume
@@ -30,6 +30,8 @@ def write_volume(volume: Volume, path: str | Path) -> None:
     path = Path(path)
     if not has_suffix(path, WRITABLE):
         raise OutputError(f"{path} has no suffix of a volume file: end the name with {', '.join(WRITABLE)}.")
+    if itk_name(path.absolute()) is None:
+        raise OutputError(f"{path} has letters in its path that are no valid text: choose another name or folder.")
     values = rounded_int16(volume.array)
     with atomic_file(path) as partial:
         _write(volume.with_array(values), partial, path)
