@@ -1,21 +1,27 @@
 """Scans that are damaged are left out and told; a run that is killed anywhere goes on to the same end, bit for bit."""
 
+import dataclasses
+import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
 from MVCTEnhanceLib.errors import InputError, OutputError
+from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.training.checkpoint import load_checkpoint
 from MVCTEnhanceLib.training.data import load_slices
 from MVCTEnhanceLib.training.run import train
 
 CPU = torch.device("cpu")
+SECONDS_TO_END = 2
 only_posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork and signals as POSIX has them")
 
 
@@ -99,8 +105,6 @@ def small_run(tiny_config, scans):
 
 
 def test_left_out_scans_reach_the_user_and_the_run_goes_on(small_run, scans, tmp_path):
-    import dataclasses
-
     shutil.copytree(scans / "mvct", tmp_path / "mvct")
     write_nan(tmp_path / "mvct" / "nan.nrrd")
     data = dataclasses.replace(small_run.data, mvct=str(tmp_path / "mvct"))
@@ -144,24 +148,44 @@ def test_two_runs_do_not_train_in_one_folder(small_run, tmp_path):
 
 def test_model_that_was_removed_meanwhile_is_told(small_run, tmp_path):
     def remove(event, **fields):
-        if event == "progress" and fields["done"] == 4:
+        if event == "validation" and fields["step"] == 4:
             shutil.rmtree(tmp_path / "run")
 
     with pytest.raises(OutputError, match="removed"):
-        train(small_run, tmp_path / "run", device=CPU, report=_after_last_validation(remove, tmp_path / "run"))
+        train(small_run, tmp_path / "run", device=CPU, report=remove)
 
 
-def _after_last_validation(remove, folder):
-    """Removes what is there once the model has been written."""
+@only_posix
+@pytest.mark.parametrize(("moment", "number"), [("reading slices", signal.SIGINT), ("progress", signal.SIGTERM)])
+def test_cancelled_training_ends_at_once_with_nothing_half_written(scans, tmp_path, moment, number):
+    config = write_config(scans, tmp_path, steps=5000)
+    command = [sys.executable, "-m", "MVCTEnhanceLib", "train", str(config), "--output", str(tmp_path / "run")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen([*command, "--device", "cpu", "--progress", "jsonl"], env=environment, **pipes)
+    for line in process.stdout:
+        event = json.loads(line)
+        if moment in (event["event"], event.get("stage")):
+            break
+    sent = time.monotonic()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (130, "mvct-enhance: Cancelled; every file that is there is complete.\n")
+    assert time.monotonic() - sent < SECONDS_TO_END
+    assert not list(tmp_path.rglob(".*"))
 
-    def report(event, **fields):
-        if event == "validation" and fields["step"] == 4:
-            shutil.rmtree(folder)
 
-    return report
+def write_config(scans, folder, *, steps):
+    path = folder / "train.toml"
+    path.write_text(
+        f'[data]\nmvct = "{scans / "mvct"}"\nkvct = "{scans / "kvct"}"\nspacing_mm = 2.0\ncrop_px = 32\n'
+        f"[losses]\nperceptual = 0\n[schedule]\nsteps = {steps}\nbatch = 1\nvalidate_every = 1\nvalidation_slices = 1\n"
+    )
+    return path
 
 
-# Trains in forked children, each killed before another operation on a file, and then once more to the end.
+# Trains once, which imports everything; then in forked children, each killed before another operation on a file, and
+# then once more to the end.
 KILLER = """
 import json, os, signal, sys
 import torch
@@ -188,27 +212,23 @@ def forked(step, output):
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
-assert forked(-1, folder / "whole") == 0
+train(config, folder / "whole", device=torch.device("cpu"), report=lambda event, **fields: None)
 step, killed = 0, -9
 while killed == -9:
     killed = forked(step, folder / str(step))
     print(json.dumps([step, killed, forked(-1, folder / str(step))]), flush=True)
-    step += 3
+    step += 5
 """
 
 
 @only_posix
 def test_killed_before_any_operation_on_a_file_it_goes_on_to_the_same_end(scans, tmp_path):
-    config = tmp_path / "train.toml"
-    config.write_text(
-        f'[data]\nmvct = "{scans / "mvct"}"\nkvct = "{scans / "kvct"}"\nspacing_mm = 2.0\ncrop_px = 32\n'
-        "[losses]\nperceptual = 0\n[schedule]\nsteps = 2\nbatch = 1\nvalidate_every = 1\nvalidation_slices = 1\n"
-    )
+    config = write_config(scans, tmp_path, steps=2)
     command = [sys.executable, "-c", KILLER, str(config), str(tmp_path / "runs")]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(lines) > 5 and [killed for _, killed, _ in lines] == [-9] * (len(lines) - 1) + [0]
+    assert len(lines) > 4 and [killed for _, killed, _ in lines] == [-9] * (len(lines) - 1) + [0]
     whole = files_of(tmp_path / "runs" / "whole")
     for step, _, again in lines:
         assert again == 0
@@ -216,9 +236,13 @@ def test_killed_before_any_operation_on_a_file_it_goes_on_to_the_same_end(scans,
 
 
 def files_of(folder):
-    """What must be the same: the model's bytes, all that a checkpoint holds, names, and the logs but for seconds."""
+    """What must be the same: model and checkpoint with all that they hold, names, and the logs but for seconds."""
     assert not list(folder.rglob(".*"))
     logs = [line.rpartition(",")[0] for line in (folder / "log.csv").read_text().splitlines()]
-    state = json.dumps(load_checkpoint(folder / "checkpoint.pt"), default=lambda tensor: tensor.tolist())
+    model = load_model(folder / "model.safetensors")
+    held = model.card, model.translator.state_dict(), load_checkpoint(folder / "checkpoint.pt")
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
-    return (folder / "model.safetensors").read_bytes(), state, names, logs, (folder / "validation.csv").read_bytes()
+    as_text = json.dumps(
+        held, default=lambda tensor: hashlib.sha256(tensor.numpy().tobytes()).hexdigest(), sort_keys=True
+    )
+    return as_text, names, logs, (folder / "validation.csv").read_bytes()

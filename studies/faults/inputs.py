@@ -25,12 +25,12 @@ validation_slices = 1
 """
 
 
-def make_inputs(folder: Path, *, cases: int = 2) -> None:
-    """A cohort of so many scans of four slices, and two domains of slices with a configuration for a training."""
+def make_inputs(folder: Path, *, cases: int = 1) -> None:
+    """A cohort of so many scans of three slices, and two domains of slices with a configuration for a training."""
     for n in range(cases):
-        name = chr(ord("a") + n) if cases <= 26 else f"case{n:03d}"
-        write_volume(_noisy(4, -40.0, n), folder / "cohort" / f"{name}.nrrd")
-    for domain, height in (("mvct", -40.0), ("kvct", 60.0)):
+        name = chr(ord("a") + n) if cases < 27 else f"case{n:03d}"
+        write_volume(_noisy(3, -40.0, n), folder / "cohort" / f"{name}.nrrd")
+    for domain, height in (("mvct", -40.0), ("kvct", -37.0)):
         write_volume(_noisy(16, height, 1), folder / domain / "scan.nrrd")
     (folder / "train.toml").write_text(TRAINING, encoding="utf-8")
 

@@ -98,3 +98,11 @@ def contents(folder: Path) -> dict[str, str]:
     """A digest of each file below a folder."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def model_contents(path: Path) -> str:
+    """A digest of a model file that does not depend on the order of its header's entries, which is by chance."""
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(json.loads(data[8:end]), sort_keys=True)
+    return hashlib.sha256(header.encode() + data[end:]).hexdigest()

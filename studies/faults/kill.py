@@ -23,7 +23,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from job import Job, contents, marked
+from job import Job, contents, marked, model_contents
 
 PATIENCE_S = 5.0
 SOON_S = 2.0
@@ -101,7 +101,9 @@ class Study:
         files = {
             name: digest for name, digest in files.items() if Path(name).name not in TIMES and "/." not in f"/{name}"
         }
-        return {name: files[name] for name in files if self.what != "train" or name == "model.safetensors"}
+        if self.what != "train":
+            return files
+        return {name: model_contents(self.output / name) for name in files if name == "model.safetensors"}
 
     def _send(self, job: Job) -> bool:
         pids = [job.process.pid]

@@ -159,6 +159,7 @@ class BatchRun:
 
     def _write_summary(self) -> None:
         """A table that cannot be written now (another program has it open) stops no case: it is tried again later."""
+        self._require_there()  # which it would make again
         try:
             write_summary(self._output / SUMMARY, self._rows)
         except OutputError as error:
