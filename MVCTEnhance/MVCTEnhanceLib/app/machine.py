@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 NAMED_ON_LINUX = "model name"
+MOST_THREADS = 8
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # of mallopt(3)
 _SINGLE_BYTES, _KEPT_BYTES = 32 << 20, 256 << 20
 
@@ -19,9 +20,12 @@ def cores() -> int:
 
 
 def threads() -> int:
-    """Threads that work which is not torch's may take: those that the user or a batch grants, else one a core."""
+    """Threads that work which is not torch's may take: those that the user or a batch grants, else one a core.
+
+    At most eight, since each of them holds the temporary arrays of a slice.
+    """
     granted = os.environ.get("OMP_NUM_THREADS", "")
-    return int(granted) if granted.isdecimal() and int(granted) else cores()
+    return min(int(granted) if granted.isdecimal() and int(granted) else cores(), MOST_THREADS)
 
 
 def keep_memory() -> None:
