@@ -4,6 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
+from MVCTEnhanceLib.app.machine import wait_asleep
+
+wait_asleep()  # tests start processes, which share the cores
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

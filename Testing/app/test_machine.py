@@ -27,6 +27,19 @@ def test_kept_memory_is_used_again_without_page_faults():
     assert kept < 0.1 * pages_of_all < without
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="for GNU's OpenMP, which tells what it was set to")
+def test_threads_of_torch_sleep_while_they_wait():
+    result = subprocess.run(
+        [sys.executable, "-m", "MVCTEnhanceLib", "devices"],
+        env={name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+        | {"OMP_DISPLAY_ENV": "TRUE"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in result.stderr and "'ACTIVE'" not in result.stderr
+
+
 @pytest.mark.parametrize(("granted", "expected"), [("3", 3), ("64", 8), ("", 5), ("0", 5), ("many", 5)])
 def test_threads_are_those_granted_else_one_a_core_but_not_too_many(monkeypatch, granted, expected):
     monkeypatch.setattr("MVCTEnhanceLib.app.machine.cores", lambda: 5)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from ..errors import Cancelled, MVCTEnhanceError, lacks_memory
 from .cancel import CANCELLED, EXIT_CANCELLED, Cancellation, Interrupted
 from .cli_parser import parser
-from .machine import keep_memory
+from .machine import keep_memory, wait_asleep
 from .parent import end_with_parent
 from .progress import Report, reporter
 
@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 only if all was done, errors are one sentence on stderr."""
     options = parser().parse_args(arguments)
     keep_memory()
+    wait_asleep()
     # A console that lacks a letter (² in Japan's code page) must not turn finished work into an error.
     sys.stdout.reconfigure(errors="backslashreplace")
     report = reporter(options.progress)

@@ -40,6 +40,15 @@ def keep_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
+def wait_asleep() -> None:
+    """Have torch's threads sleep while they wait for each other; to be called before torch is imported.
+
+    By default they spin, and where another program takes a core (Slicer that draws, a second worker), the one that has
+    work is kept from it by those that wait: a slice then takes many times as long.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def processor() -> str:
     """The processor's name as far as the system tells."""
     try:
