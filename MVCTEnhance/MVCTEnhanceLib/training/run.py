@@ -69,11 +69,12 @@ def train(
         DeviceError: the device's memory does not suffice.
         Cancelled: as asked.
     """
+    started_from = read_start(start, config) if start else None
     if not processes.is_first:
-        return _train(config, folder, device, _silent, cancelled, start, processes)
+        return _train(config, folder, device, _silent, cancelled, started_from, processes)
     with locked(folder / CHECKPOINT, patience_s=0):
         remove_left_over(folder)
-        return _train(config, folder, device, report, cancelled, start, processes)
+        return _train(config, folder, device, report, cancelled, started_from, processes)
 
 
 def _train(
@@ -82,10 +83,9 @@ def _train(
     device: torch.device,
     report: Callable[..., None],
     cancelled: Callable[[], bool],
-    start: Path | None,
+    started_from: Start | None,
     processes: Processes,
 ) -> Path:
-    started_from = read_start(start, config) if start else None
     report("stage", stage="reading slices")
     inputs = read_inputs(config.data, report=report)
     run = _Run(config, folder, Trainer(config, inputs.mvct, inputs.kvct, device, processes), inputs)
