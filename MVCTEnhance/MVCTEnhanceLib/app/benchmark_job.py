@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from statistics import median
@@ -18,6 +19,7 @@ from .parent import PARENT
 
 COMMAND = [sys.executable, str(PROGRAM)]
 STARTS = 5
+WATCH_S = 0.05
 NETWORK = "enhance"  # the stage; all others are what is done around it
 
 
@@ -45,7 +47,8 @@ def timed_job(scan: Volume, folder: Path, model: Path, device: str, threads: int
         env=os.environ | {"OMP_NUM_THREADS": str(threads), PARENT: str(os.getpid())},
     )
     stages, last = {"start": 0.0}, "start"
-    began = start
+    began, memory = start, _Memory(process)
+    memory.start()
     for line in process.stdout:
         event = json.loads(line)
         if event["event"] == "error":
@@ -54,7 +57,8 @@ def timed_job(scan: Volume, folder: Path, model: Path, device: str, threads: int
             now = time.perf_counter()
             stages[last] = now - began
             last, began = event["stage"], now
-    peak = _wait(process)
+    process.wait()
+    memory.join()
     stages[last] = time.perf_counter() - began
     seconds = time.perf_counter() - start
     return {
@@ -63,8 +67,8 @@ def timed_job(scan: Volume, folder: Path, model: Path, device: str, threads: int
         "seconds": seconds,
         "stages": stages,
         "share_besides_network": 1 - (stages[NETWORK] + stages["start"]) / seconds,
-        "peak_bytes": peak,
-        "above_volume_bytes": None if peak is None else peak - scan.array.nbytes,
+        "peak_bytes": memory.peak,
+        "above_volume_bytes": None if memory.peak is None else memory.peak - scan.array.nbytes,
     }
 
 
@@ -79,11 +83,25 @@ def _seconds_of_version() -> float:
     return time.perf_counter() - start
 
 
-def _wait(process: subprocess.Popen) -> int | None:
-    """Peak memory in bytes of the process, which has ended; None where the system does not tell."""
-    if not hasattr(os, "wait4"):
-        process.wait()
-        return None
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+class _Memory(threading.Thread):
+    """Watches the memory of a process until it ends; `peak` is the most that it had, in bytes, None if nobody tells.
+
+    What the system tells of a process that has ended includes the memory of the one that started it.
+    """
+
+    def __init__(self, process: subprocess.Popen):
+        super().__init__(daemon=True)
+        self.peak: int | None = None
+        self._process = process
+
+    def run(self) -> None:
+        while self._process.poll() is None:
+            self.peak = self._peak_so_far() or self.peak
+            time.sleep(WATCH_S)
+
+    def _peak_so_far(self) -> int | None:
+        try:
+            lines = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return None
+        return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM")), None)
