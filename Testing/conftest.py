@@ -4,9 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
-from MVCTEnhanceLib.app.machine import wait_asleep
 
-wait_asleep()  # tests start processes, which share the cores
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line sets it: tests share the cores with processes
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
