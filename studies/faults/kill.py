@@ -159,9 +159,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         make_inputs(Path(name))
         study = Study(options.what, Path(name), getattr(signal, f"SIG{options.signal}"))
-        stages = [
-            stage for stage in study.segments if options.what != "worker" or "#" in stage
-        ]  # where there is a child
+        # A child is there only while a case is worked on.
+        stages = [stage for stage in study.segments if options.what != "worker" or "#" in stage]
         for n in range(options.times):
             study.end_one(stages[n % len(stages)], chance.random())
             print(".", end="", file=sys.stderr, flush=True)
