@@ -100,7 +100,7 @@ def _add_batch(batch: argparse.ArgumentParser) -> None:
         type=_count,
         default=1,
         metavar="N",
-        help="cases at a time [%(default)s]: each takes 0.6 GB of memory for 60 slices of 512 x 512, 1.3 GB for 200, "
+        help="cases at a time [%(default)s]: each takes 0.6 GB of memory for 100 slices of 512 x 512, 1 GB for 500, "
         "and on a GPU its own share of that; they share the processor's cores",
     )
     batch.add_argument("--resume", action="store_true", help="do only what OUTPUT_DIR lacks, and what failed")
