@@ -25,6 +25,8 @@ def command() -> None:
 
     For Python to take apart torch and the other libraries takes a second, in which nothing is done any more.
     """
+    keep_memory()
+    wait_asleep()
     code = main()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
@@ -35,8 +37,6 @@ def command() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 only if all was done, errors are one sentence on stderr."""
     options = parser().parse_args(arguments)
-    keep_memory()
-    wait_asleep()
     # A console that lacks a letter (² in Japan's code page) must not turn finished work into an error.
     sys.stdout.reconfigure(errors="backslashreplace")
     report = reporter(options.progress)
