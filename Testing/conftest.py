@@ -1,6 +1,8 @@
 """Fixtures for all tests."""
 
+import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,14 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line sets it: tests share the cores with processes
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def widgets_end_where_they_began():
+    """Left over, they would be destroyed by whatever thread collects garbage next, where Qt waits for ever."""
+    yield
+    if "PySide6" in sys.modules:
+        gc.collect()
 
 
 @pytest.fixture(scope="session")
