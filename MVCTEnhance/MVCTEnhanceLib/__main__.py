@@ -13,9 +13,8 @@ def _find_package() -> None:
 
 
 if __name__ == "__main__":  # a process that multiprocessing spawned imports this file again
-    if (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # which tells where it was, until more is imported
+    # Python's own handler would show where it was, until more is imported.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     if not __package__:
         _find_package()

@@ -78,10 +78,7 @@ def test_worker_of_a_parent_that_is_killed_does_not_stay(long_scan, tmp_path, fi
     wait_for(parent, lambda told: told["event"] == "progress")
     parent.kill()
     parent.communicate()
-    deadline = time.monotonic() + SECONDS_TO_END
-    while is_running(child) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not is_running(child)
+    assert ends_in_time(child)
     assert files() == before
 
 
@@ -104,11 +101,15 @@ def test_job_of_a_benchmark_that_is_killed_does_not_stay(long_scan, tmp_path):
     job = int(benchmark.stdout.readline())
     benchmark.kill()
     benchmark.communicate()
-    deadline = time.monotonic() + SECONDS_TO_END
-    while is_running(job) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not is_running(job)
+    assert ends_in_time(job)
     assert not (tmp_path / "job" / "enhanced").exists()
+
+
+def ends_in_time(pid: int) -> bool:
+    deadline = time.monotonic() + SECONDS_TO_END
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not is_running(pid)
 
 
 def is_running(pid: int) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..imageio.volume import Volume
 from ..quality.body import body_mask
+from ..quality.masks import box_around
 from .report_html import image
 from .report_pictures import DIFFERENCE_COLOURS, difference_png, grey_png
 
@@ -104,12 +105,7 @@ def _around_body(images: np.ndarray, pixel_size: tuple[float, float]) -> tuple[s
     body = np.any([body_mask(image, pixel_size=pixel_size) for image in images], axis=0)
     if not body.any():
         return slice(0, body.shape[0]), slice(0, body.shape[1])
-    sides = []
-    for axis in (0, 1):
-        found = np.flatnonzero(body.any(axis=1 - axis))
-        margin = round(_MARGIN_MM / pixel_size[axis])
-        sides.append(slice(max(0, int(found[0]) - margin), min(body.shape[axis], int(found[-1]) + 1 + margin)))
-    return sides[0], sides[1]
+    return box_around(body, tuple(round(_MARGIN_MM / size) for size in pixel_size))
 
 
 def _size_mm(rows: slice, columns: slice, pixel_size: tuple[float, float]) -> tuple[float, float]:

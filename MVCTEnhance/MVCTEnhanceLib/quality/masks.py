@@ -56,7 +56,8 @@ def box_around(mask: np.ndarray, margins: tuple[int, int]) -> tuple[slice, slice
     """Bounding box of a mask that is not empty, grown by margins (rows, columns) as far as the image goes."""
     places = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     return tuple(
-        slice(max(0, int(at[0]) - margin), int(at[-1]) + 1 + margin) for at, margin in zip(places, margins, strict=True)
+        slice(max(0, int(at[0]) - margin), min(size, int(at[-1]) + 1 + margin))
+        for at, margin, size in zip(places, margins, mask.shape, strict=True)
     )
 
 
