@@ -136,6 +136,7 @@ def single_shot(milliseconds: int, slot) -> None:
 
     def fire():
         _timers.discard(timer)
+        timer.deleteLater()  # it and its slot would keep each other
         guarded()
 
     signals.raw_connect(timer, QtCore.SIGNAL("timeout()"), fire)

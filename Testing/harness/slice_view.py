@@ -83,6 +83,7 @@ class qMRMLSliceView(QtWidgets.QWidget):
         self._group.SetMRMLDisplayableNode(None)
         self._group = None
         self._window.Finalize()
+        self._interactor.SetRenderWindow(None)  # they keep each other
 
 
 @stand_in
