@@ -3,7 +3,7 @@
     python .ci/run.py demo      run the demonstration into demo-output/
     python .ci/run.py test      check the code style and run the tests
 
-Both make a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
+The tests run side by side, one process a core and at most four. Both make a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
 go to `mvct-enhance demo` or to pytest. The tests of the Slicer panel need PySide6 and slicer-core, which are installed
 for them, and on Linux the system's libraries for drawing: where these cannot be installed, the tests skip and say so.
 """
@@ -23,6 +23,8 @@ ENVIRONMENT = ROOT / ".venv"
 PROGRAMS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
 STAMP = ENVIRONMENT / "installed.sha256"
+# A file's tests share what its fixtures made, so that they stay together.
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
 DRAWING_LIBRARIES = {  # as the loader calls them: Debian's packages
     "EGL": "libegl1 libegl-mesa0",
     "GL": "libgl1 libgl1-mesa-dri",
@@ -90,7 +92,7 @@ def main() -> int:
     set_up("test,gui")
     add_drawing_libraries()
     style = [run(PROGRAMS / "ruff", *check) for check in (("check", "."), ("format", "--check", "."))]
-    tests = run(PYTHON, "-m", "pytest", *arguments)
+    tests = run(PYTHON, "-m", "pytest", *SIDE_BY_SIDE, *arguments)
     return tests or max(style)
 
 

@@ -4,17 +4,20 @@ Each names the test that has to fail on it. A test that passes on the broken cop
 """
 
 import dataclasses
+import multiprocessing
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULE = REPOSITORY / "MVCTEnhance"
 TESTS = REPOSITORY / "Testing" / "slicerui"
 UI = "Resources/UI/MVCTEnhance.ui"
 LIBRARY = "MVCTEnhanceLib/slicerui"
+LONGEST_S = 300
+SLOW_TO_IMPORT = ["pytest", "scipy.ndimage", "scipy.optimize", "slicer", "slicer.util", "torch"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,9 +244,29 @@ def break_module(mutant: Mutant | None, folder: Path) -> Path:
     return copy
 
 
-def run_tests(module: Path, tests: list[str]) -> subprocess.CompletedProcess:
-    """Runs tests of Testing/slicerui on a copy of the module, in a process of its own."""
-    environment = os.environ | {"MVCTENHANCE_MODULE_FOLDER": str(module), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--tb=line"]
-    command += [str(TESTS / test) for test in tests]
-    return subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+def run_tests(module: Path, tests: list[str]) -> CompletedProcess:
+    """Runs tests of Testing/slicerui on a copy of the module, in a process forked from one that has the libraries."""
+    output = module.with_name("pytest.txt")
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(SLOW_TO_IMPORT)
+    process = processes.Process(target=_pytest, args=(module, tests, output))
+    process.start()
+    process.join(LONGEST_S)
+    if process.is_alive():
+        process.kill()
+        raise TimeoutError(f"{tests} took over {LONGEST_S} s")
+    return CompletedProcess(tests, process.exitcode, output.read_text(encoding="utf-8"))
+
+
+def _pytest(module: Path, tests: list[str], output: Path) -> None:
+    """Ends this process with pytest's exit code."""
+    import pytest
+
+    os.environ["MVCTENHANCE_MODULE_FOLDER"] = str(module)
+    sys.dont_write_bytecode = True
+    os.chdir(REPOSITORY)
+    with output.open("w", encoding="utf-8") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    options = ["-q", "-x", "-p", "no:cacheprovider", "--tb=line"]
+    sys.exit(pytest.main([*options, *(str(TESTS / test) for test in tests)]))

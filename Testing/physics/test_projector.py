@@ -100,6 +100,17 @@ def test_slices_of_a_stack_do_not_mix():
     assert (together[2] == 0).all()
 
 
+def test_air_alone_gives_nothing():
+    assert not project(torch.zeros(2, 20, 30), (1.0, 1.0), ParallelBeam(views=3, bins=41, bin_mm=1.0)).any()
+
+
+def test_what_lies_at_the_border_of_the_slice_is_seen_whole():
+    corner = torch.zeros(1, 20, 30)
+    corner[0, 0, 29] = 1
+    sums = project(corner, (1.0, 1.0), ParallelBeam(views=8, bins=60, bin_mm=1.0)).sum(dim=-1)
+    assert torch.allclose(sums, torch.ones(1, 8), atol=0.25)  # sampled at every mm
+
+
 def test_projections_agree_with_astra():
     astra = pytest.importorskip("astra")
     image = disc(12, -20, 14) + 0.5 * disc(-18, 9, 25)

@@ -10,7 +10,7 @@ import torch
 
 from ..imageio import Volume, atomic_folder, write_volume
 from ..model.device import choose_device, describe_device
-from ..physics.mvct import simulate_mvct
+from ..physics.mvct import simulate_mvct, usable_device
 from ..physics.phantom import head_neck_phantom
 from .progress import Report
 
@@ -34,7 +34,7 @@ def write_phantom(
     Raises:
         OutputError: the folder has something in it or cannot be written.
     """
-    chosen = choose_device(device)
+    chosen = usable_device(choose_device(device))
     with atomic_folder(output) as folder:
         report("device", device=str(chosen), name=describe_device(chosen))
         planning_ct, mvct = make_phantom(chosen, report)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.device import choose_device, describe_device
-from ..physics.mvct import MVCTSettings, simulate_mvct
+from ..physics.mvct import MVCTSettings, simulate_mvct, usable_device
 from .progress import Report
 from .scans import read_scan, require_writable, write_scan
 
@@ -30,7 +30,7 @@ def simulate_file(
     """
     settings = settings or MVCTSettings()
     require_writable(output, kvct_path)
-    chosen = choose_device(device)
+    chosen = usable_device(choose_device(device))
     report("device", device=str(chosen), name=describe_device(chosen))
     report("stage", stage="read")
     kvct = read_scan(kvct_path, "kVCT")

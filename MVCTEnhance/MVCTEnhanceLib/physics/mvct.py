@@ -40,11 +40,16 @@ class MVCTSettings:
     seed: int = 0
 
 
+def usable_device(device: torch.device) -> torch.device:
+    """The device, or the processor in place of an Apple GPU, for which PyTorch before 2.10 lacks `embedding_bag`."""
+    return torch.device("cpu") if device.type == "mps" else device
+
+
 def simulate_mvct(
     kvct: Volume,
     settings: MVCTSettings | None = None,
     *,
-    batch: int = 8,
+    batch: int = 12,
     device: torch.device | str = "cpu",
     on_slices: Callable[[int, int], None] | None = None,
 ) -> Volume:
@@ -57,7 +62,7 @@ def simulate_mvct(
         kvct: HU, shape (k, j, i); what is left of -1000 HU counts as air.
         settings: the scanner.
         batch: slices that go through together.
-        device: where to compute.
+        device: where to compute, see `usable_device`.
         on_slices: called with the number of slices done and their total.
 
     Returns:

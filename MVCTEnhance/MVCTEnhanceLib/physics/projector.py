@@ -45,17 +45,50 @@ def project(attenuation: torch.Tensor, pixel_mm: tuple[float, float], beam: Para
     Returns:
         Line integrals without unit, shape (k, view, bin).
     """
-    _, rows, columns = attenuation.shape
-    t = beam.positions_mm(attenuation.device)[:, None]
-    s = beam.positions_mm(attenuation.device)[None, :]
-    half_j, half_i = rows * pixel_mm[0] / 2, columns * pixel_mm[1] / 2
-    sinogram = []
-    for angle in beam.angles():
+    count, rows, columns = attenuation.shape
+    positions = beam.positions_mm(attenuation.device)
+    near = positions.abs() <= _reach_mm(attenuation, pixel_mm)  # beyond, rays meet nothing
+    t, s = positions[near, None], positions[None, near]
+    pixels = F.pad(attenuation.permute(1, 2, 0), (0, 0, 1, 2, 1, 2))  # (j, i, k), zero around the slices
+    width = pixels.shape[1]
+    sinogram = torch.zeros(beam.views, beam.bins, count, device=attenuation.device)
+    for view, angle in enumerate(beam.angles() if near.any() else ()):
         cos, sin = math.cos(angle), math.sin(angle)
-        grid = torch.stack(((t * cos - s * sin) / half_i, (t * sin + s * cos) / half_j), dim=-1)
-        rays = F.grid_sample(attenuation[None], grid[None], align_corners=False)
-        sinogram.append(rays[0].sum(dim=-1) * beam.bin_mm)
-    return torch.stack(sinogram, dim=1)
+        top, down = _between((t * sin + s * cos) / pixel_mm[0], rows)
+        left, right = _between((t * cos - s * sin) / pixel_mm[1], columns)
+        corner = top * width + left
+        places = torch.stack((corner, corner + 1, corner + width, corner + width + 1), dim=-1)
+        weights = ((1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right)
+        sinogram[view, near] = _weighted_sums(pixels.flatten(0, 1), places, torch.stack(weights, dim=-1)) * beam.bin_mm
+    return sinogram.permute(2, 0, 1)
+
+
+def _between(places: torch.Tensor, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The lower neighbour, in a row of `count` with a zero before it and two behind, and the distance from it.
+
+    Places are counted from the middle of the row; those outside come to lie on the zeros.
+    """
+    places = (places + (count - 1) / 2).clamp(-1, count) + 1
+    lower = places.int()
+    return lower, places - lower
+
+
+def _weighted_sums(values: torch.Tensor, places: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Sums of values (place, k) over all but the first axis of `places`; shape (first axis, k).
+
+    Places and weights are worked out once for all slices, other than by `grid_sample`.
+    """
+    return F.embedding_bag(places.flatten(1), values, mode="sum", per_sample_weights=weights.flatten(1))
+
+
+def _reach_mm(attenuation: torch.Tensor, pixel_mm: tuple[float, float]) -> float:
+    """How far from the axis interpolation between the pixels still gives something."""
+    places = attenuation.any(dim=0).nonzero()
+    if not len(places):
+        return 0.0
+    size = torch.tensor(pixel_mm, device=places.device)
+    middle = (torch.tensor(attenuation.shape[1:], device=places.device) - 1) / 2
+    return float(torch.linalg.vector_norm((places - middle).abs() * size + size, dim=1).max())
 
 
 def ramp_filter(sinogram: torch.Tensor, bin_mm: float) -> torch.Tensor:
@@ -92,11 +125,10 @@ def back_project(
     device = filtered.device
     y = ((torch.arange(shape[0], device=device) - (shape[0] - 1) / 2) * pixel_mm[0])[:, None]
     x = ((torch.arange(shape[1], device=device) - (shape[1] - 1) / 2) * pixel_mm[1])[None, :]
-    half = beam.bins * beam.bin_mm / 2
-    slices = torch.zeros((filtered.shape[0], *shape), device=device)
-    row = torch.zeros(shape, device=device)
+    bins = F.pad(filtered.permute(1, 2, 0), (0, 0, 1, 2))  # (view, bin, k), zero beside the detector
+    sums = torch.zeros(shape[0] * shape[1], filtered.shape[0], device=device)
     for view, angle in enumerate(beam.angles()):
-        bins = (x * math.cos(angle) + y * math.sin(angle)) / half
-        grid = torch.stack((bins, row), dim=-1)[None]
-        slices += F.grid_sample(filtered[None, :, view : view + 1], grid, align_corners=False)[0]
-    return slices * (math.pi / beam.views)
+        left, right = _between((x * math.cos(angle) + y * math.sin(angle)).flatten() / beam.bin_mm, beam.bins)
+        places, weights = torch.stack((left, left + 1), dim=1), torch.stack((1 - right, right), dim=1)
+        sums += _weighted_sums(bins[view], places, weights)
+    return sums.T.reshape(-1, *shape) * (math.pi / beam.views)
