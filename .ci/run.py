@@ -3,9 +3,10 @@
     python .ci/run.py demo      run the demonstration into demo-output/
     python .ci/run.py test      check the code style and run the tests
 
-The tests run side by side, one process a core and at most four. Both make a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
-go to `mvct-enhance demo` or to pytest. The tests of the Slicer panel need PySide6 and slicer-core, which are installed
-for them, and on Linux the system's libraries for drawing: where these cannot be installed, the tests skip and say so.
+Both make a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
+go to `mvct-enhance demo` or to pytest. Tests run side by side, one process a core and at most four. The tests of the
+Slicer panel need PySide6 and slicer-core, which are installed for them, and on Linux the system's libraries for
+drawing: where these cannot be installed, the tests skip and say so.
 """
 
 import ctypes.util
@@ -24,7 +25,7 @@ PROGRAMS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
 STAMP = ENVIRONMENT / "installed.sha256"
 # A file's tests share what its fixtures made, so that they stay together.
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile")
+SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
 DRAWING_LIBRARIES = {  # as the loader calls them: Debian's packages
     "EGL": "libegl1 libegl-mesa0",
     "GL": "libgl1 libgl1-mesa-dri",

@@ -4,9 +4,10 @@ Each names the test that has to fail on it. A test that passes on the broken cop
 """
 
 import dataclasses
-import multiprocessing
+import json
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -16,8 +17,7 @@ MODULE = REPOSITORY / "MVCTEnhance"
 TESTS = REPOSITORY / "Testing" / "slicerui"
 UI = "Resources/UI/MVCTEnhance.ui"
 LIBRARY = "MVCTEnhanceLib/slicerui"
-LONGEST_S = 300
-SLOW_TO_IMPORT = ["pytest", "scipy.ndimage", "scipy.optimize", "slicer", "slicer.util", "torch"]
+FORKED = Path(__file__).with_name("forked.py")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,29 +244,16 @@ def break_module(mutant: Mutant | None, folder: Path) -> Path:
     return copy
 
 
-def run_tests(module: Path, tests: list[str]) -> CompletedProcess:
-    """Runs tests of Testing/slicerui on a copy of the module, in a process forked from one that has the libraries."""
-    output = module.with_name("pytest.txt")
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(SLOW_TO_IMPORT)
-    process = processes.Process(target=_pytest, args=(module, tests, output))
-    process.start()
-    process.join(LONGEST_S)
-    if process.is_alive():
-        process.kill()
-        raise TimeoutError(f"{tests} took over {LONGEST_S} s")
-    return CompletedProcess(tests, process.exitcode, output.read_text(encoding="utf-8"))
-
-
-def _pytest(module: Path, tests: list[str], output: Path) -> None:
-    """Ends this process with pytest's exit code."""
-    import pytest
-
-    os.environ["MVCTENHANCE_MODULE_FOLDER"] = str(module)
-    sys.dont_write_bytecode = True
-    os.chdir(REPOSITORY)
-    with output.open("w", encoding="utf-8") as file:
-        for stream in (1, 2):
-            os.dup2(file.fileno(), stream)
-    options = ["-q", "-x", "-p", "no:cacheprovider", "--tb=line"]
-    sys.exit(pytest.main([*options, *(str(TESTS / test) for test in tests)]))
+def run_tests(jobs: list[tuple[Path, list[str]]]) -> list[CompletedProcess]:
+    """Runs tests of Testing/slicerui on copies of the module, each in a process of its own; see `forked.py`."""
+    wanted = [(str(copy), [str(TESTS / test) for test in tests]) for copy, tests in jobs]
+    command = [sys.executable, str(FORKED), json.dumps(wanted)]
+    environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, timeout=900)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    codes = json.loads(done.stdout)
+    return [
+        CompletedProcess(tests, codes[str(copy)], copy.with_name("pytest.txt").read_text(encoding="utf-8"))
+        for copy, tests in jobs
+    ]

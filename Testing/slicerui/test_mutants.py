@@ -1,38 +1,30 @@
 """The panel's tests notice what is wrong: each broken copy of the module fails the test that is named for it."""
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from subprocess import CompletedProcess
 
 import pytest
 from harness.fixtures import skip_without_needed
 from harness.mutants import MUTANTS, break_module, run_tests
 
-AT_ONCE = 2
-
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Function: what came of the test named for a mutant (None: one test of each file, on a copy without a mistake)."""
+def results(tmp_path_factory) -> dict:
+    """What came of the test named for each mutant; for None: of one test of each file, without a mistake."""
     skip_without_needed()
     one_of_each_file = {mutant.test.split("::")[0]: mutant.test for mutant in reversed(MUTANTS)}
-
-    def run(mutant):
-        copy = break_module(mutant, tmp_path_factory.mktemp("copy"))
-        return run_tests(copy, [mutant.test] if mutant else sorted(one_of_each_file.values()))
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        started = {mutant: pool.submit(run, mutant) for mutant in (None, *MUTANTS)}
-        yield lambda mutant: started[mutant].result()
+    wanted = {None: sorted(one_of_each_file.values())} | {mutant: [mutant.test] for mutant in MUTANTS}
+    copies = [break_module(mutant, tmp_path_factory.mktemp("copy")) for mutant in wanted]
+    return dict(zip(wanted, run_tests(list(zip(copies, wanted.values(), strict=True))), strict=True))
 
 
-def test_the_tests_pass_on_a_copy_without_a_mistake(runs):
-    assert runs(None).returncode == 0, runs(None).stdout
+def test_the_tests_pass_on_a_copy_without_a_mistake(results):
+    assert results[None].returncode == 0, results[None].stdout
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=[mutant.mistake for mutant in MUTANTS])
-def test_a_mistake_is_caught(runs, mutant):
-    result = runs(mutant)
+def test_a_mistake_is_caught(results, mutant):
+    result = results[mutant]
     assert has_failed(result), f"{mutant.test} did not fail:\n{result.stdout}"
 
 
