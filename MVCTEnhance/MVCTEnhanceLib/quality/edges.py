@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,10 +44,30 @@ class EdgeParameters:
     minimum_profiles: int = 30
 
 
+@dataclass(frozen=True)
+class _Lines:
+    """Straight lines across an edge: where they start, in pixels, and pixels per mm along them; shape (line, 2)."""
+
+    points: np.ndarray
+    steps: np.ndarray
+
+    def __getitem__(self, which: np.ndarray) -> _Lines:
+        return _Lines(self.points[which], self.steps[which])
+
+    def moved(self, distances: np.ndarray) -> _Lines:
+        """Each line from a place that lies so many mm along it."""
+        return _Lines(self.points + distances[:, None] * self.steps, self.steps)
+
+    def places(self, distances: np.ndarray) -> np.ndarray:
+        """Rows and columns, in pixels, at these distances in mm along every line; shape (2, line, distance)."""
+        return self.points.T[:, :, None] + distances * self.steps.T[:, :, None]
+
+
 # Air down to where a network that clips at -600 HU puts it.
 SKIN = EdgeParameters(low_hu=(-1100, -500), high_hu=(-200, 200), low_mm=(3.0, 7.0), high_mm=(3.0, 7.0))
 BONE = EdgeParameters(low_hu=(-150, 150), high_hu=(250, 2500), low_mm=(2.5, 5.5), high_mm=(1.5, 3.5))
 BONE_FROM_HU = 200.0
+HALF_WAY_MM = 2.0  # how far from the edge's pixel a profile may pass its half-way point
 
 
 def skin_edge_width(
@@ -97,27 +118,25 @@ def bone_edge_width(
 
 def _edge_width(image: Slice, edge: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters) -> float:
     """The width at the pixels `edge`, a mask of shape (j, i)."""
-    lines = _profile_lines(image.smooth(p.smoothing_px), edge, pixel_size, p)
-    profiles = _aligned_profiles(image, lines, p)
+    lines = _half_way(image, _profile_lines(image.smooth(p.smoothing_px), edge, pixel_size, p), p)
+    distances = _steps((-p.fit_mm, p.fit_mm), p)
+    profiles = _flat_profiles(image, lines, distances, p)
     if len(profiles) < p.minimum_profiles:
         return float("nan")
-    return _fitted_width(_distances(p), np.median(profiles, axis=0), p.fit_mm)
+    return _fitted_width(distances, np.median(profiles, axis=0))
 
 
-def _distances(p: EdgeParameters) -> np.ndarray:
+def _steps(between: tuple[float, float], p: EdgeParameters) -> np.ndarray:
     """Sampled distances from the edge in mm, negative outside of the region."""
-    reach = max(*p.low_mm, *p.high_mm)
-    return np.arange(-reach, reach + p.step_mm / 2, p.step_mm)
+    return np.arange(between[0], between[1] + p.step_mm / 2, p.step_mm)
 
 
 def _within(mask: np.ndarray, region: np.ndarray | None) -> np.ndarray:
     return mask if region is None else mask & region
 
 
-def _profile_lines(
-    smooth: np.ndarray, edge: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters
-) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of the edge and, in pixels per mm, the direction across it; both of shape (profile, 2)."""
+def _profile_lines(smooth: np.ndarray, edge: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters) -> _Lines:
+    """Across the edge, from its pixels."""
     points = np.argwhere(edge)
     points = points[:: max(1, -(-len(points) // p.maximum_profiles))]
     slopes = _slopes(smooth, points) / pixel_size
@@ -126,7 +145,7 @@ def _profile_lines(
     reach = 2 + max(*p.low_mm, *p.high_mm)
     ends = np.stack([points - reach * steps, points + reach * steps])
     whole = ((ends >= 0) & (ends <= np.array(smooth.shape) - 1)).all(axis=(0, 2)) & (steepness[:, 0] > 0)
-    return points[whole].astype(float), steps[whole]
+    return _Lines(points[whole].astype(float), steps[whole])
 
 
 def _slopes(smooth: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -140,56 +159,55 @@ def _slopes(smooth: np.ndarray, points: np.ndarray) -> np.ndarray:
     return np.stack(slopes, axis=1)
 
 
-def _aligned_profiles(image: Slice, lines: tuple[np.ndarray, np.ndarray], p: EdgeParameters) -> np.ndarray:
-    """Usable profiles, from 0 outside to 1 inside, at the sampled distances; shape (profile, distance)."""
-    points, steps = lines
-    distances = _distances(p)
-    smooth = ndimage.map_coordinates(
-        image.smooth(p.smoothing_px), _places(points, steps, distances), order=1, mode="nearest"
-    )
-    offsets = _half_way(smooth, distances, p)
-    found = np.isfinite(offsets)
-    starts = points[found] + offsets[found, None] * steps[found]
-    profiles = image.sample(_places(starts, steps[found], distances))
-    low, low_change = _side(profiles, distances, (-p.low_mm[1], -p.low_mm[0]))
-    high, high_change = _side(profiles, distances, p.high_mm)
-    usable = (p.low_hu[0] <= low) & (low <= p.low_hu[1]) & (p.high_hu[0] <= high) & (high <= p.high_hu[1])
-    usable &= np.maximum(low_change, high_change) < p.plateau_change * (high - low)
-    low, high = low[usable, None], high[usable, None]
-    return (profiles[usable] - low) / (high - low)
+def _half_way(image: Slice, lines: _Lines, p: EdgeParameters) -> _Lines:
+    """The lines from where the smoothed image passes half its step, nearest to the edge pixel; others are left out."""
 
+    def sample(places: np.ndarray) -> np.ndarray:
+        return ndimage.map_coordinates(image.smooth(p.smoothing_px), places, order=1, mode="nearest")
 
-def _places(points: np.ndarray, steps: np.ndarray, distances: np.ndarray) -> np.ndarray:
-    """Rows and columns, in pixels, along every profile; shape (2, profile, distance)."""
-    return points.T[:, :, None] + distances * steps.T[:, :, None]
-
-
-def _side(profiles: np.ndarray, distances: np.ndarray, between: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of one side of every profile, and by how much its two halves differ."""
-    first, middle = np.searchsorted(distances, (between[0], sum(between) / 2))
-    last = np.searchsorted(distances, between[1], side="right")
-    near, far = profiles[:, first:middle].mean(axis=1), profiles[:, middle:last].mean(axis=1)
-    return (near + far) / 2, np.abs(near - far)
-
-
-def _half_way(profiles: np.ndarray, distances: np.ndarray, p: EdgeParameters) -> np.ndarray:
-    """Distance at which each smoothed profile passes half its step, the one nearest to the edge pixel; NaN for none."""
-    low, _ = _side(profiles, distances, (-p.low_mm[1], -p.low_mm[0]))
-    high, _ = _side(profiles, distances, p.high_mm)
-    above = profiles - ((low + high) / 2)[:, None]
-    rises = (above[:, :-1] < 0) & (above[:, 1:] >= 0) & (np.abs(distances[:-1]) <= 2)
-    cost = np.where(rises, np.abs(distances[:-1]), np.inf)
-    at = cost.argmin(axis=1)
-    rows = np.arange(len(profiles))
+    (low, _), (high, _) = (_side(sample, lines, between, p) for between in _sides(p))
+    distances = _steps((-HALF_WAY_MM, HALF_WAY_MM + p.step_mm), p)
+    above = sample(lines.places(distances)) - ((low + high) / 2)[:, None]
+    rises = (above[:, :-1] < 0) & (above[:, 1:] >= 0)
+    at = np.where(rises, np.abs(distances[:-1]), np.inf).argmin(axis=1)
+    rows = np.flatnonzero(rises.any(axis=1))
+    at = at[rows]
     before, after = above[rows, at], above[rows, at + 1]
-    found = rises[rows, at]
-    fraction = np.divide(-before, after - before, out=np.full(len(rows), np.nan), where=found)
-    return distances[at] + p.step_mm * fraction
+    return lines[rows].moved(distances[at] - p.step_mm * before / (after - before))
 
 
-def _fitted_width(distances: np.ndarray, spread: np.ndarray, fit_mm: float) -> float:
-    near = np.abs(distances) <= fit_mm
-    t, values, start = distances[near], spread[near], [0, 1, 0, 0.8]
+def _flat_profiles(image: Slice, lines: _Lines, distances: np.ndarray, p: EdgeParameters) -> np.ndarray:
+    """The profiles with two flat sides, from 0 outside to 1 inside; shape (profile, distance)."""
+    sides = []
+    for between, (lowest, highest) in zip(_sides(p), (p.low_hu, p.high_hu), strict=True):
+        mean, change = _side(image.sample, lines, between, p)
+        kept = (lowest <= mean) & (mean <= highest)  # most bone is too thin: what follows is sampled without it
+        sides = [values[kept] for values in (*sides, mean, change)]
+        lines = lines[kept]
+    low, low_change, high, high_change = sides
+    flat = np.maximum(low_change, high_change) < p.plateau_change * (high - low)
+    low, high = low[flat, None], high[flat, None]
+    return (image.sample(lines[flat].places(distances)) - low) / (high - low)
+
+
+def _sides(p: EdgeParameters) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Between which distances the outside and the inside lie."""
+    return (-p.low_mm[1], -p.low_mm[0]), p.high_mm
+
+
+def _side(
+    sample: Callable[[np.ndarray], np.ndarray], lines: _Lines, between: tuple[float, float], p: EdgeParameters
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of one side of every profile, and by how much its two halves differ."""
+    values = sample(lines.places(_steps(between, p)))
+    middle = values.shape[1] // 2
+    first, second = values[:, :middle].mean(axis=1), values[:, middle:].mean(axis=1)
+    return (first + second) / 2, np.abs(first - second)
+
+
+def _fitted_width(t: np.ndarray, values: np.ndarray) -> float:
+    """Width of the edge-spread function with these values at the distances t."""
+    start = [0, 1, 0, 0.8]
     lowest, highest = np.array([-1, 0.2, -2, 0.05]), np.array([1, 3, 2, 10])
     try:
         with np.errstate(all="ignore"):  # without limits the SD may pass 0 on the way

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from .masks import erode
 from .slices import Slice
@@ -66,16 +67,5 @@ def noise_sd(
 def _local_variance(image: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
     """Sample variance in the rectangle of odd sides around each pixel; the image is mirrored at its borders."""
     count = sides[0] * sides[1]
-    padded = np.pad(image, [(side // 2, side // 2) for side in sides], mode="symmetric")
-    mean, mean_square = (_window_sums(values, sides) / count for values in (padded, padded * padded))
+    mean, mean_square = (ndimage.uniform_filter(values, sides) for values in (image, image * image))
     return np.maximum(mean_square - mean * mean, 0) * count / (count - 1)
-
-
-def _window_sums(values: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
-    """Sums over every rectangle that lies in the array, as differences of running sums."""
-    for axis, side in enumerate(sides):
-        running = np.moveaxis(np.cumsum(values, axis=axis), axis, 0)
-        sums = running[side - 1 :].copy()
-        sums[1:] -= running[:-side]
-        values = np.moveaxis(sums, 0, axis)
-    return values

@@ -144,7 +144,10 @@ def _singles(
 
 def _measure_alone(image: np.ndarray, pixel_size: tuple[float, float]) -> dict[str, dict]:
     image = Slice(image)
-    return {"planning_ct": _measure_image(image, body_mask(image, pixel_size=pixel_size), pixel_size)}
+    body = body_mask(image, pixel_size=pixel_size)
+    box = _around(body, pixel_size)
+    values = _measure_near_body(image.crop(box), body[box], pixel_size)
+    return {"planning_ct": {"nselfssim": nselfssim(image, body)} | values}
 
 
 def _measure_pair(
@@ -158,14 +161,20 @@ def _measure_pair(
     body = body_mask(mvct, pixel_size=pixel_size)
     inside = _within(body, region)
     dig_region = None if region is None else inside
+    box = _around(body, pixel_size)
+    near = {"mvct": mvct.crop(box), "enhanced": enhanced.crop(box)}
+    near_region = None if region is None else region[box]
     measured = {
-        "mvct": _measure_image(mvct, body, pixel_size, region),
-        "enhanced": _measure_image(enhanced, body, pixel_size, region),
+        name: {"nselfssim": nselfssim(image, inside)}  # whose noise has its place in the whole slice
+        | _measure_near_body(near[name], body[box], pixel_size, near_region)
+        for name, image in (("mvct", mvct), ("enhanced", enhanced))
+    }
+    measured |= {
         "comparison": {
             "dig": dig(mvct.hu, enhanced.hu, region=dig_region),
             "dig_scaled": dig_scaled(mvct.hu, enhanced.hu, region=dig_region),
             "air_agreement": air_agreement(mvct.hu, enhanced.hu, body, pixel_size=pixel_size, region=region),
-            "hu_bias": hu_bias(enhanced, mvct, inside, pixel_size=pixel_size),
+            "hu_bias": hu_bias(near["enhanced"], near["mvct"], inside[box], pixel_size=pixel_size),
         },
     }
     if truth is not None:
@@ -182,17 +191,19 @@ def _within(body: np.ndarray, region: np.ndarray | None) -> np.ndarray:
     return body if region is None else body & region
 
 
-def _measure_image(
+def _around(body: np.ndarray, pixel_size: tuple[float, float]) -> tuple[slice, slice]:
+    """The body with all around it that its readouts look at; the whole slice where there is none."""
+    if not body.any():
+        return slice(None), slice(None)
+    return box_around(body, tuple(MARGIN_PX + math.ceil(MARGIN_MM / size) for size in pixel_size))
+
+
+def _measure_near_body(
     image: Slice, body: np.ndarray, pixel_size: tuple[float, float], region: np.ndarray | None = None
 ) -> dict[str, float]:
     inside = _within(body, region)
-    values = {"nselfssim": nselfssim(image, inside)}  # whose noise has its place in the whole slice
-    if body.any():
-        box = box_around(body, tuple(MARGIN_PX + math.ceil(MARGIN_MM / size) for size in pixel_size))
-        image, body, inside = image.crop(box), body[box], inside[box]
-        region = None if region is None else region[box]
     noise = noise_sd(image, inside, pixel_size=pixel_size)
-    return values | {
+    return {
         "noise_hu": noise,
         "cnr_muscle_fat": cnr_muscle_fat(image, inside, pixel_size=pixel_size, noise_hu=noise),
         "edge_width_mm": skin_edge_width(image, body, pixel_size=pixel_size, region=region),
