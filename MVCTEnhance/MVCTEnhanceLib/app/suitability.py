@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..model.card import Plan
-from ..quality.body import body_mask
+from ..quality.body import body_mask, near_body
 from ..quality.noise import noise_sd
+from ..quality.slices import Slice
 from .verdict_ranges import is_field
 
 if TYPE_CHECKING:
@@ -117,8 +118,7 @@ def _noise(
     if not trained:
         return ""
     pixel_size = (spacing[1], spacing[0])
-    values = [noise_sd(image, body_mask(image, pixel_size=pixel_size), pixel_size=pixel_size) for image in slices]
-    values = [value for value in values if np.isfinite(value)]
+    values = [value for image in slices if np.isfinite(value := _noise_of_slice(image, pixel_size))]
     if not values:
         return "The noise could not be measured, since the slices looked at show too little soft tissue."
     noise, (low, high) = float(np.median(values)), trained
@@ -136,6 +136,13 @@ def _noise(
         f"The noise of {noise:.3g} HU is {'less' if noise < low else 'more'} than the {low:.3g} to {high:.3g} HU of "
         f"the scans that the model was trained on: {advice}."
     )
+
+
+def _noise_of_slice(image: np.ndarray, pixel_size: tuple[float, float]) -> float:
+    image = Slice(image)
+    body = body_mask(image, pixel_size=pixel_size)
+    box = near_body(body, pixel_size)
+    return noise_sd(image.crop(box), body[box], pixel_size=pixel_size)
 
 
 def _some_slices(volume: Volume) -> np.ndarray:

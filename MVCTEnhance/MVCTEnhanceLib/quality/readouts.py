@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,20 +12,17 @@ import numpy as np
 
 from ..errors import InputError
 from .air import air_agreement
-from .body import body_mask
+from .body import body_mask, near_body
 from .checks import require_same_shape
 from .contrast import cnr_muscle_fat
 from .dig import dig, dig_scaled
 from .edges import bone_edge_width, skin_edge_width
 from .hu_bias import hu_bias
-from .masks import box_around
 from .noise import noise_sd
 from .nselfssim import nselfssim
 from .paired import mae, psnr, ssim
 from .readout import UNITS, Group, Readout, Readouts
 from .slices import Slice
-
-MARGIN_PX, MARGIN_MM = 16, 18.0  # around the body, beyond which nothing changes a readout of the body
 
 
 def evaluate(
@@ -145,7 +141,7 @@ def _singles(
 def _measure_alone(image: np.ndarray, pixel_size: tuple[float, float]) -> dict[str, dict]:
     image = Slice(image)
     body = body_mask(image, pixel_size=pixel_size)
-    box = _around(body, pixel_size)
+    box = near_body(body, pixel_size)
     values = _measure_near_body(image.crop(box), body[box], pixel_size)
     return {"planning_ct": {"nselfssim": nselfssim(image, body)} | values}
 
@@ -161,7 +157,7 @@ def _measure_pair(
     body = body_mask(mvct, pixel_size=pixel_size)
     inside = _within(body, region)
     dig_region = None if region is None else inside
-    box = _around(body, pixel_size)
+    box = near_body(body, pixel_size)
     near = {"mvct": mvct.crop(box), "enhanced": enhanced.crop(box)}
     near_region = None if region is None else region[box]
     measured = {
@@ -189,13 +185,6 @@ def _measure_pair(
 
 def _within(body: np.ndarray, region: np.ndarray | None) -> np.ndarray:
     return body if region is None else body & region
-
-
-def _around(body: np.ndarray, pixel_size: tuple[float, float]) -> tuple[slice, slice]:
-    """The body with all around it that its readouts look at; the whole slice where there is none."""
-    if not body.any():
-        return slice(None), slice(None)
-    return box_around(body, tuple(MARGIN_PX + math.ceil(MARGIN_MM / size) for size in pixel_size))
 
 
 def _measure_near_body(
