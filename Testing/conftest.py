@@ -1,8 +1,6 @@
 """Fixtures for all tests."""
 
-import gc
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,14 +10,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # a core for each of the processes that run tests
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def widgets_end_where_they_began():
-    """Left over, they would be destroyed by whatever thread collects garbage next, where Qt waits for ever."""
-    yield
-    if "PySide6" in sys.modules:
-        gc.collect()
 
 
 @pytest.fixture(scope="session")

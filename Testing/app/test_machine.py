@@ -1,8 +1,10 @@
+import gc
 import os
 import subprocess
 import sys
 
 import pytest
+from MVCTEnhanceLib.app.cli import _collecting_from_now
 from MVCTEnhanceLib.app.machine import threads
 
 PAGE_FAULTS = """
@@ -45,3 +47,15 @@ def test_threads_are_those_granted_else_one_a_core_but_not_too_many(monkeypatch,
     monkeypatch.setattr("MVCTEnhanceLib.app.machine.cores", lambda: 5)
     monkeypatch.setenv("OMP_NUM_THREADS", granted)
     assert threads() == expected
+
+
+def test_garbage_is_collected_again_from_the_first_event_on():
+    told = []
+    gc.disable()
+    try:
+        _collecting_from_now(lambda event, **fields: told.append((event, fields)))("stage", stage="read")
+        assert gc.isenabled() and gc.get_freeze_count() > 0
+    finally:
+        gc.enable()
+        gc.unfreeze()
+    assert told == [("stage", {"stage": "read"})]

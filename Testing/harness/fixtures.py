@@ -1,5 +1,6 @@
-"""The fixture `app`; imports the harness only when a test asks for it."""
+"""Fixtures of all tests with widgets; the harness is imported only when a test asks for it."""
 
+import gc
 import importlib.metadata
 import os
 import sys
@@ -51,6 +52,13 @@ def app(tmp_path, monkeypatch):
             restore_library(library)
     assert not watch.found, "errors that the user would see in Slicer's error log:\n" + "\n".join(watch.found)
     assert not orphans, f"{len(orphans)} child processes outlived the application"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def widgets_end_where_they_began():
+    """Left over, they would be destroyed by whatever thread collects garbage next, where Qt waits for ever."""
+    yield
+    gc.collect()
 
 
 def restore_library(library: dict) -> None:
