@@ -4,9 +4,10 @@
     python .ci/run.py test      check the code style and run the tests
 
 Both make a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
-go to `mvct-enhance demo` or to pytest. Tests run side by side, one process a core and at most four. The tests of the
-Slicer panel need PySide6 and slicer-core, which are installed for them, and on Linux the system's libraries for
-drawing: where these cannot be installed, the tests skip and say so.
+go to `mvct-enhance demo` or to pytest: `test -m ""` runs also the thorough tests, which take long and look at what
+seldom changes. Tests run side by side, one process a core and at most four. The tests of the Slicer panel need PySide6
+and slicer-core, which are installed for them, and on Linux the system's libraries for drawing: where these cannot be
+installed, the tests skip and say so.
 """
 
 import ctypes.util
@@ -26,6 +27,7 @@ PYTHON = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
 STAMP = ENVIRONMENT / "installed.sha256"
 # A file's tests share what its fixtures made, so that they stay together.
 SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+QUICKLY = ("-m", "not thorough")
 DRAWING_LIBRARIES = {  # as the loader calls them: Debian's packages
     "EGL": "libegl1 libegl-mesa0",
     "GL": "libgl1 libgl1-mesa-dri",
@@ -93,7 +95,7 @@ def main() -> int:
     set_up("test,gui")
     add_drawing_libraries()
     style = [run(PROGRAMS / "ruff", *check) for check in (("check", "."), ("format", "--check", "."))]
-    tests = run(PYTHON, "-m", "pytest", *SIDE_BY_SIDE, *arguments)
+    tests = run(PYTHON, "-m", "pytest", *SIDE_BY_SIDE, *QUICKLY, *arguments)
     return tests or max(style)
 
 

@@ -7,6 +7,8 @@ import pytest
 from harness.fixtures import skip_without_needed
 from harness.mutants import MUTANTS, break_module, run_tests
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> dict:

@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 README = Path(__file__).resolve().parents[2] / "README.md"
 
 
+@pytest.mark.thorough
 def test_example_for_the_console(app, tmp_path, monkeypatch, capsys):
     examples = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     (example,) = (text for text in examples if "MVCTEnhanceLogic" in text)

@@ -76,6 +76,7 @@ def short_schedule(config):
     )
 
 
+@pytest.mark.thorough
 def test_run_is_trained_by_the_command_line_and_its_configuration_kept_with_the_results(study):
     config = short(study, "tiny")
     model = train_runs.trained(study, "tiny", config)
@@ -84,6 +85,7 @@ def test_run_is_trained_by_the_command_line_and_its_configuration_kept_with_the_
     assert "The best model is" in (model.parent / "output.log").read_text()
 
 
+@pytest.mark.thorough
 def test_finished_run_is_not_run_again_and_an_unfinished_one_is(study, in_process, monkeypatch):
     model = train_runs.trained(study, "tiny", short(study, "tiny"))
     train_runs.trained(study, "tiny", short(study, "tiny"))
@@ -95,6 +97,7 @@ def test_finished_run_is_not_run_again_and_an_unfinished_one_is(study, in_proces
     assert in_process == ["tiny", "tiny"]
 
 
+@pytest.mark.thorough
 def test_changed_configuration_does_not_pass_as_the_finished_run(study, in_process):
     train_runs.trained(study, "tiny", short(study, "tiny"))
     with pytest.raises(Exception, match="another configuration"):
@@ -244,6 +247,7 @@ def test_model_of_other_weights_is_measured_anew(tmp_path):
     assert first != measures.model_method("some", model).name and first.startswith("some-")
 
 
+@pytest.mark.thorough
 def test_nselfssim_table_has_the_papers_values_beside_ours_and_its_caution(study, in_process, monkeypatch):
     shorten(monkeypatch)
     nselfssim_table.run(study)
@@ -257,6 +261,7 @@ def test_nselfssim_table_has_the_papers_values_beside_ours_and_its_caution(study
     assert in_process == ["plain-cyclegan-1", "proposed-1"]
 
 
+@pytest.mark.thorough
 def test_data_size_table_has_the_slices_that_training_used_and_a_figure(study, in_process, monkeypatch):
     shorten(monkeypatch)
     monkeypatch.setattr(data_size, "SUBSETS", (data_size.Subset(17),))

@@ -68,6 +68,7 @@ def rows(study):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.thorough
 def test_study_tables_the_model_before_and_after(study, short, monkeypatch):
     adapting.run(study)
     table = rows(study)

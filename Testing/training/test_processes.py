@@ -114,6 +114,7 @@ def test_two_processes_have_the_loss_curve_of_one(config, tmp_path):
     assert_same_curves(tmp_path / "one", tmp_path / "two")
 
 
+@pytest.mark.thorough
 def test_so_they_do_with_the_physical_backward_generator(config, tmp_path):
     """But for the texture term, which each process takes of its own share."""
     path = config(preset="density-physics", cycle_steps=2)

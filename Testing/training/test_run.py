@@ -90,7 +90,13 @@ def kill_at(process, step):
     assert process.returncode != 0
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["full precision", "mixed precision"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(False, id="full precision"),
+        pytest.param(True, id="mixed precision", marks=pytest.mark.thorough),
+    ],
+)
 def runs(request, tmp_path_factory, scans, vgg_file):
     """The same training in one go and killed twice: both folders, and the events of the first and the last call."""
     folder = tmp_path_factory.mktemp("runs")
