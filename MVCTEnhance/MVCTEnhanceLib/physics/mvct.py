@@ -62,7 +62,7 @@ def simulate_mvct(
         kvct: HU, shape (k, j, i); what is left of -1000 HU counts as air.
         settings: the scanner.
         batch: slices that go through together.
-        device: where to compute, see `usable_device`.
+        device: where to compute; `usable_device` is taken.
         on_slices: called with the number of slices done and their total.
 
     Returns:
@@ -70,6 +70,7 @@ def simulate_mvct(
         about the same centre.
     """
     settings = settings or MVCTSettings()
+    device = usable_device(torch.device(device))
     total = kvct.array.shape[0]
     simulated = np.empty((total, settings.matrix, settings.matrix), np.int16)
     pixel_mm = (kvct.spacing[1], kvct.spacing[0])

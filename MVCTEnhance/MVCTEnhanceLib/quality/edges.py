@@ -181,7 +181,7 @@ def _flat_profiles(image: Slice, lines: _Lines, distances: np.ndarray, p: EdgePa
     sides = []
     for between, (lowest, highest) in zip(_sides(p), (p.low_hu, p.high_hu), strict=True):
         mean, change = _side(image.sample, lines, between, p)
-        kept = (lowest <= mean) & (mean <= highest)  # most bone is too thin: what follows is sampled without it
+        kept = (lowest <= mean) & (mean <= highest)  # the rest need not be sampled any further
         sides = [values[kept] for values in (*sides, mean, change)]
         lines = lines[kept]
     low, low_change, high, high_change = sides
