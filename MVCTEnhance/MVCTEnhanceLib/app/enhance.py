@@ -16,6 +16,7 @@ from ..model.engine import Engine
 from ..model.package import Model, load_model
 from .enhance_outputs import cycle_error_map, require_outputs, write_outputs
 from .evaluate import measure
+from .machine import return_memory
 from .progress import Report, collecting
 from .region import read_region
 from .scans import read_scan
@@ -102,6 +103,7 @@ def enhance(
     readouts["verdicts"] = judge(readouts, model.card)
     readouts |= {"model": _provenance(model), "device": describe_device(device), "warnings": warnings}
     report("stage", stage="write")
+    return_memory()
     result = Enhanced(mvct, enhanced, readouts, tuple(warnings), cycle_error)
     write_outputs(request, result, model.card)
     return result

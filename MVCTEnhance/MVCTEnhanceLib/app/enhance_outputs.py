@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from .. import __version__
 from ..errors import OutputError
 from ..imageio import Volume
 from ..imageio.lock import locked
+from ..imageio.volume import SlicesOnDemand
 from .scans import require_permission, require_writable, write_scan
 
 if TYPE_CHECKING:
@@ -36,14 +37,27 @@ def require_outputs(request: EnhanceRequest) -> None:
             raise OutputError(f"'{other}' lies in the place of another output: give each a place of its own.")
 
 
-def difference_map(mvct: Volume, enhanced: Volume) -> Volume:
-    """enhanced - MVCT in HU, clipped to int16."""
-    return _slice_by_slice(mvct, lambda k: np.subtract(enhanced.array[k], mvct.array[k], dtype=np.float32))
-
-
 def cycle_error_map(mvct: Volume, back: Volume) -> Volume:
     """|back - MVCT| in HU, clipped to int16, where `back` is the enhanced scan turned into an MVCT again."""
-    return _slice_by_slice(mvct, lambda k: np.abs(np.subtract(back.array[k], mvct.array[k], dtype=np.float32)))
+    array = np.empty(mvct.array.shape, np.int16)
+    for k in range(len(array)):
+        array[k] = _int16(np.abs(_difference(back, mvct, k)))
+    return mvct.with_array(array)
+
+
+def _difference_map(mvct: Volume, enhanced: Volume) -> Volume:
+    """enhanced - MVCT in HU, clipped to int16; for the writers, since a long scan need not be held once more."""
+    slices = SlicesOnDemand(mvct.array.shape, lambda k: _int16(_difference(enhanced, mvct, k)))
+    return mvct.with_array(slices)
+
+
+def _difference(a: Volume, b: Volume, k: int) -> np.ndarray:
+    return np.subtract(a.array[k], b.array[k], dtype=np.float32)
+
+
+def _int16(values: np.ndarray) -> np.ndarray:
+    limits = np.iinfo(np.int16)
+    return np.rint(values).clip(limits.min, limits.max).astype(np.int16)
 
 
 def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
@@ -71,7 +85,7 @@ def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, A
     )
     if request.difference:
         write_scan(
-            difference_map(result.mvct, result.enhanced),
+            _difference_map(result.mvct, result.enhanced),
             request.difference,
             description="MVCT enhanced - MVCT, difference in HU",
             derivation=f"Difference enhanced - MVCT, by {made_by}",
@@ -94,12 +108,3 @@ def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, A
             model_card=model_card,
             warnings=result.warnings,
         )
-
-
-def _slice_by_slice(mvct: Volume, values: Callable[[int], np.ndarray]) -> Volume:
-    """Values rounded and clipped to int16, so that a long scan is never held as float32."""
-    limits = np.iinfo(np.int16)
-    array = np.empty(mvct.array.shape, np.int16)
-    for k in range(len(array)):
-        array[k] = np.rint(values(k)).clip(limits.min, limits.max)
-    return mvct.with_array(array)

@@ -40,6 +40,12 @@ def keep_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
+def return_memory() -> None:
+    """Give freed memory back to the system that `keep_memory` has held, where the work that wanted it is done."""
+    if sys.platform.startswith("linux"):
+        getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)(0)
+
+
 def wait_asleep() -> None:
     """Have torch's threads sleep while they wait for each other; to be called before torch is imported.
 

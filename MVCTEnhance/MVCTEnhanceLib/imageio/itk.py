@@ -20,8 +20,14 @@ def itk_name(path: Path) -> str | None:
 
 
 def to_itk(volume: Volume) -> sitk.Image:
-    """An image with the values and the exact geometry of a volume; ITK's world is LPS in mm, as ours."""
-    image = sitk.GetImageFromArray(volume.array)
+    """An image with the values and the exact geometry of a volume; ITK's world is LPS in mm, as ours.
+
+    The voxels may be :class:`SlicesOnDemand`.
+    """
+    first = sitk.GetImageFromArray(volume.array[0])
+    image = sitk.Image([*first.GetSize(), len(volume.array)], first.GetPixelID())
+    for k, values in enumerate(volume.array):
+        image[:, :, k] = sitk.GetImageFromArray(values)
     image.SetSpacing([float(step) for step in volume.spacing])
     image.SetOrigin([float(place) for place in volume.origin])
     image.SetDirection(np.asarray(volume.direction, float).ravel().tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -46,3 +47,27 @@ class Volume:
         if array.shape != self.array.shape:
             raise ValueError(f"array of shape {array.shape} cannot take the place of {self.array.shape}")
         return replace(self, array=array)
+
+
+@dataclass(frozen=True)
+class SlicesOnDemand:
+    """int16 HU that are worked out slice by slice whenever a writer asks, in the place of an array in a volume.
+
+    Args:
+        shape: (k, j, i).
+        make: the slice of an index k, int16 of shape (j, i).
+    """
+
+    shape: tuple[int, int, int]
+    make: Callable[[int], np.ndarray]
+    dtype = np.dtype(np.int16)
+    ndim = 3
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, k: int) -> np.ndarray:
+        return self.make(k)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return map(self.make, range(len(self)))

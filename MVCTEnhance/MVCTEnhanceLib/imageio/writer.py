@@ -46,7 +46,7 @@ def _write(volume: Volume, partial: Path, path: Path) -> None:
             written = sitk.ReadImage(str(partial))
     except RuntimeError as error:
         raise MemoryError if lacks_memory(error) else _incomplete(path) from error
-    if not np.array_equal(sitk.GetArrayViewFromImage(written), volume.array):
+    if not all(map(np.array_equal, sitk.GetArrayViewFromImage(written), volume.array)):
         raise _incomplete(path)
 
 
