@@ -427,7 +427,7 @@ def test_cancel_gives_up_what_runs_and_keeps_what_is_finished(cohort, tmp_path, 
 
 @only_posix
 def test_two_batches_do_not_work_in_one_folder(batch, children, tmp_path):
-    with working_in(tmp_path / "out"), pytest.raises(OutputError, match="Another batch works in"):
+    with working_in(tmp_path / "out"), pytest.raises(OutputError, match="Another run writes to"):
         batch(resume=True)
     assert children.calls == []
     assert batch(resume=True).done == 3

@@ -79,7 +79,7 @@ def test_second_batch_in_a_folder_is_refused_and_the_first_undisturbed(start, ru
         second = run("batch", tmp_path / "b", tmp_path / "out", "--progress", "none", *options)
         assert second.code == 1
         assert_one_sentence(second.stderr)
-    assert "Another batch works in" in second.stderr
+    assert "Another run writes to" in second.stderr
     first.communicate()
     assert first.returncode == 0
     assert sorted(os.listdir(tmp_path / "out")) == ["a", "batch.json", "summary.csv"]  # noqa: PTH208

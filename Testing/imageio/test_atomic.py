@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from contextlib import nullcontext
 
 import pytest
 from MVCTEnhanceLib.errors import OutputError
@@ -67,6 +68,39 @@ def test_system_errors_become_one_sentence_with_the_path_and_what_to_do(tmp_path
     assert str(path) in str(caught.value)
     assert str(caught.value).count("\n") == 0
     assert names(tmp_path) == []
+
+
+def _written_in(context, path):
+    with context(path) as partial:
+        (partial / "slice" if context is atomic_folder else partial).write_text("x")
+
+
+@pytest.mark.parametrize("context", [atomic_file, atomic_folder])
+def test_the_disk_holds_what_gets_its_final_name(tmp_path, monkeypatch, context):
+    """The only check that a failure of power can be given: what is waited for, and what is there at this moment."""
+    held, wait = [], os.fsync
+
+    def waiting(handle):
+        held.append((os.fstat(handle).st_size, (tmp_path / "result").exists()))
+        wait(handle)
+
+    monkeypatch.setattr(os, "fsync", waiting)
+    _written_in(context, tmp_path / "result")
+    assert held == [(1, False)]
+
+
+@pytest.mark.parametrize("context", [atomic_file, atomic_folder])
+@pytest.mark.parametrize(("number", "written"), [(errno.EINVAL, True), (errno.ENOSPC, False)])
+def test_a_disk_that_cannot_wait_is_written_to_but_not_one_that_turns_out_full(
+    tmp_path, monkeypatch, context, number, written
+):
+    def refusing(handle):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refusing)
+    with nullcontext() if written else pytest.raises(OutputError, match="disk is full"):
+        _written_in(context, tmp_path / "result")
+    assert names(tmp_path) == ["result"] * written
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX systems")

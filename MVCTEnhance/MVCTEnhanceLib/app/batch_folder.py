@@ -8,7 +8,6 @@ which folder.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..imageio import atomic_file
+from ..imageio.lock import LOCK, locked
 from .batch_cases import Case
 from .batch_places import choose_places
 from .scans import require_permission
@@ -27,7 +27,6 @@ PLAN = "batch.json"
 READOUTS = "readouts.json"
 NOTE = "done.json"
 PARTIAL = ".partial-"  # as the library names what is not complete
-LOCK = ".lock"  # on Windows
 
 
 def require_usable(output: Path, source: Path, *, resume: bool) -> None:
@@ -43,7 +42,7 @@ def require_usable(output: Path, source: Path, *, resume: bool) -> None:
         raise OutputError(f"'{output}' is a file: choose a new folder.")
     require_permission(output / SUMMARY)
     present = [path.name for path in output.iterdir()] if output.exists() else []
-    present = [name for name in present if name != LOCK]
+    present = [name for name in present if not name.startswith(LOCK)]
     if resume:
         present = [name for name in present if not name.startswith(PARTIAL)]  # killed before anything else was there
     if present and not resume:
@@ -63,7 +62,7 @@ def working_in(output: Path) -> Iterator[None]:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"'{output}' cannot be made ({error.strerror}): choose another place.") from error
-    with _locked(output):
+    with locked(output / SUMMARY, patience_s=0):
         _remove_partial(output)
         try:
             yield
@@ -172,32 +171,3 @@ def _remove_partial(output: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """The system ends the lock with the process, however that ends."""
-    try:
-        handle = _lock(folder)
-    except (BlockingIOError, FileExistsError) as error:
-        raise OutputError(f"Another batch works in '{folder}': wait for its end, or choose another folder.") from error
-    try:
-        yield
-    finally:
-        os.close(handle)
-
-
-def _lock(folder: Path) -> int:
-    if os.name == "nt":  # folders cannot be locked there, but a file can go with its handle
-        return os.open(folder / LOCK, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_TEMPORARY)
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise
-    except OSError:  # some network disks have no locks
-        pass
-    return handle

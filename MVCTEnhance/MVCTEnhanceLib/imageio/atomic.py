@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ _ADVICE = {
     errno.ENOENT: "its folder was removed meanwhile, run this again",
     errno.EEXIST: "a part of the path is a file, choose another place",
 }
-
+_CANNOT_WAIT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # what some network disks answer
 
 WRITING: set[Path] = set()  # the hidden files and folders of the blocks entered and not left
 
@@ -49,6 +50,7 @@ def atomic_file(path: str | Path) -> Iterator[Path]:
             raise OutputError(f"{path} is a folder: give the output a file name inside it.")
         with _removed_unless_complete(path) as partial:
             yield partial
+            _settle(partial)
             partial.replace(path)
 
 
@@ -68,6 +70,8 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         with _removed_unless_complete(path) as partial:
             partial.mkdir()
             yield partial
+            for file in filter(Path.is_file, partial.rglob("*")):
+                _settle(file)
             _require_free(path)
             if path.exists():
                 path.rmdir()
@@ -85,6 +89,16 @@ def _removed_unless_complete(path: Path) -> Iterator[Path]:
         raise
     finally:
         WRITING.discard(partial)
+
+
+def _settle(file: Path) -> None:
+    """Wait until the disk holds a file, so that a failure of power leaves no empty one under a final name."""
+    with file.open("rb+") as open_file:
+        try:
+            os.fsync(open_file.fileno())
+        except OSError as error:
+            if error.errno not in _CANNOT_WAIT:
+                raise
 
 
 def _remove(partial: Path) -> None:

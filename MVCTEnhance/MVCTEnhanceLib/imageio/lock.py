@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import OutputError
 from .atomic import WRITING, output_errors
 
+LOCK = ".lock-"  # how the hidden files that carry locks begin
 POLL_S = 0.1
 
 
@@ -30,7 +31,7 @@ def locked(path: str | Path, *, patience_s: float) -> Iterator[None]:
         OutputError: another process still writes to it, or the file cannot be made.
     """
     path = Path(path)
-    file = path.parent.resolve() / f".lock-{hashlib.sha256(path.name.encode(errors='replace')).hexdigest()[:12]}"
+    file = path.parent.resolve() / f"{LOCK}{hashlib.sha256(path.name.encode(errors='replace')).hexdigest()[:12]}"
     until = time.monotonic() + patience_s
     with output_errors(path):
         file.parent.mkdir(parents=True, exist_ok=True)
