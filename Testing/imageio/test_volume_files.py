@@ -1,5 +1,6 @@
 """NRRD, NIfTI and MetaImage files, checked against SimpleITK."""
 
+import gzip
 import os
 import stat
 import struct
@@ -179,6 +180,59 @@ def test_both_byte_orders_of_nifti_are_read_and_checked(tmp_path, capfd, order):
     np.testing.assert_array_equal(read_volume(path).array, array)
     path.write_bytes(path.read_bytes()[:-1])
     refused(path, capfd, "is cut")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "instead"),
+    [
+        ("v.mha", "NDims = 3", "NDims = 1e18"),
+        ("v.mha", "NDims = 3", "NDims = 12"),
+        ("v.mha", "NDims = 3", "NDims ="),
+        ("v.mha", "TransformMatrix = ", "TransformMatrix = 1e308 "),
+        ("v.mha", "DimSize = 5 6 4", "DimSize = 5 0 4"),
+        ("v.mha", "DimSize = 5 6 4", "DimSize = 50000 60000 4"),
+        ("v.mha", "CompressedDataSize = ", "CompressedDataSize = 999999999999999"),
+        ("v.nrrd", "(-12.5,", "(1e308,"),
+        ("v.nrrd", "(-12.5,", "(nan,"),
+        ("v.nrrd", "sizes: 5 6 4", "sizes: 5000000 600 4"),
+    ],
+)
+def test_a_header_that_itk_would_not_survive_is_refused(tmp_path, capfd, name, line, instead):
+    """It crashed, waited for ever, asked for all memory, or gave a volume without a place."""
+    write_volume(volume(scan()), tmp_path / name)
+    data = (tmp_path / name).read_bytes()
+    assert data.count(line.encode()) == 1
+    (tmp_path / name).write_bytes(data.replace(line.encode(), instead.encode()))
+    refused(tmp_path / name, capfd, "again")
+
+
+@pytest.mark.parametrize(
+    ("at", "form", "value"),
+    [(72, "<h", 0), (108, "<f", np.inf), (80, "<f", np.inf), (268, "<f", np.nan), (292, "<f", np.inf)],
+    ids=["bits of a voxel", "begin of the voxels", "voxel size", "place", "matrix"],
+)
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_a_nifti_header_that_cannot_be_is_refused(tmp_path, capfd, suffix, at, form, value):
+    write_volume(volume(scan().astype(np.float32)), tmp_path / "v.nii")
+    data = bytearray((tmp_path / "v.nii").read_bytes())
+    struct.pack_into(form, data, at, value)
+    packed = gzip.compress(bytes(data)) if suffix == ".nii.gz" else bytes(data)
+    (tmp_path / f"v{suffix}").write_bytes(packed)
+    refused(tmp_path / f"v{suffix}", capfd, "again")
+
+
+def test_a_volume_that_the_memory_does_not_hold_is_not_read(tmp_path, capfd, monkeypatch):
+    write_volume(volume(np.zeros((9, 99, 99), np.int16)), tmp_path / "v.nrrd")
+    pages = {"SC_PHYS_PAGES": 40, "SC_PAGE_SIZE": 4096}
+    monkeypatch.setattr(os, "sysconf", pages.get, raising=False)
+    refused(tmp_path / "v.nrrd", capfd, "memory of this computer")
+
+
+def test_voxels_in_another_file_may_be_more_than_the_header_could_hold(tmp_path):
+    array = np.zeros((40, 99, 99), np.int16)
+    save(array, tmp_path / "v.mhd")
+    assert array.size > 1100 * (tmp_path / "v.mhd").stat().st_size
+    assert read_volume(tmp_path / "v.mhd").array.shape == array.shape
 
 
 def test_a_missing_data_file_is_refused(tmp_path, capfd):

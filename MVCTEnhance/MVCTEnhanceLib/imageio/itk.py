@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from .volume import Volume
+from .volume import SlicesOnDemand, Volume
 
 
 def itk_name(path: Path) -> str | None:
@@ -20,15 +20,17 @@ def itk_name(path: Path) -> str | None:
 
 
 def to_itk(volume: Volume) -> sitk.Image:
-    """An image with the values and the exact geometry of a volume; ITK's world is LPS in mm, as ours.
-
-    The voxels may be :class:`SlicesOnDemand`.
-    """
-    first = sitk.GetImageFromArray(volume.array[0])
-    image = sitk.Image([*first.GetSize(), len(volume.array)], first.GetPixelID())
-    for k, values in enumerate(volume.array):
-        image[:, :, k] = sitk.GetImageFromArray(values)
+    """An image with the values and the exact geometry of a volume; ITK's world is LPS in mm, as ours."""
+    slices = volume.array
+    image = _filled(slices) if isinstance(slices, SlicesOnDemand) else sitk.GetImageFromArray(slices)
     image.SetSpacing([float(step) for step in volume.spacing])
     image.SetOrigin([float(place) for place in volume.origin])
     image.SetDirection(np.asarray(volume.direction, float).ravel().tolist())
+    return image
+
+
+def _filled(slices: SlicesOnDemand) -> sitk.Image:
+    image = sitk.Image(slices.shape[::-1], sitk.sitkInt16)
+    for k, values in enumerate(slices):
+        image[:, :, k] = sitk.GetImageFromArray(values)
     return image

@@ -6,18 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK as sitk
 
-from ..errors import InputError, lacks_memory
-from .detached import require_ordinary_data
+from ..errors import InputError
 from .dicom_header import DamagedDicom, read_header
 from .dicom_series import read_dicom_folder
 from .formats import READABLE, has_suffix
-from .itk import itk_name
-from .nifti import count_nonfinite
-from .quiet import quiet_itk
-from .values import AIR_HU, compact
+from .values import AIR_HU, compact, require_finite
 from .volume import Volume
+from .volume_file import read_volume_file
 
 OUTSIDE_FIELD_HU = -1500  # below the noise of air: only the padding around the scanner's field lies there
 OFFSET_SOFT_TISSUE = (900, 1200)  # where fat, water and muscle lie when 1024 was added to the HU
@@ -56,7 +52,7 @@ def read_map(path: str | Path) -> Volume:
     """
     volume = _readable(path)
     array = compact(volume.array)
-    _require_finite(array.size - int(np.count_nonzero(np.isfinite(array))), array.size, Path(path))
+    require_finite(array, Path(path))
     return replace(volume, array=array)
 
 
@@ -79,7 +75,7 @@ def _read(path: Path, series_uid: str | None) -> Volume:
     if not path.is_file():
         raise InputError(f"{path} is no ordinary file: choose a scan.")
     if has_suffix(path, READABLE):
-        return _read_with_itk(path)
+        return read_volume_file(path)
     try:
         header = read_header(path)
     except DamagedDicom as error:
@@ -89,63 +85,11 @@ def _read(path: Path, series_uid: str | None) -> Volume:
     return read_dicom_folder(path.parent, series_uid=series_uid or header.series_uid, recursive=False)
 
 
-def _read_with_itk(path: Path) -> Volume:
-    require_ordinary_data(path)  # and opens it: ITK does not say why it cannot open a file
-    name = itk_name(path)
-    if name is None:
-        raise InputError(f"{path} has letters in its name that are no valid text: rename it and its folders.")
-    reader = sitk.ImageFileReader()
-    reader.SetFileName(name)
-    try:
-        with quiet_itk():
-            reader.ReadImageInformation()
-            _require_scalar_volume(reader, path)
-            image = reader.Execute()
-    except RuntimeError as error:
-        raise MemoryError if lacks_memory(error) else _not_a_volume(path) from error
-    if has_suffix(path, (".nii", ".nii.gz")):
-        bad = count_nonfinite(path)
-        if bad is None:
-            raise _not_a_volume(path)
-        _require_finite(bad, image.GetNumberOfPixels(), path)
-    return _from_image(image, path)
-
-
-def _not_a_volume(path: Path) -> InputError:
-    return InputError(f"{path} is not a valid volume file, is cut or lacks its data file: export or copy it again.")
-
-
-def _require_scalar_volume(reader: sitk.ImageFileReader, path: Path) -> None:
-    if reader.GetNumberOfComponents() != 1 or "complex" in sitk.GetPixelIDValueAsString(reader.GetPixelID()):
-        raise InputError(f"{path} has several values in each voxel (colour or vectors): choose a scan in HU.")
-    if reader.GetDimension() not in (2, 3):
-        raise InputError(f"{path} has {reader.GetDimension()} dimensions: choose a single 3-D scan.")
-
-
-def _from_image(image: sitk.Image, path: Path) -> Volume:
-    warnings = ()
-    if image.GetDimension() == 2:
-        image = sitk.JoinSeries(image)
-        warnings = (f"{path} is a single slice without a thickness: 1 mm was taken.",)
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    if np.abs(direction.T @ direction - np.eye(3)).max() > 1e-3:
-        raise InputError(f"{path} has axes that are not perpendicular (a tilted gantry): resample it first.")
-    voxels = sitk.GetArrayViewFromImage(image)
-    array = compact(voxels)
-    return Volume(
-        array=array.copy() if array is voxels else array,  # the view ends with the image
-        spacing=image.GetSpacing(),
-        origin=image.GetOrigin(),
-        direction=direction,
-        warnings=warnings,
-    )
-
-
 def _checked(volume: Volume, path: Path) -> Volume:
     """The volume with compact, finite values, padding as air, and warnings on values that look wrong."""
     array, warnings = compact(volume.array), list(volume.warnings)
     if array.dtype == np.float32:
-        _require_finite(array.size - int(np.count_nonzero(np.isfinite(array))), array.size, path)
+        require_finite(array, path)
     outside = array < OUTSIDE_FIELD_HU
     if _looks_lowered(array):
         warnings.append(
@@ -166,13 +110,6 @@ def _checked(volume: Volume, path: Path) -> Volume:
             "air is about -1000 HU, the values were not changed."
         )
     return replace(volume, array=array, warnings=tuple(warnings))
-
-
-def _require_finite(bad: int, size: int, path: Path) -> None:
-    if bad:
-        raise InputError(
-            f"{path} has {bad} voxels of {size} that are no numbers (NaN or infinite): export the scan again."
-        )
 
 
 def _looks_offset(array: np.ndarray) -> bool:

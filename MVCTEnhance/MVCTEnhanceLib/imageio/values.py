@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
-from ..errors import OutputError
+from ..errors import InputError, OutputError
 
 AIR_HU = -1024
 _INT16 = np.iinfo(np.int16)
@@ -33,6 +35,23 @@ def rounded_int16(array: np.ndarray) -> np.ndarray:
     if bad:
         raise OutputError(f"{bad} voxels are no numbers (NaN or infinite): the volume was not written, run it again.")
     return np.clip(np.rint(array), _INT16.min, _INT16.max).astype(np.int16)
+
+
+def require_finite(array: np.ndarray, path: Path) -> None:
+    """Refuse a scan with values that are no numbers.
+
+    Raises:
+        InputError: how many there are, in the file `path`.
+    """
+    require_no_bad(array.size - int(np.count_nonzero(np.isfinite(array))), array.size, path)
+
+
+def require_no_bad(bad: int, size: int, path: Path) -> None:
+    """As `require_finite`, for a number of voxels that somebody else has counted."""
+    if bad:
+        raise InputError(
+            f"{path} has {bad} voxels of {size} that are no numbers (NaN or infinite): export the scan again."
+        )
 
 
 def _all_whole(array: np.ndarray) -> bool:

@@ -1,12 +1,13 @@
-"""Damage DICOM files at random, thousands of them, and see that the reader gives a valid volume or one sentence.
+"""Damage scans at random, thousands of them, and see that the reader gives a valid volume or one sentence.
 
-    python studies/faults/fuzz_dicom.py DATA_FOLDER --files 10000
+    python studies/faults/fuzz.py dicom DATA_FOLDER --files 10000
+    python studies/faults/fuzz.py volumes --files 10000
 
-The files are slices of the real series in DATA_FOLDER/dicom and of a phantom written in several transfer syntaxes;
-what is done to them is in dicom_damage.py. Each is listed, read and, where a volume comes of it, written as a derived
-series, in a process of its own that is watched for its time and memory. File N of a seed is always the same: --only N
-runs it again, and --keep FOLDER keeps the files that failed. Prints a Markdown table; the exit code is 1 where anything
-failed. Linux only.
+DICOM: slices of the real series in DATA_FOLDER/dicom and of a phantom written in several transfer syntaxes; what is
+done to them is in dicom_damage.py. Volumes: a phantom as NRRD, NIfTI and MetaImage, see volume_damage.py. Each is read
+and, where a volume comes of it, written as a derived series or as NRRD, in a process of its own that is watched for its
+time and memory. File N of a seed is always the same: --only N runs it again, and --keep FOLDER keeps those that failed.
+Prints a Markdown table; the exit code is 1 where anything failed. Linux only.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -33,7 +35,8 @@ import pydicom
 import SimpleITK as sitk
 from dicom_damage import damaged
 from MVCTEnhanceLib.errors import InputError, OutputError
-from MVCTEnhanceLib.imageio import Volume, list_series, read_volume, write_dicom_series
+from MVCTEnhanceLib.imageio import Volume, list_series, read_volume, write_dicom_series, write_volume
+from MVCTEnhanceLib.imageio.formats import READABLE, has_suffix
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from pydicom.dataset import FileDataset
 from pydicom.uid import (
@@ -43,11 +46,13 @@ from pydicom.uid import (
     JPEGLSLossless,
     RLELossless,
 )
+from volume_damage import damaged_volume, volumes_to_damage
 
 REAL_SLICES = 2  # of each real series
 PHANTOM_SLICES = 3
 GIB = 1 << 30
 ADDRESS_SPACE = 16 * GIB  # ends what runs away before the computer does
+Scan = dict[str, bytes]  # the files of a scan by their names
 GOOD = ("volume, written", "volume, not written (one sentence)", "one sentence")
 
 
@@ -79,7 +84,8 @@ class Tally:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("what", choices=("dicom", "volumes"))
+    parser.add_argument("data", type=Path, nargs="?", help="with real DICOM series")
     parser.add_argument("--files", type=int, default=10_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
@@ -87,20 +93,26 @@ def main() -> int:
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     numbers = range(options.first, options.first + options.files) if options.only is None else [options.only]
-    tallies = fuzz(series_to_damage(options.data), numbers, seed=options.seed, keep=options.keep, tell=print)
+    scans = dicom_to_damage(options.data) if options.what == "dicom" else volumes()
+    tallies = fuzz(scans, numbers, seed=options.seed, keep=options.keep, tell=print)
     print(table(tallies))
     return int(any(outcome not in GOOD for outcome in tallies))
 
 
-def series_to_damage(data: Path | None) -> list[list[bytes]]:
-    """Series as lists of files: single real slices, and a phantom of a few small slices in each transfer syntax."""
+def dicom_to_damage(data: Path | None) -> list[Scan]:
+    """Single real slices, and a phantom of a few small slices in each transfer syntax."""
     real = sorted((data / "dicom").glob("*")) if data else []
     series = [[path.read_bytes()] for folder in real for path in sorted(folder.iterdir())[:REAL_SLICES]]
-    return [*series, *_phantoms()]
+    return [{f"IM{k}.dcm": content for k, content in enumerate(files)} for files in (*series, *_phantoms())]
+
+
+def volumes() -> list[Scan]:
+    """A phantom of a few small slices in each format."""
+    return [{name: content} for name, content in volumes_to_damage(_phantom()).items()]
 
 
 def fuzz(
-    series: list[list[bytes]],
+    scans: list[Scan],
     numbers: Iterable[int],
     *,
     seed: int,
@@ -110,26 +122,27 @@ def fuzz(
 ) -> dict[str, Tally]:
     """Run the files of these numbers; what came of them by outcome."""
     tallies: dict[str, Tally] = defaultdict(Tally)
-    with tempfile.TemporaryDirectory() as work, _Worker(series, seed, Path(work)) as worker:
+    with tempfile.TemporaryDirectory() as work, _Worker(scans, seed, Path(work)) as worker:
         for number in numbers:
             outcome, seconds, memory = worker.run(number, limits)
             if outcome in GOOD and memory > limits.memory:
                 outcome = "too much memory"
             tallies[outcome].add(number, seconds, memory)
             if outcome not in GOOD:
-                tell(f"{number}: {outcome} ({seconds:.1f} s, {memory / GIB:.2f} GiB; {case(series, seed, number)[2]})")
+                tell(f"{number}: {outcome} ({seconds:.1f} s, {memory / GIB:.2f} GiB; {case(scans, seed, number)[1]})")
                 if keep:
-                    _write(case(series, seed, number)[0], keep / str(number))
+                    _write(case(scans, seed, number)[0], keep / str(number))
     return dict(tallies)
 
 
-def case(series: list[list[bytes]], seed: int, number: int) -> tuple[list[bytes], int, str]:
-    """The files of a number, which of them is damaged, and how."""
+def case(scans: list[Scan], seed: int, number: int) -> tuple[Scan, str]:
+    """The scan of a number with one of its files damaged, and how."""
     rng = np.random.default_rng([seed, number])
-    files = list(series[rng.integers(len(series))])
-    which = int(rng.integers(len(files)))
-    files[which], how = damaged(files[which], rng)
-    return files, which, how
+    files = dict(scans[rng.integers(len(scans))])
+    name = list(files)[rng.integers(len(files))]
+    damage = partial(damaged_volume, name) if has_suffix(name, READABLE) else damaged
+    files[name], how = damage(files[name], rng)
+    return files, how
 
 
 def table(tallies: dict[str, Tally]) -> str:
@@ -142,8 +155,8 @@ def table(tallies: dict[str, Tally]) -> str:
 class _Worker:
     """A process that reads the files, started anew when one has ended it."""
 
-    def __init__(self, series: list[list[bytes]], seed: int, work: Path):
-        self.arguments = series, seed, work
+    def __init__(self, scans: list[Scan], seed: int, work: Path):
+        self.arguments = scans, seed, work
         self.process: multiprocessing.Process | None = None
 
     def __enter__(self) -> _Worker:
@@ -186,7 +199,7 @@ class _Worker:
             self.process = None
 
 
-def _work(parent: Connection, pipe: Connection, series: list[list[bytes]], seed: int, work: Path) -> None:
+def _work(parent: Connection, pipe: Connection, scans: list[Scan], seed: int, work: Path) -> None:
     parent.close()  # so that the pipe ends with the parent
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     warnings.simplefilter("ignore")  # of pydicom, while it damages
@@ -197,7 +210,7 @@ def _work(parent: Connection, pipe: Connection, series: list[list[bytes]], seed:
         except EOFError:
             return
         shutil.rmtree(work / "case", ignore_errors=True)
-        _write(case(series, seed, number)[0], work / "case" / "scan")
+        _write(case(scans, seed, number)[0], work / "case" / "scan")
         Path("/proc/self/clear_refs").write_text("5")  # the peak is measured from here on
         outcome = _outcome(work / "case")
         pipe.send((outcome, most_memory()))
@@ -210,9 +223,12 @@ def most_memory() -> int:
 
 
 def _outcome(folder: Path) -> str:
+    (first, *_) = sorted((folder / "scan").iterdir())
+    is_file = has_suffix(first, READABLE)
     try:
-        list_series(folder / "scan")
-        volume = read_volume(folder / "scan")
+        if not is_file:
+            list_series(folder / "scan")
+        volume = read_volume(first if is_file else folder / "scan")
     except InputError as error:
         return _of_sentence(error, "one sentence")
     except BaseException as error:
@@ -221,7 +237,10 @@ def _outcome(folder: Path) -> str:
     if problem:
         return problem
     try:
-        write_dicom_series(volume, folder / "derived", description="fuzzed", derivation="fuzzed")
+        if is_file:
+            write_volume(volume, folder / "written.nrrd")
+        else:
+            write_dicom_series(volume, folder / "derived", description="fuzzed", derivation="fuzzed")
     except (InputError, OutputError) as error:
         return _of_sentence(error, "volume, not written (one sentence)")
     except BaseException as error:
@@ -252,18 +271,21 @@ def _problem(volume: Volume) -> str:
     return ""
 
 
-def _write(files: list[bytes], folder: Path) -> None:
+def _write(files: Scan, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for k, data in enumerate(files):
-        (folder / f"IM{k}.dcm").write_bytes(data)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+def _phantom() -> Volume:
+    phantom = head_neck_phantom(slices=PHANTOM_SLICES, shape=(96, 96), spacing_mm=(2.0, 2.0, 6.0))
+    noise = np.random.default_rng(0).normal(0, 30, phantom.array.shape)
+    return phantom.with_array((phantom.array + noise).round().astype(np.int16))
 
 
 def _phantoms() -> Iterator[list[bytes]]:
-    phantom = head_neck_phantom(slices=PHANTOM_SLICES, shape=(96, 96), spacing_mm=(2.0, 2.0, 6.0))
-    noise = np.random.default_rng(0).normal(0, 30, phantom.array.shape)
-    phantom = phantom.with_array((phantom.array + noise).round().astype(np.int16))
     with tempfile.TemporaryDirectory() as work:
-        write_dicom_series(phantom, Path(work) / "plain", description="phantom")
+        write_dicom_series(_phantom(), Path(work) / "plain", description="phantom")
         plain = [path.read_bytes() for path in sorted((Path(work) / "plain").iterdir())]
     yield plain
     yield plain[:1]
