@@ -26,6 +26,20 @@ SECRETS = {
 SECRET_FOLDER = "Secretfolder"
 
 
+@pytest.fixture
+def with_texts():
+    """Function (folder, values by keyword): its DICOM files get them."""
+
+    def with_texts(folder, texts):
+        for path in folder.iterdir():
+            ds = pydicom.dcmread(path)
+            for keyword, value in texts.items():
+                setattr(ds, keyword, value)
+            ds.save_as(path)
+
+    return with_texts
+
+
 @pytest.fixture(scope="session")
 def mvct() -> Volume:
     """Four noisy head slices of 96 x 96 pixels: int16 HU, shape (4, 96, 96)."""
@@ -42,16 +56,11 @@ def scan(tmp_path, mvct) -> Path:
 
 
 @pytest.fixture
-def dicom_scan(tmp_path, mvct) -> Path:
+def dicom_scan(tmp_path, mvct, with_texts) -> Path:
     """The scan as a DICOM series with a patient who must not be told, in a folder of a telling name."""
-    folder = tmp_path / SECRET_FOLDER
-    write_dicom_series(mvct, folder, description="test scan")
-    for path in folder.iterdir():
-        ds = pydicom.dcmread(path)
-        for keyword, value in SECRETS.items():
-            setattr(ds, keyword, value)
-        ds.save_as(path)
-    return folder
+    write_dicom_series(mvct, tmp_path / SECRET_FOLDER, description="test scan")
+    with_texts(tmp_path / SECRET_FOLDER, SECRETS)
+    return tmp_path / SECRET_FOLDER
 
 
 @pytest.fixture

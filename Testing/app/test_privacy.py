@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
-import pydicom
 import pytest
 from MVCTEnhanceLib.imageio import write_volume
 from MVCTEnhanceLib.model.card import find_model
@@ -49,15 +48,6 @@ TELLING = {
 }
 
 
-def with_texts(folder, texts):
-    for path in folder.iterdir():
-        ds = pydicom.dcmread(path)
-        for keyword, value in texts.items():
-            setattr(ds, keyword, value)
-        ds.save_as(path)
-    return folder
-
-
 @pytest.fixture
 def more_inputs(mvct, tmp_path):
     """Function (name) -> the options for a planning CT and a region of this name."""
@@ -70,7 +60,7 @@ def more_inputs(mvct, tmp_path):
     return make
 
 
-def test_nothing_tells_who_the_patient_is(main, dicom_scan, more_inputs, tmp_path, monkeypatch):
+def test_nothing_tells_who_the_patient_is(main, dicom_scan, more_inputs, tmp_path, monkeypatch, with_texts):
     """Nor the names of the files and folders, in what is shown, in the report and in volume files."""
     with_texts(dicom_scan, TELLING)
     monkeypatch.setenv("MVCTENHANCE_DEBUG", "1")
@@ -84,7 +74,7 @@ def test_nothing_tells_who_the_patient_is(main, dicom_scan, more_inputs, tmp_pat
         assert [secret for secret in secrets if secret.encode() in content] == []
 
 
-def test_an_anonymous_dicom_series_tells_nothing_of_the_source(main, dicom_scan, tmp_path):
+def test_an_anonymous_dicom_series_tells_nothing_of_the_source(main, dicom_scan, tmp_path, with_texts):
     """A volume file keeps nothing of the patient, so that a DICOM series made of it has nothing to tell."""
     with_texts(dicom_scan, TELLING)
     assert main("enhance", dicom_scan, "--output", tmp_path / "e.nrrd").code == 0
@@ -123,7 +113,9 @@ def hostile_model(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:The value length")  # of pydicom, while the texts are written
-def test_texts_of_others_are_never_part_of_the_page(main, dicom_scan, more_inputs, hostile_model, scan, tmp_path):
+def test_texts_of_others_are_never_part_of_the_page(
+    main, dicom_scan, more_inputs, hostile_model, scan, tmp_path, with_texts
+):
     """Of DICOM, of the model's card, and names of files."""
     texts = [name for name in TELLING if "UID" not in name and "Date" not in name]
     with_texts(dicom_scan, dict.fromkeys(texts, HOSTILE))
