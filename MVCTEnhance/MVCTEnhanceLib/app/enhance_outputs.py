@@ -13,6 +13,7 @@ from .. import __version__
 from ..errors import OutputError
 from ..imageio import Volume
 from ..imageio.lock import locked
+from ..imageio.values import rounded_int16
 from ..imageio.volume import SlicesOnDemand
 from .scans import require_permission, require_writable, write_scan
 
@@ -41,23 +42,18 @@ def cycle_error_map(mvct: Volume, back: Volume) -> Volume:
     """|back - MVCT| in HU, clipped to int16, where `back` is the enhanced scan turned into an MVCT again."""
     array = np.empty(mvct.array.shape, np.int16)
     for k in range(len(array)):
-        array[k] = _int16(np.abs(_difference(back, mvct, k)))
+        array[k] = rounded_int16(np.abs(_difference(back, mvct, k)))
     return mvct.with_array(array)
 
 
 def _difference_map(mvct: Volume, enhanced: Volume) -> Volume:
     """enhanced - MVCT in HU, clipped to int16; for the writers, since a long scan need not be held once more."""
-    slices = SlicesOnDemand(mvct.array.shape, lambda k: _int16(_difference(enhanced, mvct, k)))
+    slices = SlicesOnDemand(mvct.array.shape, lambda k: rounded_int16(_difference(enhanced, mvct, k)))
     return mvct.with_array(slices)
 
 
 def _difference(a: Volume, b: Volume, k: int) -> np.ndarray:
     return np.subtract(a.array[k], b.array[k], dtype=np.float32)
-
-
-def _int16(values: np.ndarray) -> np.ndarray:
-    limits = np.iinfo(np.int16)
-    return np.rint(values).clip(limits.min, limits.max).astype(np.int16)
 
 
 def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:

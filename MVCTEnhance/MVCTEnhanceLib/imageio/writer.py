@@ -46,7 +46,8 @@ def _write(volume: Volume, partial: Path, path: Path) -> None:
             written = sitk.ReadImage(str(partial))
     except RuntimeError as error:
         raise MemoryError if lacks_memory(error) else _incomplete(path) from error
-    if not all(map(np.array_equal, sitk.GetArrayViewFromImage(written), volume.array)):
+    slices = sitk.GetArrayViewFromImage(written)
+    if slices.shape != volume.array.shape or not all(map(np.array_equal, slices, volume.array)):
         raise _incomplete(path)
 
 
