@@ -58,6 +58,16 @@ def test_file_has_the_grid_of_the_scan_and_the_hu_of_the_engine(main, scan, tmp_
     np.testing.assert_array_equal(hu(read(difference)), hu(after) - hu(before))
 
 
+def test_uncompressed_files_hold_the_same_and_are_larger(main, scan, tmp_path):
+    for name, options in (("small", []), ("large", ["--uncompressed"])):
+        outputs = ["--output", tmp_path / f"{name}.nrrd", "--difference", tmp_path / f"{name}.mha"]
+        assert main("enhance", scan, *outputs, *options).code == 0
+    for suffix in (".nrrd", ".mha"):
+        small, large = (tmp_path / f"{name}{suffix}" for name in ("small", "large"))
+        np.testing.assert_array_equal(hu(read(small)), hu(read(large)))
+        assert small.stat().st_size < 0.9 * large.stat().st_size
+
+
 def test_dicom_series_is_the_same_scan(main, dicom_scan, tmp_path, expected):
     result = main("enhance", dicom_scan, "--output", tmp_path / "out", "--difference", tmp_path / "difference")
     assert result.code == 0, result.stderr

@@ -61,10 +61,13 @@ def test_values_are_rounded_and_clipped_never_truncated_or_wrapped(tmp_path, suf
     assert stored.ravel().tolist() == [1, -1, 1, -1, 32767, -1024, 32767, -100]
 
 
-def test_nrrd_is_compressed(tmp_path):
-    write_volume(Volume(np.zeros((16, 64, 64), np.int16)), tmp_path / "v.nrrd")
-    assert b"encoding: gzip" in (tmp_path / "v.nrrd").read_bytes()[:600]
-    assert (tmp_path / "v.nrrd").stat().st_size < 16 * 64 * 64
+@pytest.mark.parametrize("compress", [True, False])
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha"])
+def test_a_volume_is_compressed_unless_it_should_not_be(tmp_path, suffix, compress):
+    path = tmp_path / f"v{suffix}"
+    write_volume(Volume(np.zeros((16, 64, 64), np.int16)), path, compress=compress)
+    assert (path.stat().st_size < 16 * 64 * 64) == compress
+    assert not read_volume(path).array.any()
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ def enhance(options: argparse.Namespace, report: Report) -> Result:
         kvct=options.kvct,
         cycle_error=options.cycle_error,
         region=options.region,
+        compress=not options.uncompressed,
     )
     return run(request, report=report).readouts
 

@@ -88,6 +88,7 @@ def _add_enhance(enhance: argparse.ArgumentParser) -> None:
     enhance.add_argument("--kvct", type=Path, help="planning CT, whose readouts are what to aim at")
     enhance.add_argument("--region", type=Path, help=REGION)
     enhance.add_argument("--series-uid", help="CT series to take where the folder has several")
+    enhance.add_argument("--uncompressed", action="store_true", help="write .nrrd and .mha files faster, and larger")
 
 
 def _add_batch(batch: argparse.ArgumentParser) -> None:

@@ -42,6 +42,7 @@ class EnhanceRequest:
         cycle_error: file or DICOM folder for |G_kV→MV(G_MV→kV(x)) - x| in HU; None for none.
         region: file on the MVCT's grid, not zero inside, to which the readouts are limited (see `quality.evaluate`);
             None for the whole scan.
+        compress: as for `write_volume`, for all volume files.
     """
 
     input: Path
@@ -54,6 +55,7 @@ class EnhanceRequest:
     kvct: Path | None = None
     cycle_error: Path | None = None
     region: Path | None = None
+    compress: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
 
@@ -73,21 +74,22 @@ def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping
 
 def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
     made_by = f"MVCTEnhance {__version__}, model {model_card.get('name', 'unnamed')}"
-    write_scan(
+    write = partial(write_scan, compress=request.compress)
+    write(
         result.enhanced,
         request.output,
         description="MVCT enhanced (MVCTEnhance)",
         derivation=f"MVCT enhanced to kVCT-like quality by {made_by}",
     )
     if request.difference:
-        write_scan(
+        write(
             _difference_map(result.mvct, result.enhanced),
             request.difference,
             description="MVCT enhanced - MVCT, difference in HU",
             derivation=f"Difference enhanced - MVCT, by {made_by}",
         )
     if request.cycle_error:
-        write_scan(
+        write(
             result.cycle_error,
             request.cycle_error,
             description="MVCT cycle error in HU",

@@ -38,12 +38,12 @@ def _by_role(text: str, volume: Volume, path: Path, role: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def write_scan(volume: Volume, path: Path, *, description: str, derivation: str) -> None:
+def write_scan(volume: Volume, path: Path, *, description: str, derivation: str, compress: bool = True) -> None:
     """A scan as a file or, where the path has no suffix of one, as a DICOM series."""
     if is_dicom_output(path):
         write_dicom_series(volume, path, description=description, derivation=derivation)
     else:
-        write_volume(volume, path)
+        write_volume(volume, path, compress=compress)
 
 
 def require_writable(output: Path, *sources: Path) -> None:

@@ -101,7 +101,7 @@ def stage(
         names[folder / "region.nrrd"] = _("The region")
     if options.model:
         arguments += ["--model", options.model]
-    arguments += ["--device", options.device]
+    arguments += ["--device", options.device, "--uncompressed"]  # files that are read once and removed
     return Step(tuple(map(str, arguments)), title, names)
 
 
