@@ -32,6 +32,7 @@ def test_damaged_files_give_a_volume_or_one_sentence(dicom, what):
 
 
 def test_a_file_is_the_same_each_time_and_another_for_each_number_and_seed(dicom):
+    assert fuzz.dicom_to_damage(None) == dicom
     for scans in (dicom, fuzz.volumes()):
         files = [fuzz.case(scans, seed, number) for seed, number in ((1, 7), (1, 7), (1, 8), (2, 7))]
         assert files[0] == files[1]

@@ -50,6 +50,7 @@ from volume_damage import damaged_volume, volumes_to_damage
 
 REAL_SLICES = 2  # of each real series
 PHANTOM_SLICES = 3
+MOMENT = {"DA": "20200102", "TM": "120000", "DT": "20200102120000"}
 GIB = 1 << 30
 ADDRESS_SPACE = 16 * GIB  # ends what runs away before the computer does
 Scan = dict[str, bytes]  # the files of a scan by their names
@@ -286,7 +287,8 @@ def _phantom() -> Volume:
 def _phantoms() -> Iterator[list[bytes]]:
     with tempfile.TemporaryDirectory() as work:
         write_dicom_series(_phantom(), Path(work) / "plain", description="phantom")
-        plain = [path.read_bytes() for path in sorted((Path(work) / "plain").iterdir())]
+        paths = sorted((Path(work) / "plain").iterdir())
+        plain = [_without_its_moment(path.read_bytes(), k) for k, path in enumerate(paths)]
     yield plain
     yield plain[:1]
     for syntax in (ImplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless):
@@ -296,6 +298,19 @@ def _phantoms() -> Iterator[list[bytes]]:
         yield packed
         yield packed[:1]
     yield [_in_syntax(data, JPEGLSLossless) for data in packed]  # named as what they are not
+
+
+def _without_its_moment(data: bytes, k: int) -> bytes:
+    """Slice k with other dates and UIDs than those of now, by which the files of another run would differ."""
+    ds, file = pydicom.dcmread(io.BytesIO(data)), io.BytesIO()
+    for element in ds.iterall():
+        if element.VR in MOMENT and element.value:
+            element.value = MOMENT[element.VR]
+    for n, keyword in enumerate(("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")):
+        setattr(ds, keyword, f"1.2.3.{n}")
+    ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.4.{k}"
+    ds.save_as(file)
+    return file.getvalue()
 
 
 def _in_syntax(data: bytes, syntax: pydicom.uid.UID) -> bytes:
