@@ -26,7 +26,7 @@ WRITER = (
     "scan = Volume(np.full((2, 8, 8), value, np.int16), (1.0, 1.0, 3.0))\n"
     "result = SimpleNamespace(mvct=scan.with_array(scan.array * 0), enhanced=scan, cycle_error=scan)\n"
     "paths = {name: folder / f'{name}{suffix}' for name in ('output', 'difference', 'cycle_error')}\n"
-    "request = SimpleNamespace(**paths, report=None)\n"
+    "request = SimpleNamespace(**paths, report=None, compress=True)\n"
     "print('ready', flush=True)\n"
     "input()\n"
     "try: enhance_outputs.write_outputs(request, result, {})\n"
