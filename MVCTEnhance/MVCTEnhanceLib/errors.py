@@ -2,7 +2,11 @@
 
 import re
 
-_NO_MEMORY = re.compile("out of memory|allocate memory|memory allocation|bad_alloc|failed to map segment", re.I)
+_NO_MEMORY = re.compile(
+    "out of memory|allocate memory|memory allocation|bad_alloc|failed to map segment|"
+    "could not create a primitive",  # as oneDNN calls it, which makes its code at run time
+    re.I,
+)
 
 
 class MVCTEnhanceError(Exception):

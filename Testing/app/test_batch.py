@@ -3,19 +3,23 @@
 import csv
 import json
 import os
+import queue
 import re
 import shutil
 import signal
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from MVCTEnhanceLib.app import batch_run
 from MVCTEnhanceLib.app.batch import FORMATS, BatchRequest, enhance_folder
 from MVCTEnhanceLib.app.batch_folder import working_in
+from MVCTEnhanceLib.app.batch_summary import Row
 from MVCTEnhanceLib.app.batch_worker import CaseFailed, Children
+from MVCTEnhanceLib.app.cancel import Interrupted
 from MVCTEnhanceLib.app.cli_parser import parser
 from MVCTEnhanceLib.errors import Cancelled, DeviceError, InputError, ModelError, OutputError
 from MVCTEnhanceLib.imageio import Volume, is_dicom_output, write_dicom_series, write_volume
@@ -423,6 +427,22 @@ def test_cancel_gives_up_what_runs_and_keeps_what_is_finished(cohort, tmp_path, 
     assert "a/scan.nrrd" in done
     assert {name.split("/")[0] for name in outputs()} == {name.split("/")[0].split(".")[0] for name in done}
     assert enhance_folder(BatchRequest(cohort, tmp_path / "out", resume=True)).kept == len(done)
+
+
+def test_cancelled_between_a_case_and_its_row_the_table_still_has_it(cohort, tmp_path, children, rows, monkeypatch):
+    class Losing(queue.SimpleQueue):
+        def get(self, **named):
+            message = super().get(**named)
+            if isinstance(message[1], Row):
+                raise Interrupted
+            return message
+
+    monkeypatch.setattr(batch_run, "queue", SimpleNamespace(SimpleQueue=Losing, Empty=queue.Empty))
+    with pytest.raises(Interrupted):
+        enhance_folder(BatchRequest(cohort, tmp_path / "out"))
+    kept = [row for row in rows().values() if row["status"] == "done"]
+    assert len(kept) == len(list((tmp_path / "out").rglob("done.json"))) > 0
+    assert all(row["output"] and row["seconds"] for row in kept)
 
 
 @only_posix

@@ -117,7 +117,7 @@ def test_slices_go_through_fewer_at_a_time_where_memory_is_short(run, tmp_path):
         "one = Engine(model, cpu, batch=1).enhance(scan).array\n"
         "def tell(event, **fields):\n"
         "    if event == 'warning': print(fields['message'])\n"
-        f"limit({56 * MB})\n"
+        f"limit({60 * MB})\n"
         "many = Engine(model, cpu, batch=8, report=tell).enhance(scan).array\n"
         "print(int(np.abs(one.astype(int) - many).max()))\n"
     )

@@ -171,11 +171,10 @@ class BatchRun:
             self._unwritten = None
 
     def _keep_what_is_done(self) -> None:
-        """After a cancel: the rows of the cases that were finished last; others may have failed because of it."""
-        while not self._messages.empty():
-            number, message = self._messages.get()
-            if isinstance(message, Row) and message.status == "done":
-                self._rows[number] = message
+        """After a cancel: the rows of cases that were finished last, whose messages may be lost with it."""
+        for number, row in enumerate(self._rows):
+            if row.status == "waiting":
+                self._rows[number] = self._row_before(self._cases[number])
         with suppress(OutputError):
             self._require_there()
             write_summary(self._output / SUMMARY, self._rows)
