@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..imageio import atomic_file
+from ..imageio.atomic import PARTIAL, atomic_file
 from ..imageio.lock import LOCK, locked
 from .batch_cases import Case
 from .batch_places import choose_places
@@ -26,7 +26,6 @@ SUMMARY = "summary.csv"
 PLAN = "batch.json"
 READOUTS = "readouts.json"
 NOTE = "done.json"
-PARTIAL = ".partial-"  # as the library names what is not complete
 
 
 def require_usable(output: Path, source: Path, *, resume: bool) -> None:

@@ -25,6 +25,7 @@ _ADVICE = {
 }
 _CANNOT_WAIT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # what some network disks answer
 
+PARTIAL = ".partial-"  # how the names of what is not complete begin
 WRITING: set[Path] = set()  # the hidden files and folders of the blocks entered and not left
 
 
@@ -114,7 +115,7 @@ def _partial(path: Path) -> Path:
     Not from `tempfile`, whose files and folders are closed to the group whatever the umask says.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.parent / f".partial-{secrets.token_hex(6)}{''.join(path.suffixes[-2:])}"
+    return path.parent / f"{PARTIAL}{secrets.token_hex(6)}{''.join(path.suffixes[-2:])}"
 
 
 def _require_free(path: Path) -> None:

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 
 from ..errors import InputError, lacks_memory
-from ..imageio import atomic_file
+from ..imageio.atomic import PARTIAL, atomic_file
 
 CHECKPOINT = "checkpoint.pt"
 
 
 def remove_left_over(folder: Path) -> None:
     """Remove what a killed run had half written; no other may be at work in the folder."""
-    for path in folder.rglob(".partial-*"):
+    for path in folder.rglob(f"{PARTIAL}*"):
         path.unlink(missing_ok=True)
 
 
