@@ -12,6 +12,7 @@ from ..errors import InputError
 
 if TYPE_CHECKING:
     from .dicom_series import DicomSeries
+    from .product import Product
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,7 @@ class Volume:
             (left-handed and oblique ones are kept as they are).
         source: the DICOM series the volume was read from, None for other formats.
         warnings: what the reader noticed and the user must be told, one sentence each.
+        product: which output of this program the volume is; None where it is none, or not known.
     """
 
     array: np.ndarray
@@ -34,6 +36,7 @@ class Volume:
     direction: np.ndarray = field(default_factory=lambda: np.eye(3))
     source: DicomSeries | None = None
     warnings: tuple[str, ...] = ()
+    product: Product | None = None
 
     def __post_init__(self):
         if self.array.ndim != 3:
