@@ -3,9 +3,13 @@ import json
 import numpy as np
 import pytest
 from MVCTEnhanceLib.app.evaluate import evaluate_files
+from MVCTEnhanceLib.app.verdicts import judge
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.imageio import Volume, write_dicom_series, write_volume
+from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 from MVCTEnhanceLib.quality import evaluate
+
+JSON = ("--json", "--progress", "none")
 
 
 @pytest.fixture
@@ -21,20 +25,53 @@ def test_values_are_those_of_the_library(scans, tmp_path, mvct):
     readouts = evaluate_files(tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd")
     expected = evaluate(*scans, spacing=mvct.spacing).to_dict()
     expected["parameters"]["field_of_view_mm"] = [192.0, 192.0]
-    assert readouts == expected | {"warnings": []}
+    assert {name: readouts[name] for name in expected} == expected
+
+
+def test_verdicts_and_warnings_are_those_of_the_run_that_made_the_scan(main, scan, tmp_path):
+    planning_ct = ["--kvct", scan]
+    made = main("enhance", scan, "--output", tmp_path / "enhanced.nrrd", *planning_ct, *JSON, "--device", "cpu").json()
+    pair = ["--mvct", scan, "--enhanced", tmp_path / "enhanced.nrrd"]
+    result = main("evaluate", *pair, *planning_ct, "--model", DEFAULT_MODEL, *JSON)
+    assert result.json()["verdicts"] == made["verdicts"]
+    assert result.json()["warnings"] == made["warnings"] != []
+    assert result.stderr.splitlines() == [f"Warning: {message}" for message in made["warnings"]]
+
+
+def test_card_is_that_of_the_model_named(scans, tmp_path):
+    pair = tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd"
+    readouts = evaluate_files(*pair, model="unpaired")
+    card = read_card(find_model("unpaired"))[1]
+    assert readouts["card"]["name"] == "unpaired"
+    assert readouts["verdicts"] == judge(readouts, card)
+
+
+def test_that_no_model_was_named_is_a_warning(main, scans, tmp_path):
+    pair = ["--mvct", tmp_path / "mvct.nrrd", "--enhanced", tmp_path / "enhanced.nrrd"]
+    result = main("evaluate", *pair)
+    assert "Warning: No model was named: " in result.stderr and f"default model, {DEFAULT_MODEL}." in result.stderr
+    assert f"Verdicts by the card of the model {DEFAULT_MODEL}\n" in result.stdout
+    assert "do not trust: The mean of " in result.stdout
+    named = main("evaluate", *pair, "--model", DEFAULT_MODEL)
+    assert "No model was named" not in named.stderr and "do not trust" in named.stdout
+
+
+def test_model_that_is_not_there_is_named(main, scans, tmp_path, assert_refused):
+    pair = ["--mvct", tmp_path / "mvct.nrrd", "--enhanced", tmp_path / "enhanced.nrrd"]
+    assert_refused(main("evaluate", *pair, "--model", "none"), "'none' is neither an installed model")
 
 
 def test_json_is_one_object(run, scans, tmp_path):
     pair = ["--mvct", tmp_path / "mvct.nrrd", "--enhanced", tmp_path / "enhanced.nrrd"]
     result = run("evaluate", *pair, "--json")
-    assert (result.code, result.stderr) == (0, "")
+    assert result.code == 0
     readouts = json.loads(result.stdout)
-    assert set(readouts) == {"mvct", "enhanced", "comparison", "parameters", "warnings"}
+    assert set(readouts) == {"mvct", "enhanced", "comparison", "parameters", "verdicts", "card", "warnings"}
 
 
 def test_readouts_are_shown_to_a_person(main, scans, tmp_path):
     result = main("evaluate", "--mvct", tmp_path / "mvct.nrrd", "--enhanced", tmp_path / "enhanced.nrrd")
-    assert (result.code, result.stderr) == (0, "")
+    assert result.code == 0
     assert "comparison   hu_bias soft_tissue" in result.stdout
 
 
@@ -62,7 +99,7 @@ def test_scans_of_different_grids_are_refused(main, scans, tmp_path, mvct, chang
 
 def test_truth_on_the_same_grid_is_taken_as_it_is(scans, tmp_path):
     readouts = evaluate_files(tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd", truth_path=tmp_path / "enhanced.nrrd")
-    assert readouts["warnings"] == []
+    assert not any("truth" in text for text in readouts["warnings"])
     assert readouts["truth"]["enhanced"]["mae_hu"]["mean"] == 0
     assert readouts["truth"]["mvct"]["mae_hu"]["mean"] > 10
 
@@ -77,8 +114,8 @@ def test_truth_on_another_grid_is_resampled_with_a_warning(main, tmp_path):
     pair = ["--mvct", tmp_path / "scan.nrrd", "--enhanced", tmp_path / "scan.nrrd"]
     result = main("evaluate", *pair, "--truth", tmp_path / "truth.nrrd", "--json")
     warning = "The truth was resampled linearly to the grid of the enhanced scan."
-    assert result.json()["warnings"] == [warning]
-    assert result.stderr == f"Warning: {warning}\n"
+    assert warning in result.json()["warnings"]
+    assert f"Warning: {warning}\n" in result.stderr
     assert result.json()["truth"]["enhanced"]["mae_hu"]["mean"] < 0.5
 
 
@@ -95,7 +132,8 @@ def test_warnings_call_each_scan_by_its_role(scans, tmp_path, mvct):
     write_volume(mvct.with_array(odd), tmp_path / "Secretname.nrrd")
     names = {"truth_path": tmp_path / "Secretname.nrrd", "kvct_path": tmp_path / "Secretname.nrrd"}
     warnings = evaluate_files(tmp_path / "Secretname.nrrd", tmp_path / "enhanced.nrrd", **names)["warnings"]
-    assert [text.split(" has ")[0] for text in warnings] == ["The MVCT", "The planning CT", "The truth"]
+    assert [text.split(" has ")[0] for text in warnings[:3]] == ["The MVCT", "The planning CT", "The truth"]
+    assert "Secretname" not in "".join(warnings)
 
 
 def test_scan_that_is_missing_is_named(scans, tmp_path):

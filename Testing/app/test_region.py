@@ -63,7 +63,7 @@ def test_region_kept_in_another_order_is_the_same_one(main, scan, region, tmp_pa
 def test_labels_of_any_number_are_inside(main, scan, region, tmp_path):
     write_volume(region.with_array(region.array * -2000), tmp_path / "labels.nrrd")
     result = main("evaluate", "--mvct", scan, "--enhanced", scan, "--region", tmp_path / "labels.nrrd", *QUIET)
-    assert result.stderr == ""
+    assert "region" not in result.stderr
     assert result.json()["parameters"]["region"]["voxels"] == np.count_nonzero(region.array)
 
 
@@ -96,10 +96,9 @@ def test_region_without_body_and_region_beside_a_planning_ct_are_told(main, scan
     write_volume(region, tmp_path / "region.nrrd")
     pair = ["evaluate", "--mvct", scan, "--enhanced", scan]
     result = main(*pair, "--region", tmp_path / "air.nrrd", *QUIET)
-    assert result.json()["warnings"] == ["The region holds no part of the body: nothing could be measured in it."]
+    assert result.json()["warnings"][-1] == "The region holds no part of the body: nothing could be measured in it."
     result = main(*pair, "--region", tmp_path / "region.nrrd", "--kvct", scan, *QUIET)
-    (warning,) = result.json()["warnings"]
-    assert "not those of the planning CT" in warning
+    assert "not those of the planning CT" in result.json()["warnings"][-1]
 
 
 def test_region_is_never_overwritten(main, scan, region_file, assert_refused):

@@ -127,3 +127,9 @@ def test_scans_of_different_grids_are_refused(main, enhanced, mvct, tmp_path, as
     readouts = enhanced / "first" / "readouts.json"
     result = main("report", *arguments, "--readouts", readouts, "--output", tmp_path / "again")
     assert_refused(result, "different grids")
+
+
+def test_card_is_that_which_the_verdicts_of_evaluate_took(again, changed, tmp_path):
+    result = again(changed(lambda readouts: readouts.update(card=readouts.pop("model"))))
+    assert (result.code, result.stderr) == (0, "")
+    assert "Visual Geometry Group" in (tmp_path / "again" / "report.html").read_text(encoding="utf-8")

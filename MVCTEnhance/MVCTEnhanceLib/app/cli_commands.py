@@ -65,6 +65,7 @@ def evaluate(options: argparse.Namespace, report: Report) -> Result:
         kvct_path=options.kvct,
         truth_path=options.truth,
         region_path=options.region,
+        model=options.model,
         report=report,
     )
 

@@ -135,6 +135,7 @@ def _add_evaluate(evaluate: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--kvct", type=Path, help="planning CT, whose readouts are what to aim at")
     evaluate.add_argument("--truth", type=Path, help="kVCT of the same anatomy, for MAE, PSNR and SSIM")
     evaluate.add_argument("--region", type=Path, help=REGION)
+    evaluate.add_argument("--model", help="model that made the enhanced scan, whose card says what to expect [default]")
 
 
 def _add_report(report: argparse.ArgumentParser) -> None:

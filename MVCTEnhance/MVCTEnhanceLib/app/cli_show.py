@@ -18,6 +18,8 @@ def show_readouts(readouts: Result) -> None:
                 spread = "" if readout["sd"] is None else f" ± {readout['sd']:.3g}"
                 unit = "" if readout["unit"] == "1" else f" {readout['unit']}"
                 print(f"{group:12} {name:22} {readout['mean']:.4g}{spread}{unit}")
+    if "card" in readouts:
+        print(f"Verdicts by the card of the model {readouts['card']['name']}")
     for group, name, verdict, reason in not_as_expected(readouts.get("verdicts", {})):
         print(f"{group:12} {name:22} {verdict}: {reason}")
 

@@ -10,7 +10,7 @@ from typing import Any
 from .. import __version__
 from ..errors import InputError
 from ..imageio import Volume
-from ..model.card import DEFAULT_MODEL, find_model
+from ..model.card import DEFAULT_MODEL, find_model, which_model
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import Model, load_model
@@ -20,7 +20,7 @@ from .machine import return_memory
 from .progress import Report, collecting
 from .region import read_region
 from .scans import read_scan
-from .suitability import doubts
+from .suitability import doubts, modality_of
 from .verdicts import judge
 
 PIXEL_FACTOR = 10  # to the model's pixels, either way: beyond lie headers with a wrong unit
@@ -91,7 +91,7 @@ def enhance(
     kvct = read_scan(request.kvct, "planning CT") if request.kvct else None
     region = read_region(request.region, mvct) if request.region else None
     _require_plausible_pixels(mvct, model)
-    unlike = doubts(mvct, model.plan, model.card, modality=_modality(mvct))
+    unlike = doubts(mvct, model.plan, model.card, modality=modality_of(mvct))
     for message in (*mvct.warnings, *unlike, *(kvct.warnings if kvct else ())):
         report("warning", message=message)
     report("stage", stage="enhance")
@@ -119,13 +119,8 @@ def _require_plausible_pixels(mvct: Volume, model: Model) -> None:
         )
 
 
-def _modality(mvct: Volume) -> str | None:
-    return mvct.source.header(0).get("Modality") if mvct.source else None
-
-
 def _provenance(model: Model) -> dict[str, Any]:
-    card = {"name": "unnamed"} | model.card
-    return {key: card[key] for key in ("name", "version", "seed") if key in card} | {
+    return which_model(model.card) | {
         "preset": model.plan.preset,
         "program": f"MVCTEnhance {__version__}",
     }

@@ -11,16 +11,23 @@ from ..errors import InputError
 from ..imageio import Volume
 from ..imageio.grid import in_order_of, is_same_grid
 from ..imageio.resample import onto_grid
+from ..model.card import DEFAULT_MODEL, find_model, read_card, which_model
 from ..quality.readouts import evaluate
 from .machine import threads
 from .progress import Report, collecting, under_stage
 from .region import read_region
 from .scans import read_scan
+from .suitability import doubts, modality_of
+from .verdicts import judge
 
 REGION_WITHOUT_BODY = "The region holds no part of the body: nothing could be measured in it."
 REGION_AND_PLANNING_CT = (
     "The region limits the readouts of the MVCT and of the enhanced scan, but not those of the planning CT: "
     "compare them with care."
+)
+NO_MODEL_NAMED = (
+    f"No model was named: verdicts and input warnings are those of the default model, {DEFAULT_MODEL}. If another "
+    "model made the enhanced scan, name it with --model."
 )
 
 
@@ -31,19 +38,25 @@ def evaluate_files(
     kvct_path: Path | None = None,
     truth_path: Path | None = None,
     region_path: Path | None = None,
+    model: str | Path | None = None,
     report: Report = lambda event, **fields: None,
 ) -> dict[str, Any]:
-    """Every readout of an enhanced scan and its parameters, JSON-serialisable (see `Readouts.to_dict`).
+    """Every readout of an enhanced scan with verdicts and input warnings as `enhance` gives them, JSON-serialisable.
+
+    To what `Readouts.to_dict` gives come "verdicts", "warnings", and "card", which model's card both rest on.
 
     Args:
         mvct_path, enhanced_path: the scan before and after, on the same grid.
         kvct_path: planning CT to aim at, on any grid.
         truth_path: kVCT of the same anatomy; resampled linearly where its grid is another one.
         region_path: file on the MVCT's grid, not zero inside, to which the readouts are limited.
+        model: the installed model or model file that made the enhanced scan; None for the default one, with a warning.
 
     Raises:
         InputError: a scan cannot be read, MVCT and enhanced scan lie on different grids, or the region is empty.
+        ModelError: there is no such model, or its file is damaged.
     """
+    plan, card = read_card(find_model(model or DEFAULT_MODEL))
     report("stage", stage="read")
     mvct, enhanced = read_pair(mvct_path, enhanced_path)
     kvct = read_scan(kvct_path, "planning CT") if kvct_path else None
@@ -54,11 +67,16 @@ def evaluate_files(
     for scan in (mvct, enhanced, kvct, truth):
         for message in scan.warnings if scan else ():
             report("warning", message=message)
+    for message in doubts(mvct, plan, card, modality=modality_of(mvct)):
+        report("warning", message=message)
+    if model is None:
+        report("warning", message=NO_MODEL_NAMED)
     if truth and not is_same_grid(truth, enhanced):
         report("warning", message="The truth was resampled linearly to the grid of the enhanced scan.")
         truth = onto_grid(truth, enhanced)
     readouts = measure(mvct, enhanced, kvct=kvct, truth=truth, region=region, report=report)
-    return readouts | {"warnings": warnings}
+    readouts["verdicts"] = judge(readouts, card)
+    return readouts | {"card": which_model(card), "warnings": warnings}
 
 
 def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:

@@ -114,7 +114,7 @@ def _model_card(request: ReportRequest, readouts: dict[str, Any]) -> tuple[dict[
     """The card of the model asked for or of the one that the readouts name, which must be the very same."""
     if request.model:
         return read_card(find_model(request.model))[1], []
-    told = readouts.get("model") or {}
+    told = readouts.get("model") or readouts.get("card") or {}
     try:
         card = read_card(find_model(told.get("name", "")))[1]
     except ModelError:

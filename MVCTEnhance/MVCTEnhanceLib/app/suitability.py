@@ -48,6 +48,11 @@ def doubts(volume: Volume, plan: Plan, card: Mapping[str, Any], *, modality: str
     return [text for text in found if text]
 
 
+def modality_of(volume: Volume) -> str | None:
+    """As its DICOM headers say; None where they are not known."""
+    return volume.source.header(0).get("Modality") if volume.source else None
+
+
 def _resampling(volume: Volume, plan: Plan) -> str:
     if plan.is_at_spacing(volume.spacing):
         return ""
