@@ -31,7 +31,7 @@ def files_below(folder: Path) -> list[str]:
     names = []
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not BYPRODUCTS.fullmatch(name)]
-        names += [(Path(place) / name).relative_to(folder).as_posix() for name in files]
+        names += [(Path(place) / name).relative_to(folder).as_posix() for name in files if name != ".git"]
     return sorted(names)
 
 
