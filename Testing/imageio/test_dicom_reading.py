@@ -6,7 +6,8 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from MVCTEnhanceLib.imageio import DicomSeries, SeriesInfo, list_series, read_volume
+from MVCTEnhanceLib.imageio import DicomSeries, SeriesInfo, list_series, read_volume, write_dicom_series
+from MVCTEnhanceLib.imageio.product import Product, contribution
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -413,3 +414,37 @@ def test_scrambled_header_values_elsewhere_do_no_harm(make_series):
         ds.add_new(0x00180060, "LO", "not a number")  # KVP
 
     assert read_volume(make_series(change=change)).array.shape[0] == 5
+
+
+def test_what_the_headers_say_of_the_scan_is_known(make_series):
+    source = read_volume(make_series(KVP="3500", Manufacturer="Some Maker", SeriesDescription="day 3")).source
+    assert (source.kvp, source.manufacturer, source.description) == (3500.0, "Some Maker", "day 3")
+
+
+@pytest.mark.parametrize(
+    ("texts", "product"),
+    [
+        ({}, None),
+        ({"ContributionDescription": contribution(Product("correction", "ab" * 32))}, Product("correction", "ab" * 32)),
+        ({"ContributionDescription": contribution(Product("enhanced"))}, Product("enhanced")),
+        ({"DerivationDescription": "Difference enhanced - MVCT, by MVCTEnhance 0.1.0, model x"}, Product("difference")),
+        ({"DerivationDescription": "MVCT simulated from a kVCT by MVCTEnhance"}, None),
+        ({"ContributionDescription": contribution(Product("enhanced")), "Manufacturer": "Other"}, None),
+    ],
+)
+def test_an_output_of_this_program_is_known_by_its_equipment(make_series, texts, product):
+    def change(ds, k):
+        item = pydicom.Dataset()
+        item.Manufacturer = texts.get("Manufacturer", "MVCTEnhance")
+        item.ContributionDescription = texts.get("ContributionDescription", "")
+        ds.ContributingEquipmentSequence = [item]
+        ds.DerivationDescription = texts.get("DerivationDescription", "")
+
+    assert read_volume(make_series(change=change)).product == product
+
+
+def test_the_enhanced_scan_as_written_is_known_again(make_series, tmp_path):
+    derived = read_volume(make_series())
+    write_dicom_series(derived, tmp_path / "out", description="x", derivation="Made from an MVCT by MVCTEnhance 0.1.0")
+    assert read_volume(tmp_path / "out").product == Product("enhanced")
+    assert derived.product is None

@@ -18,6 +18,7 @@ from pydicom.uid import (
 
 from ..errors import InputError
 from .dicom_file import open_dicom
+from .product import Product, product_of_dicom
 from .quiet import quiet_pydicom
 
 _TAGS = [
@@ -25,10 +26,27 @@ _TAGS = [
     "ImageType",
     "SOPClassUID",
     "SOPInstanceUID",
+    "StudyDate",
+    "SeriesDate",
+    "AcquisitionDate",
+    "AcquisitionTime",
     "Modality",
+    "Manufacturer",
     "SeriesDescription",
+    "ManufacturerModelName",
+    "DerivationDescription",
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
     "SliceThickness",
+    "KVP",
+    "ContributingEquipmentSequence",
+    "StudyInstanceUID",
     "SeriesInstanceUID",
+    "SeriesNumber",
+    "AcquisitionNumber",
+    "InstanceNumber",
+    "FrameOfReferenceUID",
     "ImagePositionPatient",
     "ImageOrientationPatient",
     "SamplesPerPixel",
@@ -41,11 +59,38 @@ _ENHANCED = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 
 
 @dataclass(frozen=True)
+class Patient:
+    """Who was scanned, to be compared and never shown: bytes as letters, without what DICOM lets be padded."""
+
+    id: str
+    name: str
+    birth_date: str
+
+    def __repr__(self) -> str:
+        return "Patient()"
+
+
+@dataclass(frozen=True)
 class SliceHeader:
-    """One DICOM image; what its header lacks or spells wrongly is None."""
+    """One DICOM image; what its header lacks or spells wrongly is None or an empty text.
+
+    Args:
+        date: of the acquisition, else of the series or the study, as YYYYMMDD.
+        time: of the acquisition, as HHMMSS and a fraction.
+        kvp: peak voltage of the tube or accelerator in kV.
+        product: which output of this program the image is, None for other images.
+    """
 
     path: Path
+    patient: Patient
+    study_uid: str
+    frame_uid: str
+    date: str
+    time: str
+    acquisition: str
+    instance: str
     series_uid: str
+    series_number: str
     sop_uid: str
     sop_class: str
     modality: str
@@ -58,11 +103,20 @@ class SliceHeader:
     samples: int
     frames: int
     thickness: float | None
+    kvp: float | None
+    manufacturer: str
+    model_name: str
+    product: Product | None
 
     @property
     def label(self) -> str:
         """The file as messages name it: with its folder only, since a longer path may hold a patient's name."""
         return f"{self.path.parent.name}/{self.path.name}"
+
+    @property
+    def made_here(self) -> bool:
+        """Whether the image is an output of this program."""
+        return self.product is not None
 
     @property
     def is_localizer(self) -> bool:
@@ -131,7 +185,9 @@ def _parse(file: BinaryIO, path: Path) -> SliceHeader | None:
 
 
 def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
-    thickness = _numbers(ds, "SliceThickness", 1)
+    thickness, kvp = (
+        value[0] if (value := _numbers(ds, keyword, 1)) else None for keyword in ("SliceThickness", "KVP")
+    )
     rows, columns, samples, frames = (
         int(value[0]) if (value := _numbers(ds, keyword, 1)) else None
         for keyword in ("Rows", "Columns", "SamplesPerPixel", "NumberOfFrames")
@@ -139,7 +195,19 @@ def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
     image_type = ds.get("ImageType") or ()
     return SliceHeader(
         path=path,
+        patient=Patient(
+            id=_raw(ds, "PatientID"),
+            name=_raw(ds, "PatientName").rstrip("^= ").casefold(),
+            birth_date=_raw(ds, "PatientBirthDate"),
+        ),
+        study_uid=_text(ds, "StudyInstanceUID"),
+        frame_uid=_text(ds, "FrameOfReferenceUID"),
+        date=_text(ds, "AcquisitionDate") or _text(ds, "SeriesDate") or _text(ds, "StudyDate"),
+        time=_text(ds, "AcquisitionTime"),
+        acquisition=_text(ds, "AcquisitionNumber"),
+        instance=_text(ds, "InstanceNumber"),
         series_uid=_text(ds, "SeriesInstanceUID"),
+        series_number=_text(ds, "SeriesNumber"),
         sop_uid=_text(ds, "SOPInstanceUID"),
         sop_class=_text(ds, "SOPClassUID"),
         modality=_text(ds, "Modality"),
@@ -151,14 +219,28 @@ def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
         size=(rows, columns),
         samples=samples or 1,
         frames=frames or 1,
-        thickness=thickness[0] if thickness else None,
+        thickness=thickness,
+        kvp=kvp,
+        manufacturer=_text(ds, "Manufacturer"),
+        model_name=_text(ds, "ManufacturerModelName"),
+        product=product_of_dicom(ds),
     )
 
 
 def _text(ds: pydicom.Dataset, keyword: str) -> str:
     """A text value on one line, as it goes into messages, whatever bytes a broken file has there."""
-    text = str(ds.get(keyword) or "")
+    try:
+        value = ds.get(keyword)
+    except Exception:  # what pydicom makes of a value that is none
+        return ""
+    text = "" if value is None else str(value)
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+
+
+def _raw(ds: pydicom.Dataset, keyword: str) -> str:
+    """The bytes of a text as they are in the file, since decoding may make one of two that differ."""
+    value = ds.get_item(keyword).value if keyword in ds else None
+    return (value.decode("latin-1") if isinstance(value, bytes) else str(value or "")).strip("\0 ")
 
 
 def _numbers(ds: pydicom.Dataset, keyword: str, count: int) -> tuple[float, ...] | None:

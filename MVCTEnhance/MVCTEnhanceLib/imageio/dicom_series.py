@@ -28,10 +28,14 @@ class DicomSeries:
     Args:
         files: one file for each slice, in k order.
         series_uid: their Series Instance UID.
+        description, manufacturer, kvp: of the first slice, as in `SliceHeader`.
     """
 
     files: tuple[Path, ...]
     series_uid: str
+    description: str = ""
+    manufacturer: str = ""
+    kvp: float | None = None
 
     def header(self, k: int) -> pydicom.Dataset:
         """The whole header of slice k, read anew, without pixel data and without elements that cannot be parsed.
@@ -167,13 +171,22 @@ def _read_series(headers: list[SliceHeader], pixels: bool) -> Volume:
     headers, warnings = _axial_images(headers)
     stack = stack_slices(headers)
     array, notes = (_read_pixels if pixels else _no_pixels)(stack.headers)
+    first = stack.headers[0]
+    source = DicomSeries(
+        tuple(header.path.absolute() for header in stack.headers),
+        uid,
+        description=first.description,
+        manufacturer=first.manufacturer,
+        kvp=first.kvp,
+    )
     return Volume(
         array=array,
         spacing=stack.spacing,
         origin=stack.origin,
         direction=stack.direction,
-        source=DicomSeries(tuple(header.path.absolute() for header in stack.headers), uid),
+        source=source,
         warnings=warnings + stack.warnings + notes,
+        product=first.product,
     )
 
 
