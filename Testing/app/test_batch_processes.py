@@ -197,7 +197,8 @@ def test_crash_and_lack_of_memory_stop_no_other_case(volumes, tmp_path, run):
     (tmp_path / "python").mkdir()
     (tmp_path / "python" / "sitecustomize.py").write_text(CRASHES)
     folder = volumes("abortme.nrrd", "exitme.nrrd", "good.nrrd", "killme.nrrd")
-    result = run("batch", folder, tmp_path / "out", env={"PYTHONPATH": str(tmp_path / "python")})
+    path = os.pathsep.join([str(tmp_path / "python"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    result = run("batch", folder, tmp_path / "out", env={"PYTHONPATH": path})
     assert (result.code, result.stderr.splitlines()[-1]) == (
         1,
         "mvct-enhance: 3 of 4 cases failed: the reasons are in summary.csv.",

@@ -14,6 +14,10 @@ def readouts(mvct):
     measured = measure(mvct, enhanced, report=lambda event, **fields: None)
     return measured | {
         "warnings": ["one", "two"],
+        "program": "MVCTEnhance 1.2",
+        "model": {"name": "mine", "version": "3", "sha256": "a1"},
+        "input": {"sha256": "b2"},
+        "time": "2026-01-02T03:04:05+01:00",
         "verdicts": {
             "mvct": {"noise_hu": {"verdict": "as expected", "reason": "."}},
             "enhanced": {
@@ -44,6 +48,12 @@ def test_values_are_the_means_and_counts(readouts):
     assert values["slices"] == "4" and values["warnings"] == "2"
     assert (values["as_expected"], values["look_closer"], values["do_not_trust"]) == ("1", "2", "0")
     assert set(values) <= set(COLUMNS)
+
+
+def test_row_tells_program_model_input_and_time(readouts):
+    values = values_of(readouts)
+    told = [values[name] for name in ("program", "model", "model_sha256", "input_sha256", "time")]
+    assert told == ["MVCTEnhance 1.2", "mine 3", "a1", "b2", "2026-01-02T03:04:05+01:00"]
 
 
 def test_what_was_not_measured_is_empty(readouts, tmp_path):

@@ -121,7 +121,8 @@ def test_json_is_one_object_with_all_readouts_and_what_they_depend_on(run, scan,
     result = run("enhance", scan, "--output", tmp_path / "e.nrrd", "--json")
     readouts = json.loads(result.stdout)
     assert result.code == 0
-    assert {"mvct", "enhanced", "comparison", "parameters", "verdicts", "model", "device", "warnings"} == set(readouts)
+    measured = {"mvct", "enhanced", "comparison", "parameters", "verdicts"}
+    assert measured | {"model", "device", "warnings", "program", "input", "time"} == set(readouts)
     for group in ("mvct", "enhanced"):
         for readout in readouts[group].values():
             assert len(readout["per_slice"]) == 4

@@ -1,11 +1,14 @@
 import json
+from datetime import datetime
 
 import numpy as np
 import pytest
+from MVCTEnhanceLib import __version__
 from MVCTEnhanceLib.app.evaluate import evaluate_files
 from MVCTEnhanceLib.app.verdicts import judge
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.imageio import Volume, write_dicom_series, write_volume
+from MVCTEnhanceLib.imageio.product import digest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 from MVCTEnhanceLib.quality import evaluate
 
@@ -26,6 +29,13 @@ def test_values_are_those_of_the_library(scans, tmp_path, mvct):
     expected = evaluate(*scans, spacing=mvct.spacing).to_dict()
     expected["parameters"]["field_of_view_mm"] = [192.0, 192.0]
     assert {name: readouts[name] for name in expected} == expected
+
+
+def test_program_input_and_time_are_told(scans, tmp_path, mvct):
+    readouts = evaluate_files(tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd")
+    assert readouts["program"] == f"MVCTEnhance {__version__}"
+    assert readouts["input"] == {"sha256": digest(mvct)}
+    assert abs(datetime.now().astimezone() - datetime.fromisoformat(readouts["time"])).total_seconds() < 60
 
 
 def test_verdicts_and_warnings_are_those_of_the_run_that_made_the_scan(main, scan, tmp_path):
@@ -66,7 +76,8 @@ def test_json_is_one_object(run, scans, tmp_path):
     result = run("evaluate", *pair, "--json")
     assert result.code == 0
     readouts = json.loads(result.stdout)
-    assert set(readouts) == {"mvct", "enhanced", "comparison", "parameters", "verdicts", "card", "warnings"}
+    told = {"verdicts", "card", "warnings", "program", "input", "time"}
+    assert set(readouts) == {"mvct", "enhanced", "comparison", "parameters"} | told
 
 
 def test_readouts_are_shown_to_a_person(main, scans, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..imageio.formats import WRITABLE
-from ..model.card import DEFAULT_MODEL, find_model, read_card
+from ..model.card import DEFAULT_MODEL, find_model, model_sha256, read_card
 from .batch_cases import find_cases
 from .batch_folder import SUMMARY, require_usable, working_in
 from .batch_run import BatchRun
@@ -116,7 +115,7 @@ def _settings(request: BatchRequest) -> Settings:
         choose_device(request.device)
     return Settings(
         model=model.absolute(),
-        model_digest=hashlib.sha256(model.read_bytes()).hexdigest(),
+        model_digest=model_sha256(model),
         device=request.device,
         difference=request.difference,
         report=request.report,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..imageio import atomic_file
+from .provenance import provenance_rows
 from .verdicts import VERDICTS
 
 _TISSUES = ("lung", "fat", "soft_tissue", "bone")
@@ -21,7 +22,8 @@ MEANS = (
     *(f"comparison.{name}" for name in _OF_BOTH),
 )
 _COUNTS = ("slices", "warnings", *(verdict.replace(" ", "_") for verdict in VERDICTS))
-COLUMNS = ("case", "status", "reason", "seconds", "output", *_COUNTS, *MEANS)
+_PROVENANCE = tuple(provenance_rows({}))
+COLUMNS = ("case", "status", "reason", "seconds", "output", *_COUNTS, *MEANS, *_PROVENANCE)
 
 Status = Literal["waiting", "done", "failed"]
 
@@ -48,14 +50,14 @@ class Row:
 
 
 def values_of(readouts: Mapping[str, Any]) -> dict[str, str]:
-    """Means, and counts of slices, warnings and verdicts; what was not measured is not there."""
+    """Means, counts of slices, warnings and verdicts, and provenance; what was not measured is not there."""
     values = {name: f"{mean:.6g}" for name in MEANS if (mean := _find(readouts, name).get("mean")) is not None}
     values["warnings"] = str(len(readouts.get("warnings", ())))
     values["slices"] = str(len(_find(readouts, "mvct.noise_hu").get("per_slice", ())))
     if "verdicts" in readouts:
         given = Counter(entry["verdict"] for group in readouts["verdicts"].values() for entry in group.values())
         values |= {verdict.replace(" ", "_"): str(given[verdict]) for verdict in VERDICTS}
-    return values
+    return values | provenance_rows(readouts)
 
 
 def write_summary(path: Path, rows: Iterable[Row]) -> None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..errors import InputError
 from ..imageio import Volume
-from ..model.card import DEFAULT_MODEL, find_model, which_model
+from ..model.card import DEFAULT_MODEL, find_model
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import Model, load_model
@@ -18,6 +17,7 @@ from .enhance_outputs import cycle_error_map, require_outputs, write_outputs
 from .evaluate import measure
 from .machine import return_memory
 from .progress import Report, collecting
+from .provenance import model_provenance, provenance
 from .region import read_region
 from .scans import read_scan
 from .suitability import doubts, modality_of
@@ -83,7 +83,8 @@ def enhance(
     require_outputs(request)
     warnings: list[str] = []
     report = collecting(warnings, report)
-    model = load_model(find_model(request.model))
+    model_file = find_model(request.model)
+    model = load_model(model_file)
     device = choose_device(request.device)
     report("device", device=str(device), name=describe_device(device))
     report("stage", stage="read")
@@ -103,7 +104,8 @@ def enhance(
         cycle_error = cycle_error_map(mvct, engine.back_to_mvct(enhanced))
     readouts = measure(mvct, enhanced, kvct=kvct, region=region, report=report)
     readouts["verdicts"] = judge(readouts, model.card)
-    readouts |= {"model": _provenance(model), "device": describe_device(device), "warnings": warnings}
+    readouts |= provenance(mvct) | {"model": model_provenance(model_file, model.plan, model.card)}
+    readouts |= {"device": describe_device(device), "warnings": warnings}
     report("stage", stage="write")
     return_memory()
     result = Enhanced(mvct, enhanced, readouts, tuple(warnings), cycle_error)
@@ -117,10 +119,3 @@ def _require_plausible_pixels(mvct: Volume, model: Model) -> None:
             f"The MVCT has pixels of {mvct.spacing[1]:.3g} x {mvct.spacing[0]:.3g} mm, which no scanner makes: export "
             "it again with its spacing in mm."
         )
-
-
-def _provenance(model: Model) -> dict[str, Any]:
-    return which_model(model.card) | {
-        "preset": model.plan.preset,
-        "program": f"MVCTEnhance {__version__}",
-    }

@@ -15,6 +15,7 @@ from ..model.card import DEFAULT_MODEL, find_model, read_card, which_model
 from ..quality.readouts import evaluate
 from .machine import threads
 from .progress import Report, collecting, under_stage
+from .provenance import provenance
 from .region import read_region
 from .scans import read_scan
 from .suitability import doubts, modality_of
@@ -76,7 +77,7 @@ def evaluate_files(
         truth = onto_grid(truth, enhanced)
     readouts = measure(mvct, enhanced, kvct=kvct, truth=truth, region=region, report=report)
     readouts["verdicts"] = judge(readouts, card)
-    return readouts | {"card": which_model(card), "warnings": warnings}
+    return readouts | provenance(mvct) | {"card": which_model(card), "warnings": warnings}
 
 
 def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:

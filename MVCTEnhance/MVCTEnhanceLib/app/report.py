@@ -11,6 +11,7 @@ from .. import __version__
 from ..imageio.atomic import atomic_file
 from ..imageio.volume import Volume
 from ..quality.checks import require_same_shape
+from .provenance import provenance_rows
 from .report_html import nested
 from .report_style import STYLE
 from .report_texts import INTENDED_USE
@@ -59,6 +60,7 @@ def write_report(
             pictures(mvct, enhanced, readouts, options),
             tables(readouts),
             plots(readouts),
+            _provenance(readouts),
             _model(model_card),
             _details(
                 "Parameters of the readouts", "Values compare only with the same parameters.", readouts["parameters"]
@@ -108,6 +110,12 @@ def _heading(mvct: Volume, warnings: Sequence[str]) -> str:
         items = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
         lines.append(f'<div class="warnings" role="note"><h2>Warnings</h2><ul>{items}</ul></div>')
     return "\n".join([*lines, "</header>"])
+
+
+def _provenance(readouts: Mapping) -> str:
+    """What the values were made of, by which program and when; nothing where the readouts do not say."""
+    rows = {name.replace("sha256", "SHA-256"): text for name, text in provenance_rows(readouts).items() if text}
+    return f'<section><h2>Provenance</h2><div class="row">{nested(rows)}</div></section>' if rows else ""
 
 
 def _model(card: Mapping) -> str:

@@ -5,6 +5,7 @@ Only the standard library is needed, so that the models can be listed where neit
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ PLAN_VERSION = 1
 DEFAULT_MODEL = "simulated-anchor"
 SHIPPED_MODELS = Path(__file__).resolve().parents[1] / "Models"
 _LENGTH_BYTES = 8
+_CHUNK_BYTES = 1 << 20
 _LONGEST_HEADER = 10_000_000  # a card is a thousandth of that: a damaged length or a flood of text takes no memory
 
 
@@ -102,6 +104,22 @@ def which_model(card: dict[str, Any]) -> dict[str, Any]:
     """Name, version and seed, by which a card is found again; only those that it has."""
     card = {"name": "unnamed"} | card
     return {key: card[key] for key in ("name", "version", "seed") if key in card}
+
+
+def model_sha256(path: Path) -> str:
+    """SHA-256 of a model file's content, in hexadecimal digits.
+
+    Raises:
+        ModelError: it cannot be read.
+    """
+    content = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                content.update(chunk)
+    except OSError as error:
+        raise damaged(path) from error
+    return content.hexdigest()
 
 
 def damaged(path: Path) -> ModelError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError
+from ..model.card import model_sha256
 from ..model.package import load_model
 from ..model.translator import preset_named
 from .config import TrainingConfig
@@ -55,6 +55,5 @@ def read_start(path: Path, config: TrainingConfig) -> Start:
             f"The model '{path}' maps HU otherwise than the preset '{config.preset}' does here: adapt it with the "
             "version of this program that made it, or choose another model."
         )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    told = {key: model.card[key] for key in TOLD if key in model.card}
-    return Start(model.translator.state_dict(), told | {"sha256": digest}, tuple(model.card.get("credits", ())))
+    told = {key: model.card[key] for key in TOLD if key in model.card} | {"sha256": model_sha256(path)}
+    return Start(model.translator.state_dict(), told, tuple(model.card.get("credits", ())))

@@ -1,0 +1,51 @@
+"""The provenance of readouts: which program, model, input and time they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..imageio import Volume
+from ..imageio.product import digest
+from ..model.card import Plan, model_sha256, which_model
+
+PROGRAM = f"MVCTEnhance {__version__}"
+
+
+def provenance(mvct: Volume) -> dict[str, Any]:
+    """What readouts say of their making, JSON-serialisable.
+
+    Args:
+        mvct: as it was read, before it is brought to any other order or grid.
+
+    Returns:
+        program: name and version; input: {"sha256": see `imageio.product.digest`}; time: now, ISO 8601 with the offset
+        from UTC.
+    """
+    now = datetime.now().astimezone()
+    return {"program": PROGRAM, "input": {"sha256": digest(mvct)}, "time": now.isoformat(timespec="seconds")}
+
+
+def model_provenance(path: Path, plan: Plan, card: Mapping[str, Any]) -> dict[str, Any]:
+    """What readouts say of the model: its name, version and seed, its preset, the program, and its file's SHA-256.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    return which_model(card) | {"preset": plan.preset, "program": PROGRAM, "sha256": model_sha256(path)}
+
+
+def provenance_rows(readouts: Mapping[str, Any]) -> dict[str, str]:
+    """Program, model, digests and time of readouts by their names in tables; empty where they do not say."""
+    model, given = readouts.get("model") or {}, readouts.get("input") or {}
+    version = f" {model['version']}" if model.get("version") else ""
+    return {
+        "program": readouts.get("program") or model.get("program", ""),
+        "model": f"{model.get('name', '')}{version}",
+        "model_sha256": model.get("sha256", ""),
+        "input_sha256": given.get("sha256", ""),
+        "time": readouts.get("time", ""),
+    }

@@ -1,0 +1,68 @@
+"""What readouts, report and table say of program, model, input and time."""
+
+import hashlib
+import json
+import re
+from datetime import datetime
+
+import pytest
+from MVCTEnhanceLib import __version__
+from MVCTEnhanceLib.app.enhance import EnhanceRequest, enhance
+from MVCTEnhanceLib.app.provenance import provenance, provenance_rows
+from MVCTEnhanceLib.imageio import read_volume, write_dicom_series
+from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
+
+TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, mvct):
+    """Two folders with what the same run has written: a file and a DICOM series as input and output, and a report."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_dicom_series(mvct, folder / "mvct", description="test")
+    for name in ("first", "second"):
+        output = folder / name
+        request = EnhanceRequest(folder / "mvct", output / "e.nrrd", device="cpu", report=output / "report")
+        enhance(request)
+    return folder
+
+
+def files(folder):
+    return {
+        path.relative_to(folder).as_posix(): TIME.sub(b"", path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_two_runs_differ_in_their_times_only(runs):
+    first = files(runs / "first")
+    assert first == files(runs / "second")
+    assert set(first) == {"e.nrrd", *(f"report/{name}" for name in ("report.html", "readouts.json", "readouts.csv"))}
+
+
+def test_readouts_and_report_tell_program_model_input_and_time(runs):
+    readouts = json.loads((runs / "first" / "report" / "readouts.json").read_text(encoding="utf-8"))
+    assert readouts["program"] == readouts["model"]["program"] == f"MVCTEnhance {__version__}"
+    assert readouts["model"]["sha256"] == hashlib.sha256(find_model(DEFAULT_MODEL).read_bytes()).hexdigest()
+    assert readouts["input"] == provenance(read_volume(runs / "mvct"))["input"]
+    assert datetime.fromisoformat(readouts["time"]).tzinfo is not None
+    page = (runs / "first" / "report" / "report.html").read_text(encoding="utf-8")
+    block = page[page.index("<h2>Provenance</h2>") :].partition("</section>")[0]
+    for text in (readouts["program"], readouts["model"]["sha256"], readouts["input"]["sha256"], readouts["time"]):
+        assert text in block
+
+
+def test_input_tells_a_scan_from_another(mvct):
+    told = provenance(mvct)["input"]
+    assert provenance(mvct.with_array(mvct.array.copy()))["input"] == told
+    changed = mvct.array.copy()
+    changed[2, 40, 40] += 1
+    assert provenance(mvct.with_array(changed))["input"] != told
+
+
+def test_readouts_of_an_earlier_version_tell_what_they_know():
+    rows = provenance_rows({"model": {"name": "mine", "program": "MVCTEnhance 0.9"}})
+    assert rows == {
+        "program": "MVCTEnhance 0.9", "model": "mine", "model_sha256": "", "input_sha256": "", "time": "",
+    }  # fmt: skip
