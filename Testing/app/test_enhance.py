@@ -68,6 +68,17 @@ def test_uncompressed_files_hold_the_same_and_are_larger(main, scan, tmp_path):
         assert small.stat().st_size < 0.9 * large.stat().st_size
 
 
+@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ""])
+def test_every_output_says_what_it_is_and_of_which_scan(main, scan, tmp_path, mvct, suffix):
+    outputs = {kind: tmp_path / f"{kind[:5]}{suffix}" for kind in ("enhanced", "difference", "cycle error")}
+    options = ("--output", "--difference", "--cycle-error")
+    arguments = [part for pair in zip(options, outputs.values(), strict=True) for part in pair]
+    assert main("enhance", scan, *arguments).code == 0
+    for kind, path in outputs.items():
+        product = read_volume(path).product
+        assert product.kind == kind and product.is_made_of(mvct)
+
+
 def test_dicom_series_is_the_same_scan(main, dicom_scan, tmp_path, expected):
     result = main("enhance", dicom_scan, "--output", tmp_path / "out", "--difference", tmp_path / "difference")
     assert result.code == 0, result.stderr

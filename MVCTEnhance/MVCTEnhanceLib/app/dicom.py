@@ -81,7 +81,7 @@ def _with_source(volume: Volume, request: DicomRequest) -> Volume:
             f"'{request.scan}' has {_in_words(volume)} and the series in '{request.source}' {_in_words(source)}, or "
             "they lie in different places: give the series that the scan was made of, uncropped and not resampled."
         )
-    return source.with_array(matched.array)
+    return replace(source, array=matched.array, product=volume.product)
 
 
 def _in_words(volume: Volume) -> str:

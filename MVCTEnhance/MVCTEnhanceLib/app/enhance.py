@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
 from ..imageio import Volume
+from ..imageio.product import Product, digest
 from ..model.card import DEFAULT_MODEL, find_model
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
@@ -97,7 +98,7 @@ def enhance(
         report("warning", message=message)
     report("stage", stage="enhance")
     engine = Engine(model, device, report=report, cancelled=cancelled)
-    enhanced = engine.enhance(mvct)
+    enhanced = replace(engine.enhance(mvct), product=Product("enhanced", digest(mvct)))
     cycle_error = None
     if request.cycle_error:
         report("stage", stage="cycle")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from itertools import permutations
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from .. import __version__
 from ..errors import OutputError
 from ..imageio import Volume
 from ..imageio.lock import locked
+from ..imageio.product import Kind
 from ..imageio.values import rounded_int16
 from ..imageio.volume import SlicesOnDemand
 from .scans import require_permission, require_writable, write_scan
@@ -57,6 +59,11 @@ def _difference(a: Volume, b: Volume, k: int) -> np.ndarray:
     return np.subtract(a.array[k], b.array[k], dtype=np.float32)
 
 
+def _made_with(enhanced: Volume, values: Volume, kind: Kind) -> Volume:
+    """A map as the output that it is, made of the same input as the enhanced scan."""
+    return replace(values, product=enhanced.product and replace(enhanced.product, kind=kind))
+
+
 def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
     """Write everything that was asked for; another run with one of these outputs waits or is waited for.
 
@@ -83,14 +90,14 @@ def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, A
     )
     if request.difference:
         write(
-            _difference_map(result.mvct, result.enhanced),
+            _made_with(result.enhanced, _difference_map(result.mvct, result.enhanced), "difference"),
             request.difference,
             description="MVCT enhanced - MVCT, difference in HU",
             derivation=f"Difference enhanced - MVCT, by {made_by}",
         )
     if request.cycle_error:
         write(
-            result.cycle_error,
+            _made_with(result.enhanced, result.cycle_error, "cycle error"),
             request.cycle_error,
             description="MVCT cycle error in HU",
             derivation=f"Absolute difference of the MVCT and of what the enhanced scan turns back into, by {made_by}",

@@ -18,6 +18,7 @@ from pydicom.valuerep import format_number_as_ds
 from .. import __version__
 from ..errors import MVCTEnhanceError, OutputError
 from .atomic import atomic_folder, first_cause
+from .product import Product
 from .quiet import quiet_pydicom
 from .values import rounded_int16
 from .volume import Volume
@@ -73,7 +74,7 @@ def write_dicom_series(volume: Volume, folder: str | Path, *, description: str, 
             for k, pixels in enumerate(values):
                 ds = _derived(volume, k) if volume.source else _fresh(volume, k)
                 ds.update(series)
-                _finish(ds, pixels, k)
+                _finish(ds, pixels, k, volume.product)
                 _write(ds, partial / f"CT{k + 1:04d}.dcm")
 
 
@@ -203,13 +204,13 @@ def _fresh(volume: Volume, k: int) -> FileDataset:
     return ds
 
 
-def _finish(ds: FileDataset, pixels: np.ndarray, k: int) -> None:
+def _finish(ds: FileDataset, pixels: np.ndarray, k: int, product: Product | None) -> None:
     """Identity, maker and pixel data of one slice; pixels int16 HU, shape (j, i)."""
     new = Dataset()  # an element of the source would keep its VR, which may be a wrong one
     new.SOPClassUID = CTImageStorage
     new.SOPInstanceUID = generate_uid()
     new.InstanceNumber = k + 1
-    new.ContributingEquipmentSequence = [*_contributors(ds), _processing_equipment()]
+    new.ContributingEquipmentSequence = [*_contributors(ds), _processing_equipment(product)]
     new.SamplesPerPixel = 1
     new.PhotometricInterpretation = "MONOCHROME2"
     new.Rows, new.Columns = pixels.shape
@@ -231,7 +232,7 @@ def _contributors(ds: FileDataset) -> list[Dataset]:
     return list(element) if isinstance(element, Sequence) else []
 
 
-def _processing_equipment() -> Dataset:
+def _processing_equipment(product: Product | None) -> Dataset:
     purpose = Dataset()
     purpose.CodeValue = "109102"
     purpose.CodingSchemeDesignator = "DCM"
@@ -241,6 +242,8 @@ def _processing_equipment() -> Dataset:
     ds.Manufacturer = _PROGRAM
     ds.ManufacturerModelName = _PROGRAM
     ds.SoftwareVersions = __version__
+    if product:
+        ds.ContributionDescription = product.marker
     return ds
 
 

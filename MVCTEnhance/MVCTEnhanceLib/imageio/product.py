@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import re
+import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 if TYPE_CHECKING:
-    import pydicom
+    from pydicom import Dataset
 
     from .volume import Volume
 
-PROGRAM = "MVCTEnhance"
 Kind = Literal["enhanced", "difference", "correction", "cycle error"]
-_KINDS: dict[str, Kind] = {  # how a Contribution Description or, before there was one, a Derivation Description begins
-    "enhanced": "enhanced",
-    "difference": "difference",
-    "correction": "correction",
+
+PROGRAM = "MVCTEnhance"
+KEY = f"{PROGRAM}.product"  # of the marker among the fields of a header, and among the attributes of a node
+_MARKER = re.compile(rf"{PROGRAM} (enhanced|difference|correction|cycle error) of ([0-9a-f]+|unknown)")
+_HEADER_BYTES = 1 << 16
+_GZIP, _WITH_GZIP_HEADER = b"\x1f\x8b", 31
+_WORDS: dict[str, Kind] = {
     "cycle error": "cycle error",
-    "mvct enhanced to kvct-like quality by mvctenhance": "enhanced",
-    "difference enhanced - mvct, by mvctenhance": "difference",
-    "absolute difference of the mvct and of what": "cycle error",
-    "made from an mvct by mvctenhance": "enhanced",
-}
-_DIGEST = re.compile(r"SHA-256 ([0-9a-f]{64})")
+    "what the enhanced scan turns back into": "cycle error",
+    "correction": "correction",
+    "difference": "difference",
+}  # of descriptions by files without a marker
+_SIMULATED = "MVCT simulated"  # how the Derivation Description of an MVCT made by `simulate` begins
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,62 @@ class Product:
 
     Args:
         kind: which of the outputs.
-        input_digest: `digest` of the scan that it was made of; empty where the file does not say.
+        input_digest: `digest` of the scan that it was made of, or its first digits where a file has no room for all;
+            empty where the file does not say.
     """
 
     kind: Kind | str
     input_digest: str = ""
+
+    @property
+    def marker(self) -> str:
+        """The text that a file says it by, without time, place or anything of the patient."""
+        return f"{PROGRAM} {self.kind} of {self.input_digest or 'unknown'}"
+
+    def is_made_of(self, volume: Volume) -> bool:
+        """Whether the scan is the one that it was made of."""
+        return bool(self.input_digest) and digest(volume).startswith(self.input_digest)
+
+
+def product_in(text: str) -> Product | None:
+    """The product whose marker stands in a text, such as a file's header; None where there is none."""
+    found = _MARKER.search(text)
+    return Product(found[1], found[2].replace("unknown", "")) if found else None
+
+
+def product_of_file(path: Path) -> Product | None:
+    """The product that a volume file is by its header, of which nothing else is read; None for any other file.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    with path.open("rb") as file:
+        start = file.read(_HEADER_BYTES)
+    if start.startswith(_GZIP):
+        try:
+            start = zlib.decompressobj(_WITH_GZIP_HEADER).decompress(start, _HEADER_BYTES)
+        except zlib.error:
+            return None
+    return product_in(start.decode("latin-1"))
+
+
+def product_of_dicom(ds: Dataset) -> Product | None:
+    """The product that a DICOM image is by its Contributing Equipment Sequence; None for any other image.
+
+    Simulated MVCTs, which this program makes too, are no products: they are there to be enhanced. Where other programs
+    dropped the marker, descriptions tell the kind.
+    """
+    try:
+        items = ds.get("ContributingEquipmentSequence") or ()
+        equipment = [item for item in items if item.get("Manufacturer") == PROGRAM]
+        marked = [product_in(str(item.get("ContributionDescription") or "")) for item in reversed(equipment)]
+        description, derivation = (str(ds.get(key) or "") for key in ("SeriesDescription", "DerivationDescription"))
+    except Exception:  # what pydicom makes of a broken sequence
+        return None
+    if any(marked) or not equipment or not derivation or derivation.startswith(_SIMULATED):
+        return next(filter(None, marked), None)
+    texts = f"{description} {derivation}".casefold()
+    return Product(next((kind for words, kind in _WORDS.items() if words in texts), "enhanced"))
 
 
 def digest(volume: Volume) -> str:
@@ -53,25 +107,3 @@ def digest(volume: Volume) -> str:
     for part in volume.array:
         content.update(np.ascontiguousarray(part).tobytes())
     return content.hexdigest()
-
-
-def contribution(product: Product) -> str:
-    """What a Contribution Description (0018,A003) of this program's equipment says, as `product_of_dicom` reads it."""
-    return product.kind + (f", made of the scan with SHA-256 {product.input_digest}" if product.input_digest else "")
-
-
-def product_of_dicom(ds: pydicom.Dataset) -> Product | None:
-    """Which output of this program a DICOM image is, by what its Contributing Equipment Sequence says; None if none."""
-    try:
-        equipment = [
-            item for item in ds.get("ContributingEquipmentSequence") or () if item.get("Manufacturer") == PROGRAM
-        ]
-        texts = [str(item.get("ContributionDescription") or "") for item in reversed(equipment)]
-        texts += [str(ds.get("DerivationDescription") or "")] * bool(equipment)
-    except Exception:  # what pydicom makes of a broken sequence
-        return None
-    for text in texts:
-        kind = next((kind for begin, kind in _KINDS.items() if text.casefold().startswith(begin)), None)
-        if kind:
-            return Product(kind, match[1] if (match := _DIGEST.search(text)) else "")
-    return None

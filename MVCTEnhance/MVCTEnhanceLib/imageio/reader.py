@@ -11,6 +11,7 @@ from ..errors import InputError
 from .dicom_header import DamagedDicom, read_header
 from .dicom_series import read_dicom_folder
 from .formats import READABLE, has_suffix
+from .product import product_of_file
 from .values import AIR_HU, compact, require_finite
 from .volume import Volume
 from .volume_file import read_volume_file
@@ -75,7 +76,7 @@ def _read(path: Path, series_uid: str | None) -> Volume:
     if not path.is_file():
         raise InputError(f"{path} is no ordinary file: choose a scan.")
     if has_suffix(path, READABLE):
-        return read_volume_file(path)
+        return replace(read_volume_file(path), product=product_of_file(path))
     try:
         header = read_header(path)
     except DamagedDicom as error:

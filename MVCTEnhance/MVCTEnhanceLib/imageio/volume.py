@@ -46,10 +46,10 @@ class Volume:
             )
 
     def with_array(self, array: np.ndarray) -> Volume:
-        """The same geometry and source with other voxel values (same shape)."""
+        """The same geometry and source with other voxel values (same shape), which are no product yet."""
         if array.shape != self.array.shape:
             raise ValueError(f"array of shape {array.shape} cannot take the place of {self.array.shape}")
-        return replace(self, array=array)
+        return replace(self, array=array, product=None)
 
 
 @dataclass(frozen=True)

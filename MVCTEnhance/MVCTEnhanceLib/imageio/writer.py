@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ from ..errors import OutputError, lacks_memory
 from .atomic import atomic_file
 from .formats import WRITABLE, has_suffix
 from .itk import itk_name, to_itk
+from .product import KEY
 from .quiet import quiet_itk
 from .values import rounded_int16
 from .volume import Volume
 
+NIFTI_DESCRIPTION = 79  # letters
+
 
 def write_volume(volume: Volume, path: str | Path, *, compress: bool = True) -> None:
-    """Write a volume as int16 HU, rounded and clipped, with its exact geometry.
+    """Write a volume as int16 HU, rounded and clipped, with its exact geometry; of a product the header says so.
 
     Args:
         volume: HU values, shape (k, j, i).
@@ -35,21 +39,31 @@ def write_volume(volume: Volume, path: str | Path, *, compress: bool = True) -> 
         raise OutputError(f"{path} has letters in its path that are no valid text: choose another name or folder.")
     values = rounded_int16(volume.array)
     with atomic_file(path) as partial:
-        _write(volume.with_array(values), partial, path, compress=compress)
+        _write(replace(volume, array=values), partial, path, compress=compress)
 
 
 def _write(volume: Volume, partial: Path, path: Path, *, compress: bool) -> None:
     """Write to `partial` and read back: on a full disk ITK leaves a cut NIfTI file without an error."""
+    image = _with_marker(to_itk(volume), volume, path)
     partial.touch()  # a place without permission says so here, which ITK does not
     try:
         with quiet_itk():
-            sitk.WriteImage(to_itk(volume), str(partial), useCompression=compress)
+            sitk.WriteImage(image, str(partial), useCompression=compress)
             written = sitk.ReadImage(str(partial))
     except RuntimeError as error:
         raise MemoryError if lacks_memory(error) else _incomplete(path) from error
     slices = sitk.GetArrayViewFromImage(written)
     if slices.shape != volume.array.shape or not all(map(np.array_equal, slices, volume.array)):
         raise _incomplete(path)
+
+
+def _with_marker(image: sitk.Image, volume: Volume, path: Path) -> sitk.Image:
+    """NIfTI has no fields of one's own, only a line of description."""
+    if volume.product and has_suffix(path, (".nii", ".nii.gz")):
+        image.SetMetaData("ITK_FileNotes", volume.product.marker[:NIFTI_DESCRIPTION])
+    elif volume.product:
+        image.SetMetaData(KEY, volume.product.marker)
+    return image
 
 
 def _incomplete(path: Path) -> OutputError:
