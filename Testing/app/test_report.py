@@ -272,6 +272,14 @@ def test_scan_whose_values_are_all_as_expected_says_so(report, readouts):
     assert "1 of 1 values are as expected." in page.text
 
 
+def test_value_that_is_not_applicable_is_no_doubt(report, readouts):
+    lung = {"verdict": "not applicable", "reason": "Not applicable: no slice contains enough of this tissue."}
+    page, _ = report(readouts=readouts | {"verdicts": {"mvct": VERDICTS["mvct"], "comparison": {"lung": lung}}})
+    assert "1 of 1 values are as expected (1 more are not applicable)." in page.text
+    chips = {tag["title"]: tag["class"] for tag in page.all("span") if "verdict" in tag.get("class", "")}
+    assert chips[lung["reason"]] == "verdict none"
+
+
 def test_readouts_that_were_not_judged_have_no_verdicts(report):
     page, _ = report()
     assert "How far to trust it" not in page.text

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 import torch
 from MVCTEnhanceLib.app.evaluate import measure
-from MVCTEnhanceLib.app.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER, VERDICTS, judge, not_as_expected
+from MVCTEnhanceLib.app.verdicts import (
+    AS_EXPECTED,
+    DO_NOT_TRUST,
+    LOOK_CLOSER,
+    NOT_APPLICABLE,
+    VERDICTS,
+    judge,
+    not_as_expected,
+)
 from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.model.engine import Engine
@@ -166,9 +174,18 @@ def test_dig_of_another_field_of_view_or_of_a_region_is_not_compared_with_the_ca
     assert "what to expect in a region is not known" in verdicts["air_agreement"]["reason"]
 
 
-def test_what_could_not_be_measured_is_to_be_looked_at(good):
-    assert good["comparison"]["lung"]["verdict"] == LOOK_CLOSER
-    assert "could not be measured" in good["comparison"]["lung"]["reason"]
+def test_tissue_that_no_slice_contains_is_not_applicable_and_no_doubt(good):
+    assert good["comparison"]["lung"] == {
+        "verdict": NOT_APPLICABLE, "reason": "Not applicable: no slice contains enough of this tissue.",
+    }  # fmt: skip
+    assert "lung" not in [name for _, name, _, _ in not_as_expected(good)]
+
+
+def test_value_that_only_the_enhanced_scan_lost_is_to_be_looked_at(scans):
+    """It has less noise than rounding, so that it has no CNR, which the MVCT has."""
+    cnr = scans.judged(np.where(scans.mvct.array > -400, 50 * (scans.mvct.array > -40), -1000))["enhanced"]
+    assert cnr["cnr_muscle_fat"]["verdict"] == LOOK_CLOSER
+    assert "could not be measured in the enhanced scan" in cnr["cnr_muscle_fat"]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -186,14 +203,16 @@ def test_card_without_ranges_is_to_be_looked_at_and_blur_still_found(scans, card
 def test_gravest_are_told_first(scans):
     rows = not_as_expected(scans.judged(scans.mvct.array))
     grades = [VERDICTS.index(verdict) for _, _, verdict, _ in rows]
-    assert grades == sorted(grades, reverse=True) and set(grades) == {1, 2}
+    assert grades == sorted(grades, reverse=True) and set(grades) == {2, 3}
 
 
 def test_scan_of_air_only_is_judged():
     air = Volume(np.full((2, 64, 64), -1000, np.int16))
     readouts = measure(air, air, kvct=air, report=lambda event, **fields: None)
     verdicts = judge(readouts, MODEL.card)
-    assert verdicts["enhanced"]["noise_hu"]["verdict"] == LOOK_CLOSER
+    for group in ("mvct", "enhanced", "planning_ct"):
+        assert verdicts[group]["noise_hu"]["verdict"] == LOOK_CLOSER
+        assert "no slice shows a body" in verdicts[group]["noise_hu"]["reason"]
     assert "could not be measured" in verdicts["comparison"]["nselfssim_distance"]["reason"]
 
 

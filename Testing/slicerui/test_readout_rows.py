@@ -51,6 +51,8 @@ def test_the_verdict_of_a_row_is_its_worst(app):
         for entry in group.values():
             entry["verdict"] = "as expected"
     assert rows(found)["Noise (HU)"].verdict == "as expected"
+    found["verdicts"]["mvct"]["noise_hu"]["verdict"] = "not applicable"
+    assert rows(found)["Noise (HU)"].verdict == "as expected"
     found["verdicts"]["enhanced"]["noise_hu"]["verdict"] = "look closer"
     assert rows(found)["Noise (HU)"].verdict == "look closer"
     found["verdicts"]["mvct"]["noise_hu"]["verdict"] = "do not trust"
@@ -73,5 +75,5 @@ def test_verdicts_are_counted_over_all_values(app):
 
     found = readouts()
     counts = verdict_counts(found)
-    assert list(counts) == ["as expected", "look closer", "do not trust"]
+    assert list(counts) == ["not applicable", "as expected", "look closer", "do not trust"]
     assert sum(counts.values()) == sum(len(group) for group in found["verdicts"].values())

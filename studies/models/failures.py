@@ -89,12 +89,11 @@ def _whole(array: np.ndarray) -> np.ndarray:
 
 
 def _in_words(verdicts: dict) -> str:
-    """Names of the readouts in doubt, those not to be trusted in bold; what could not be measured left out."""
+    """Names of the readouts in doubt, those not to be trusted in bold."""
     words = []
-    for group, name, verdict, reason in not_as_expected(verdicts):
-        if "could not be measured" not in reason:
-            text = f"{group}.{name}"
-            words.append(f"**{text}**" if verdict == DO_NOT_TRUST else text)
+    for group, name, verdict, _ in not_as_expected(verdicts):
+        text = f"{group}.{name}"
+        words.append(f"**{text}**" if verdict == DO_NOT_TRUST else text)
     return ", ".join(words) or "–"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -10,7 +11,7 @@ from .report_html import chip, image
 from .report_pictures import plot_png
 from .report_texts import SCANS, TEXTS
 from .tables import DISTANCE, leaves
-from .verdicts import not_as_expected
+from .verdicts import AS_EXPECTED, NOT_APPLICABLE, not_as_expected
 
 _AIR_AGREEMENT_AIM = 99.0
 _WHERE = SCANS | {"comparison": "Enhanced against MVCT"}
@@ -41,14 +42,17 @@ def verdicts(readouts: Mapping[str, Any]) -> str:
     given = readouts.get("verdicts")
     if not given:
         return ""
-    total, doubts = sum(len(group) for group in given.values()), not_as_expected(given)
+    counts = Counter(entry["verdict"] for group in given.values() for entry in group.values())
+    doubts = not_as_expected(given)
     items = "".join(
         f"<li>{chip(given[group][name])} <strong>{escape(_WHERE[group])}, {escape(TEXTS[name].name)}.</strong> "
         f"{escape(reason)}</li>"
         for group, name, _, reason in doubts
     )
     reasons = f'<ul class="reasons">{items}</ul>' if items else ""
-    summary = f"{total - len(doubts)} of {total} values are as expected{'; the others:' if doubts else '.'}"
+    summary = f"{counts[AS_EXPECTED]} of {counts.total() - counts[NOT_APPLICABLE]} values are as expected"
+    summary += f" ({counts[NOT_APPLICABLE]} more are not applicable)" if counts[NOT_APPLICABLE] else ""
+    summary += "; the others:" if doubts else "."
     return f"<section><h2>How far to trust it</h2><p>{summary}</p>{reasons}</section>"
 
 

@@ -1,4 +1,4 @@
-"""What it may mean that a readout lies below or above its range, in plain words."""
+"""What it may mean that a readout lies below or above its range, or that it has no value, in plain words."""
 
 from __future__ import annotations
 
@@ -65,3 +65,17 @@ CAUSES = MappingProxyType(
         },
     }
 )
+
+_MEASURED_IN = MappingProxyType(
+    {
+        "noise_hu": "homogeneous soft tissue",
+        "cnr_muscle_fat": "muscle and fat",
+        "edge_width_mm": "skin in front of air",
+        "bone_edge_width_mm": "thick bone in soft tissue",
+    }
+)
+
+
+def not_applicable(name: str) -> str:
+    """Why a readout has no value, where that is no doubt."""
+    return f"Not applicable: no slice contains enough {_MEASURED_IN.get(name, 'of this tissue')}."

@@ -8,11 +8,14 @@ from typing import Any
 from .tables import DISTANCE, leaves
 from .verdict_ranges import Finding, expectation, in_range, is_field
 from .verdict_rules import against_mvct, against_planning_ct, distance_to_planning_ct, standing_out
+from .verdict_texts import not_applicable
 
+NOT_APPLICABLE = "not applicable"
 AS_EXPECTED = "as expected"
 LOOK_CLOSER = "look closer"
 DO_NOT_TRUST = "do not trust"
-VERDICTS = (AS_EXPECTED, LOOK_CLOSER, DO_NOT_TRUST)
+VERDICTS = (NOT_APPLICABLE, AS_EXPECTED, LOOK_CLOSER, DO_NOT_TRUST)
+_BY_LEVEL = (AS_EXPECTED, LOOK_CLOSER, DO_NOT_TRUST)  # of a finding
 GROUPS = ("mvct", "enhanced", "planning_ct", "comparison")
 OF_THE_FIELD = ("dig", "dig_scaled")  # means over the whole slice: the more air, the lower
 OF_WHOLE_SLICES = (*OF_THE_FIELD, "air_agreement")  # of a region, they are over other pixels
@@ -23,7 +26,8 @@ Verdicts = dict[str, dict[str, dict[str, str]]]
 def judge(readouts: Mapping[str, Any], card: Mapping[str, Any]) -> Verdicts:
     """Verdicts on the readouts of one enhancement, JSON-serialisable.
 
-    A value that could not be measured, or that the card has no range for, is to be looked at.
+    A tissue or an edge that no slice contains is not applicable, which is no doubt. A value that a body should have,
+    but that could not be measured, or that the card has no range for, is to be looked at.
 
     Args:
         readouts: what `Readouts.to_dict` gives.
@@ -33,10 +37,10 @@ def judge(readouts: Mapping[str, Any], card: Mapping[str, Any]) -> Verdicts:
 
     Returns:
         for each group (mvct, enhanced, planning_ct, comparison) and readout (those of HU bias by tissue):
-        {"verdict": AS_EXPECTED, LOOK_CLOSER or DO_NOT_TRUST, "reason": a sentence or more}.
+        {"verdict": one of VERDICTS, "reason": a sentence or more}.
     """
     verdicts = {
-        group: {name: _verdict(_findings(readouts, card, group, name)) for name in leaves(readouts[group])}
+        group: {name: _judged(readouts, card, group, name) for name in leaves(readouts[group])}
         for group in GROUPS
         if group in readouts
     }
@@ -53,15 +57,30 @@ def not_as_expected(verdicts: Mapping[str, Any]) -> list[tuple[str, str, str, st
         (group, name, entry["verdict"], entry["reason"])
         for group, entries in verdicts.items()
         for name, entry in entries.items()
-        if entry["verdict"] != AS_EXPECTED
+        if entry["verdict"] in (LOOK_CLOSER, DO_NOT_TRUST)
     ]
     return sorted(rows, key=lambda row: -VERDICTS.index(row[2]))
 
 
+def _judged(readouts: Mapping[str, Any], card: Mapping[str, Any], group: str, name: str) -> dict[str, str]:
+    if leaves(readouts[group])[name]["mean"] is not None:
+        return _verdict(_findings(readouts, card, group, name))
+    doubt = _why_missing(readouts, group, name)
+    return _verdict([doubt]) if doubt else {"verdict": NOT_APPLICABLE, "reason": not_applicable(name)}
+
+
+def _why_missing(readouts: Mapping[str, Any], group: str, name: str) -> Finding | None:
+    """The doubt in a readout without any value; None where the scan just does not contain what it measures."""
+    scan = readouts["mvct" if group == "comparison" else group]
+    if scan["nselfssim"]["mean"] is None:
+        return Finding(1, "It could not be measured: no slice shows a body.")
+    if group == "enhanced" and readouts["mvct"][name]["mean"] is not None:
+        return Finding(1, "It could not be measured in the enhanced scan, but in the MVCT.")
+    return None
+
+
 def _findings(readouts: Mapping[str, Any], card: Mapping[str, Any], group: str, name: str) -> list[Finding]:
     readout = leaves(readouts[group])[name]
-    if readout["mean"] is None:
-        return [Finding(1, "It could not be measured: no slice shows what it takes.")]
     wanted, obstacle = expectation(card, group, name), _obstacle(readouts["parameters"], card, name)
     if wanted is None or obstacle:
         in_itself = Finding(1, obstacle or "The model's card does not say what value to expect.")
@@ -107,4 +126,4 @@ def _verdict(findings: Iterable[Finding]) -> dict[str, str]:
     ordered = sorted(findings, key=lambda finding: -finding.level)
     worst = ordered[0].level
     told = [finding.text for finding in ordered if finding.text and (finding.level or not worst)]
-    return {"verdict": VERDICTS[worst], "reason": " ".join(told)}
+    return {"verdict": _BY_LEVEL[worst], "reason": " ".join(told)}

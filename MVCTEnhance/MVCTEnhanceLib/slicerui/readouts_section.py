@@ -79,7 +79,7 @@ class ReadoutsSection:
             say(self._ui.verdictLabel, _("No readouts yet: press Apply, or choose a volume that was enhanced."))
             return
         counts = {look_of(verdict): count for verdict, count in verdict_counts(readouts).items() if count}
-        text = ", ".join(f"{look.symbol} {count} {look.words}" for look, count in counts.items())
+        text = ", ".join(f"{look.symbol} {count} {look.words}" for look, count in reversed(counts.items()))
         worst = max((_LEVELS.index(look.level) for look in counts), default=0)
         say(self._ui.verdictLabel, text, _LEVELS[worst])
 

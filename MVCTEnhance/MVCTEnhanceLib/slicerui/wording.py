@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from slicer.i18n import tr as _
 
-from ..app.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER
+from ..app.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
 
 INFO, GOOD, CAUTION, BAD = "info", "good", "caution", "bad"
 # Background and text go together, so that both can be read in a light and in a dark application.
@@ -36,6 +36,7 @@ class Look:
 def look_of(verdict: str) -> Look:
     """The look of one of the library's verdicts; of "" where a value has none."""
     looks = {
+        NOT_APPLICABLE: Look(_("not applicable"), "–", INFO),
         AS_EXPECTED: Look(_("as expected"), "✓", GOOD),
         LOOK_CLOSER: Look(_("look closer"), "⚠", CAUTION),
         DO_NOT_TRUST: Look(_("do not trust"), "✗", BAD),
