@@ -79,6 +79,25 @@ def test_every_output_says_what_it_is_and_of_which_scan(main, scan, tmp_path, mv
         assert product.kind == kind and product.is_made_of(mvct)
 
 
+def test_scans_that_are_none_are_said_before_they_are_enhanced(scan, tmp_path):
+    """An output in the place of the MVCT, and of the planning CT."""
+    enhance(EnhanceRequest(input=scan, output=tmp_path / "e.nii.gz", difference=tmp_path / "d.mha"))
+    events = []
+    enhance(
+        EnhanceRequest(input=tmp_path / "d.mha", output=tmp_path / "again.nrrd", kvct=tmp_path / "e.nii.gz"),
+        report=lambda event, **fields: events.append(fields.get("message") or fields.get("stage")),
+    )
+    before = " ".join(filter(None, events[: events.index("enhance")]))
+    assert "MVCT is a difference map that this program made" in before
+    assert "planning CT is an enhanced scan that this program made" in before
+
+
+def test_dicom_of_a_kilovoltage_ct_is_said_before_it_is_enhanced(main, dicom_scan, tmp_path, with_texts):
+    with_texts(dicom_scan, {"KVP": "120", "Manufacturer": "SIEMENS"})
+    result = main("enhance", dicom_scan, "--output", tmp_path / "e.nrrd", "--json")
+    assert any("120 kV (SIEMENS" in text for text in json.loads(result.stdout)["warnings"])
+
+
 def test_dicom_series_is_the_same_scan(main, dicom_scan, tmp_path, expected):
     result = main("enhance", dicom_scan, "--output", tmp_path / "out", "--difference", tmp_path / "difference")
     assert result.code == 0, result.stderr

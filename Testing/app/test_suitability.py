@@ -7,8 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from MVCTEnhanceLib.app.origin import Origin, planning_ct_warnings
 from MVCTEnhanceLib.app.suitability import doubts
 from MVCTEnhanceLib.imageio import Volume
+from MVCTEnhanceLib.imageio.dicom_series import DicomSeries
+from MVCTEnhanceLib.imageio.product import Product
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 
 PLAN, CARD = read_card(find_model(DEFAULT_MODEL))
@@ -31,13 +34,51 @@ def only_doubt(volume, **options):
     return sentence
 
 
-@pytest.mark.parametrize("modality", [None, "", "CT"])
-def test_nothing_is_said_of_a_scan_like_those_of_the_training(mvct, modality):
-    assert doubts(mvct, PLAN, CARD, modality=modality) == []
+@pytest.mark.parametrize("modality", ["", "CT"])
+@pytest.mark.parametrize("kvp", [None, 0.0, 3.5, 6.0, 3500.0, 6000.0])
+def test_nothing_is_said_of_a_scan_like_those_of_the_training(mvct, modality, kvp):
+    assert doubts(mvct, PLAN, CARD) == []
+    assert doubts(mvct, PLAN, CARD, origin=Origin(modality, kvp, "Accuray TomoTherapy")) == []
 
 
 def test_other_modality(mvct):
-    assert "modality MR" in only_doubt(mvct, modality="MR")
+    assert "modality MR" in only_doubt(mvct, origin=Origin("MR"))
+
+
+@pytest.mark.parametrize("kvp", [60.0, 100.0, 120.0, 150.0])
+def test_a_kilovoltage_ct_in_place_of_the_mvct_is_known_by_its_voltage(mvct, kvp):
+    series = DicomSeries((), "1.2", description="Doe", manufacturer="SIEMENS", model_name="SOMATOM", kvp=kvp)
+    found = only_doubt(replace(mvct, source=series))
+    assert f"at {kvp:.0f} kV (SIEMENS SOMATOM), so it is a kilovoltage CT" in found and "Doe" not in found
+    assert f"at {kvp:.0f} kV, so it" in only_doubt(mvct, origin=Origin(kvp=kvp))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("enhanced", "an enhanced scan"),
+        ("difference", "a difference map"),
+        ("correction", "a correction map"),
+        ("cycle error", "a map of the cycle-consistency error"),
+    ],
+)
+def test_an_output_of_this_program_in_place_of_a_scan_is_said(mvct, kind, name):
+    made = replace(mvct, product=Product(kind))
+    assert f"The scan given as MVCT is {name} that this program made" in only_doubt(made)
+    (found,) = planning_ct_warnings(made.with_array(mvct.array + np.int16(1)), mvct, Origin(product=Product(kind)))
+    assert f"The planning CT is {name} that this program made" in found
+
+
+def test_an_mvct_in_place_of_the_planning_ct_is_said(mvct):
+    other = mvct.with_array(mvct.array + np.int16(1))
+    assert planning_ct_warnings(other, mvct, Origin("CT", 120.0)) == []
+    (found,) = planning_ct_warnings(mvct, mvct)
+    assert "is the MVCT itself" in found
+    for kvp, said in ((3500.0, "3500 kV (Accuray)"), (6.0, "6 MV (Accuray)")):
+        (found,) = planning_ct_warnings(other, mvct, Origin("CT", kvp, "Accuray"))
+        assert f"at {said}, so it is a megavoltage CT" in found
+    (found,) = planning_ct_warnings(other, mvct, Origin("MR"))
+    assert "of modality MR" in found
 
 
 def test_other_pixel_size(mvct):
@@ -106,7 +147,7 @@ def test_scan_of_air_is_told(mvct):
 
 def test_card_without_ranges_is_told_once(mvct):
     half = replace(mvct, array=mvct.array[:, ::2, ::2], spacing=(2 * MM, 2 * MM, 4.0))
-    found = doubts(half, PLAN, {"name": "mine"}, modality="MR")
+    found = doubts(half, PLAN, {"name": "mine"}, origin=Origin("MR"))
     assert len(found) == 3
     assert [("does not say what scans" in text) for text in found].count(True) == 1
 
@@ -132,6 +173,7 @@ import numpy as np
 from MVCTEnhanceLib.app.suitability import doubts
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 scan = SimpleNamespace(array=np.zeros((2, 64, 64), np.int16), spacing=(1.0, 1.0, 1.0), direction=np.eye(3))
+scan.source = scan.product = None
 assert doubts(scan, *read_card(find_model(DEFAULT_MODEL)))
 """
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -149,6 +149,63 @@ def test_doubts_of_one_scan_are_not_shown_for_another(app):
     assert doubts(app) == ""
 
 
+def test_an_output_of_this_program_is_said_before_the_run(app):
+    result = add_result(app, open_with_scan(app))
+    app.choose(app.ui.mvctSelector, result.difference)
+    assert "is a difference map that this program made" in wait_for_doubts(app)
+    app.choose(app.ui.mvctSelector, app.slicer.util.getNode("MVCT"))
+    app.choose(app.ui.planningCTSelector, result.enhanced)
+    app.wait(lambda: "planning CT" in doubts(app), 20)
+    assert "The planning CT is an enhanced scan that this program made" in doubts(app)
+
+
+@pytest.mark.parametrize("suffix", ["nrrd", "nii.gz", "mha"])
+def test_an_output_that_was_loaded_from_a_file_is_known(app, tmp_path, suffix):
+    from MVCTEnhanceLib.imageio import Volume, write_volume
+    from MVCTEnhanceLib.imageio.product import Product
+
+    path = tmp_path / f"e.{suffix}"
+    write_volume(Volume(noisy_head(), (2.0, 2.0, 6.0), product=Product("enhanced", "ab12")), path)
+    app.load_module()
+    node = app.add_volume(noisy_head(), "loaded", spacing=(2.0, 2.0, 6.0))
+    kind = "vtkMRMLNRRDStorageNode" if suffix == "nrrd" else "vtkMRMLVolumeArchetypeStorageNode"
+    storage = app.scene.AddNewNodeByClass(kind)
+    storage.SetFileName(str(path))
+    assert storage.ReadData(node)
+    node.SetAndObserveStorageNodeID(storage.GetID())
+    app.choose(app.ui.mvctSelector, node)
+    assert "is an enhanced scan that this program made" in wait_for_doubts(app)
+
+
+def test_what_an_output_is_stays_with_it_when_slicer_saves_it(app, tmp_path):
+    from MVCTEnhanceLib.imageio import read_volume
+
+    result = add_result(app, open_with_scan(app))
+    storage = app.scene.AddNewNodeByClass("vtkMRMLNRRDStorageNode")
+    storage.SetFileName(str(tmp_path / "saved.nrrd"))
+    assert storage.WriteData(result.difference)
+    assert read_volume(tmp_path / "saved.nrrd").product.kind == "difference"
+
+
+def test_a_kilovoltage_ct_from_the_database_is_said_before_the_run(app, tmp_path):
+    import pydicom
+    from MVCTEnhanceLib.imageio import Volume, write_dicom_series
+
+    database = app.slicer.dicomDatabase
+    database.openDatabase(str(tmp_path / "database" / "ctkDICOM.sql"))
+    write_dicom_series(Volume(noisy_head(), (2.0, 2.0, 6.0)), tmp_path / "ct", description="Head 3.0")
+    first = min((tmp_path / "ct").iterdir())
+    header = pydicom.dcmread(first)
+    header.KVP, header.Manufacturer, header.ManufacturerModelName = "120", "SIEMENS", "SOMATOM"
+    header.save_as(first)
+    database.insert(str(first))
+    node = open_with_scan(app)
+    app.choose(app.ui.mvctSelector, None)
+    node.SetAttribute("DICOM.instanceUIDs", str(header.SOPInstanceUID))
+    app.choose(app.ui.mvctSelector, node)
+    assert "at 120 kV (SIEMENS SOMATOM, 'Head 3.0'), so it is a kilovoltage CT" in wait_for_doubts(app)
+
+
 def test_a_scan_in_wrong_units_is_doubted(app):
     app.load_module()
     shifted = app.add_volume((noisy_head() + 3000).astype(np.int16), "Shifted", spacing=(2.0, 2.0, 6.0))

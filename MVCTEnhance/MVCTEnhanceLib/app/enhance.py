@@ -17,11 +17,12 @@ from ..model.package import Model, load_model
 from .enhance_outputs import cycle_error_map, require_outputs, write_outputs
 from .evaluate import measure
 from .machine import return_memory
+from .origin import planning_ct_warnings
 from .progress import Report, collecting
 from .provenance import model_provenance, provenance
 from .region import read_region
 from .scans import read_scan
-from .suitability import doubts, modality_of
+from .suitability import doubts
 from .verdicts import judge
 
 PIXEL_FACTOR = 10  # to the model's pixels, either way: beyond lie headers with a wrong unit
@@ -93,8 +94,9 @@ def enhance(
     kvct = read_scan(request.kvct, "planning CT") if request.kvct else None
     region = read_region(request.region, mvct) if request.region else None
     _require_plausible_pixels(mvct, model)
-    unlike = doubts(mvct, model.plan, model.card, modality=modality_of(mvct))
-    for message in (*mvct.warnings, *unlike, *(kvct.warnings if kvct else ())):
+    unlike = doubts(mvct, model.plan, model.card)
+    of_kvct = (*kvct.warnings, *planning_ct_warnings(kvct, mvct)) if kvct else ()
+    for message in (*mvct.warnings, *unlike, *of_kvct):
         report("warning", message=message)
     report("stage", stage="enhance")
     engine = Engine(model, device, report=report, cancelled=cancelled)

@@ -14,11 +14,12 @@ from ..imageio.resample import onto_grid
 from ..model.card import DEFAULT_MODEL, find_model, read_card, which_model
 from ..quality.readouts import evaluate
 from .machine import threads
+from .origin import planning_ct_warnings
 from .progress import Report, collecting, under_stage
 from .provenance import provenance
 from .region import read_region
 from .scans import read_scan
-from .suitability import doubts, modality_of
+from .suitability import doubts
 from .verdicts import judge
 
 REGION_WITHOUT_BODY = "The region holds no part of the body: nothing could be measured in it."
@@ -68,7 +69,7 @@ def evaluate_files(
     for scan in (mvct, enhanced, kvct, truth):
         for message in scan.warnings if scan else ():
             report("warning", message=message)
-    for message in doubts(mvct, plan, card, modality=modality_of(mvct)):
+    for message in (*doubts(mvct, plan, card), *(planning_ct_warnings(kvct, mvct) if kvct else ())):
         report("warning", message=message)
     if model is None:
         report("warning", message=NO_MODEL_NAMED)

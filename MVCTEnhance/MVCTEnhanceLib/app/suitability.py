@@ -11,6 +11,7 @@ from ..model.card import Plan
 from ..quality.body import body_mask, near_body
 from ..quality.noise import noise_sd
 from ..quality.slices import Slice
+from .origin import Origin, mvct_warnings, origin_of
 from .verdict_ranges import is_field
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ AIR_BELOW_HU = -600.0
 STRAY_PERCENT = 0.5  # of the voxels may lie outside of the trained HU: metal, padding
 
 
-def doubts(volume: Volume, plan: Plan, card: Mapping[str, Any], *, modality: str | None = None) -> list[str]:
+def doubts(volume: Volume, plan: Plan, card: Mapping[str, Any], *, origin: Origin | None = None) -> list[str]:
     """What of this scan the model was not trained for, one sentence each; an empty list where nothing is.
 
     A few slices, spread over the scan, are looked at, so that long scans take no longer than short ones.
@@ -30,10 +31,10 @@ def doubts(volume: Volume, plan: Plan, card: Mapping[str, Any], *, modality: str
     Args:
         volume: the MVCT.
         plan, card: of the model; `card["trained_on"]` holds the ranges, and a card without them is a doubt of its own.
-        modality: of the scan, as DICOM names it; None where it is not known.
+        origin: what the headers of the scan say; None for what they said when the volume was read.
     """
     trained = card.get("trained_on")
-    found = [_modality(modality), _resampling(volume, plan), _orientation(volume)]
+    found = [*mvct_warnings(origin or origin_of(volume)), _resampling(volume, plan), _orientation(volume)]
     if not isinstance(trained, Mapping):
         found.append(
             "The model's card does not say what scans it was trained on, so whether this one is like them is not known."
@@ -46,11 +47,6 @@ def doubts(volume: Volume, plan: Plan, card: Mapping[str, Any], *, modality: str
         _noise(slices, volume.spacing, trained.get("noise_hu"), _noise_of_verdicts(card)),
     ]
     return [text for text in found if text]
-
-
-def modality_of(volume: Volume) -> str | None:
-    """As its DICOM headers say; None where they are not known."""
-    return volume.source.header(0).get("Modality") if volume.source else None
 
 
 def _resampling(volume: Volume, plan: Plan) -> str:
@@ -66,12 +62,6 @@ def _orientation(volume: Volume) -> str:
     if abs(volume.direction[2, 2]) >= AXIAL_COSINE:
         return ""
     return "The slices are not axial, but the model was trained on axial slices: look closer."
-
-
-def _modality(modality: str | None) -> str:
-    if modality in (None, "", "CT"):
-        return ""
-    return f"The scan is of modality {modality}, but the model was trained on CT: what it makes of it means nothing."
 
 
 def _field_of_view(volume: Volume, trained: list[float] | None) -> str:

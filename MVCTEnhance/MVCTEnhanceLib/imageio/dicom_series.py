@@ -28,13 +28,14 @@ class DicomSeries:
     Args:
         files: one file for each slice, in k order.
         series_uid: their Series Instance UID.
-        description, manufacturer, kvp: of the first slice, as in `SliceHeader`.
+        description, manufacturer, model_name, kvp: of the first slice, as in `SliceHeader`.
     """
 
     files: tuple[Path, ...]
     series_uid: str
     description: str = ""
     manufacturer: str = ""
+    model_name: str = ""
     kvp: float | None = None
 
     def header(self, k: int) -> pydicom.Dataset:
@@ -177,6 +178,7 @@ def _read_series(headers: list[SliceHeader], pixels: bool) -> Volume:
         uid,
         description=first.description,
         manufacturer=first.manufacturer,
+        model_name=first.model_name,
         kvp=first.kvp,
     )
     return Volume(

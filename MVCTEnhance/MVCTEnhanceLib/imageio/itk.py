@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from .product import KEY
 from .volume import SlicesOnDemand, Volume
 
 
@@ -20,12 +21,14 @@ def itk_name(path: Path) -> str | None:
 
 
 def to_itk(volume: Volume) -> sitk.Image:
-    """An image with the values and the exact geometry of a volume; ITK's world is LPS in mm, as ours."""
+    """An image with the values and the exact geometry of a volume, marked where it is a product; LPS in mm, as ours."""
     slices = volume.array
     image = _filled(slices) if isinstance(slices, SlicesOnDemand) else sitk.GetImageFromArray(slices)
     image.SetSpacing([float(step) for step in volume.spacing])
     image.SetOrigin([float(place) for place in volume.origin])
     image.SetDirection(np.asarray(volume.direction, float).ravel().tolist())
+    if volume.product:
+        image.SetMetaData(KEY, volume.product.marker)
     return image
 
 

@@ -12,7 +12,6 @@ from ..errors import OutputError, lacks_memory
 from .atomic import atomic_file
 from .formats import WRITABLE, has_suffix
 from .itk import itk_name, to_itk
-from .product import KEY
 from .quiet import quiet_itk
 from .values import rounded_int16
 from .volume import Volume
@@ -44,7 +43,9 @@ def write_volume(volume: Volume, path: str | Path, *, compress: bool = True) -> 
 
 def _write(volume: Volume, partial: Path, path: Path, *, compress: bool) -> None:
     """Write to `partial` and read back: on a full disk ITK leaves a cut NIfTI file without an error."""
-    image = _with_marker(to_itk(volume), volume, path)
+    image = to_itk(volume)
+    if volume.product and has_suffix(path, (".nii", ".nii.gz")):  # which has no fields of one's own
+        image.SetMetaData("ITK_FileNotes", volume.product.marker[:NIFTI_DESCRIPTION])
     partial.touch()  # a place without permission says so here, which ITK does not
     try:
         with quiet_itk():
@@ -55,15 +56,6 @@ def _write(volume: Volume, partial: Path, path: Path, *, compress: bool) -> None
     slices = sitk.GetArrayViewFromImage(written)
     if slices.shape != volume.array.shape or not all(map(np.array_equal, slices, volume.array)):
         raise _incomplete(path)
-
-
-def _with_marker(image: sitk.Image, volume: Volume, path: Path) -> sitk.Image:
-    """NIfTI has no fields of one's own, only a line of description."""
-    if volume.product and has_suffix(path, (".nii", ".nii.gz")):
-        image.SetMetaData("ITK_FileNotes", volume.product.marker[:NIFTI_DESCRIPTION])
-    elif volume.product:
-        image.SetMetaData(KEY, volume.product.marker)
-    return image
 
 
 def _incomplete(path: Path) -> OutputError:

@@ -8,7 +8,8 @@ import qt
 
 from ..errors import MVCTEnhanceError
 from .models import ChosenModel
-from .volumes import modality_of, volume_of
+from .origin import origin_of
+from .volumes import volume_of
 
 _PAUSE_MS = 150
 
@@ -22,20 +23,19 @@ class Doubts:
 
     def __init__(self, show: Callable[[list[str]], None]):
         self._show = show
-        self._wanted: tuple = (None, None)
+        self._wanted: tuple = (None, None, None)
         self._key: tuple | None = None
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(_PAUSE_MS)
         self._timer.connect("timeout()", self._find)
 
-    def check(self, volume, model: ChosenModel | None) -> None:
-        """Look at a volume node with a model; with None for either there is nothing to doubt."""
-        image = volume.GetImageData() if volume else None
-        key = (volume.GetID(), image.GetMTime(), model.path) if image and model else None
+    def check(self, volume, planning_ct, model: ChosenModel | None) -> None:
+        """Look at a volume node and its planning CT, if any, with a model; without a volume or model at nothing."""
+        key = (*_state(volume), *_state(planning_ct), model.path) if _state(volume) and model else None
         if key == self._key:
             return
-        self._key, self._wanted = key, (volume, model)
+        self._key, self._wanted = key, (volume, planning_ct, model)
         self._show([])
         if key is None:
             self._timer.stop()
@@ -45,16 +45,27 @@ class Doubts:
     def close(self) -> None:
         """Stop, and forget the scan."""
         self._timer.stop()
-        self._key, self._wanted = None, (None, None)
+        self._key, self._wanted = None, (None, None, None)
 
     def _find(self) -> None:
+        from ..app.origin import planning_ct_warnings
         from ..app.suitability import doubts
 
-        volume, model = self._wanted
+        volume, planning_ct, model = self._wanted
         if volume is None or volume.GetScene() is None:
             return
         try:
             scan = volume_of(volume, "MVCT")
+            reference = volume_of(planning_ct, "planning CT") if _state(planning_ct) else None
         except MVCTEnhanceError:  # which Apply will say
             return
-        self._show(doubts(scan, model.plan, model.card, modality=modality_of(volume)))
+        found = doubts(scan, model.plan, model.card, origin=origin_of(volume))
+        if reference is not None:
+            found += planning_ct_warnings(reference, scan, origin_of(planning_ct))
+        self._show(found)
+
+
+def _state(volume) -> tuple:
+    """What changes as soon as a volume node shows another scan; empty where there is none."""
+    image = volume.GetImageData() if volume else None
+    return (volume.GetID(), image.GetMTime()) if image else ()

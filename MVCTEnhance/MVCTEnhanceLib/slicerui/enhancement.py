@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import slicer
 import slicer.util
@@ -13,10 +14,14 @@ from slicer.i18n import tr as _
 from ..errors import InputError
 from . import files
 from .options import EnhanceOptions, node_of
+from .origin import product_of
 from .outputs import Voxels, put_into_scene
 from .regions import region_mask
 from .steps import Step, Steps
 from .volumes import volume_of
+
+if TYPE_CHECKING:
+    from ..imageio.volume import Volume
 
 
 class Enhancement:
@@ -82,8 +87,8 @@ def stage(
     Raises:
         InputError: an input cannot be used.
     """
-    volume = volume_of(mvct, _("MVCT"))
-    planning_ct = volume_of(node_of(options.planning_ct), _("planning CT")) if options.planning_ct else None
+    volume = _known(mvct, _("MVCT"))
+    planning_ct = _known(node_of(options.planning_ct), _("planning CT")) if options.planning_ct else None
     names = {folder / "mvct.nrrd": _("The MVCT")}
     files.write_nrrd(volume, folder / "mvct.nrrd")
     arguments = ["enhance", folder / "mvct.nrrd"]
@@ -96,13 +101,18 @@ def stage(
         names[folder / "planning-ct.nrrd"] = _("The planning CT")
     if options.region:
         mask = region_mask(node_of(options.region), options.segment_id, mvct, frame_of=frame_of)
-        files.write_nrrd(replace(volume, array=mask), folder / "region.nrrd")
+        files.write_nrrd(volume.with_array(mask), folder / "region.nrrd")
         arguments += ["--region", folder / "region.nrrd"]
         names[folder / "region.nrrd"] = _("The region")
     if options.model:
         arguments += ["--model", options.model]
     arguments += ["--device", options.device, "--uncompressed"]  # files that are read once and removed
     return Step(tuple(map(str, arguments)), title, names)
+
+
+def _known(node: slicer.vtkMRMLScalarVolumeNode, role: str) -> Volume:
+    """A scan that tells the worker if it is an output of this program."""
+    return replace(volume_of(node, role), product=product_of(node))
 
 
 def read_results(options: EnhanceOptions, folder: Path, readouts: dict) -> Voxels:

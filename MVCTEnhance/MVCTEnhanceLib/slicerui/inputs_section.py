@@ -39,9 +39,9 @@ class InputsSection(VTKObservationMixin):
             count = found[1].GetNumberOfDataNodes()
             self._ui.allItemsCheckBox.text = _("Enhance all {count} scans of the sequence").format(count=count)
 
-    def check(self, volume, model) -> None:
-        """Look for doubts about a volume node (or None) with a model (a ChosenModel or None)."""
-        self._doubts.check(volume, model)
+    def check(self, volume, planning_ct, model) -> None:
+        """Look for doubts about volume nodes (or None) with a model (a ChosenModel or None)."""
+        self._doubts.check(volume, planning_ct, model)
 
     def leave(self) -> None:
         """Let go of the scene."""

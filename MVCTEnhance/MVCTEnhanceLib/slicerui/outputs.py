@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
@@ -15,6 +15,9 @@ from . import display
 from .options import EnhanceOptions, node_of
 from .sequence_nodes import holds_results, sequence_of
 from .volumes import fill, place_beside
+
+if TYPE_CHECKING:
+    from ..imageio.product import Kind
 
 ROLE_MVCT = "MVCTEnhance.mvct"
 ROLE_PLANNING_CT = "MVCTEnhance.planningCT"
@@ -72,20 +75,21 @@ def put_into_scene(
     """
     from ..imageio.volume import Volume
 
-    def volume(node_id: str, kind: str, array: np.ndarray) -> slicer.vtkMRMLScalarVolumeNode:
-        node = _free(node_id, browser) or _new("vtkMRMLScalarVolumeNode", f"{mvct.GetName()} {kind}")
+    def volume(node_id: str, kind: Kind, name: str, array: np.ndarray) -> slicer.vtkMRMLScalarVolumeNode:
+        node = _free(node_id, browser) or _new("vtkMRMLScalarVolumeNode", f"{mvct.GetName()} {name}")
         fill(node, Volume(array), like=mvct, grid=item)
+        mark(node, kind, voxels.readouts)
         node.SetNodeReferenceID(ROLE_MVCT, mvct.GetID())
         return node
 
-    enhanced = volume(options.enhanced, _("enhanced"), voxels.enhanced)
+    enhanced = volume(options.enhanced, "enhanced", _("enhanced"), voxels.enhanced)
     display.show_like(enhanced, mvct)
     tell_origin(enhanced, options, voxels.readouts)
-    difference = volume(options.difference, _("difference"), voxels.difference)
+    difference = volume(options.difference, "difference", _("difference"), voxels.difference)
     display.show_difference(difference)
     cycle_error = None
     if voxels.cycle_error is not None:
-        cycle_error = volume(options.cycle_error, _("cycle error"), voxels.cycle_error)
+        cycle_error = volume(options.cycle_error, "cycle error", _("cycle error"), voxels.cycle_error)
         display.show_cycle_error(cycle_error)
     readouts = _readouts_node(enhanced, mvct, voxels.readouts, browser)
     for role, node in (
@@ -98,6 +102,13 @@ def put_into_scene(
     return EnhanceResult(
         enhanced, difference, cycle_error, readouts, voxels.readouts, tuple(voxels.readouts.get("warnings", ()))
     )
+
+
+def mark(node: slicer.vtkMRMLScalarVolumeNode, kind: Kind, readouts: Mapping[str, Any]) -> None:
+    """Let a volume tell which output it is of which scan; Slicer writes this to NRRD files, too."""
+    from ..imageio.product import KEY, Product
+
+    node.SetAttribute(KEY, Product(kind, readouts.get("input", {}).get("sha256", "")).marker)
 
 
 def tell_origin(enhanced: slicer.vtkMRMLNode, options: EnhanceOptions, readouts: Mapping[str, Any]) -> None:

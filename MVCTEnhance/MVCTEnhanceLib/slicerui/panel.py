@@ -111,7 +111,7 @@ class Panel(VTKObservationMixin):
         self._let_go_of_outputs(parameters)
         for part in (self._models, self._inputs, self._run.devices, self._run.installation):
             part.refresh(parameters)
-        self._inputs.check(parameters.mvct, self._models.chosen)
+        self._inputs.check(parameters.mvct, parameters.planningCT, self._models.chosen)
         if self._follower.refresh(parameters):
             self._readouts.show(self._follower.result)
         self._run.set_problem(self._models.problem or self._options().problem())

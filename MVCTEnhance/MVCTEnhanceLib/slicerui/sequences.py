@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -15,11 +16,14 @@ from . import files, volumes
 from .enhancement import Enhancement, read_results, stage
 from .job import EnhanceJob
 from .options import EnhanceOptions, node_of
-from .outputs import EnhanceResult, Voxels, put_into_scene, readouts_text, tell_origin
+from .outputs import EnhanceResult, Voxels, mark, put_into_scene, readouts_text, tell_origin
 from .sequence_nodes import selected_index, sequence_of, synchronise
 from .stages import OnProgress
 from .steps import Step, Steps
 from .waiting import do_now
+
+if TYPE_CHECKING:
+    from ..imageio.product import Kind
 
 
 class SequenceEnhancement(Enhancement):
@@ -68,19 +72,19 @@ class SequenceEnhancement(Enhancement):
         result = put_into_scene(self._options, self._mvct, done[shown], item=items[shown], browser=browser)
         enhanced = ((index, self._enhanced(voxels, items[index])) for index, voxels in done.items())
         synchronise(browser, sequence, result.enhanced, enhanced)
-        for proxy, take in (
-            (result.difference, lambda voxels: voxels.difference),
-            (result.cycleError, lambda voxels: voxels.cycle_error),
+        for proxy, kind, take in (
+            (result.difference, "difference", lambda voxels: voxels.difference),
+            (result.cycleError, "cycle error", lambda voxels: voxels.cycle_error),
         ):
             if proxy is not None:
-                nodes = ((index, _volume(take(voxels), items[index])) for index, voxels in done.items())
+                nodes = ((index, _volume(take(item), items[index], kind, item)) for index, item in done.items())
                 synchronise(browser, sequence, proxy, nodes)
         texts = ((index, _text(voxels.readouts)) for index, voxels in done.items())
         synchronise(browser, sequence, result.readoutsNode, texts)
         return replace(result, warnings=(*result.warnings, *failed))
 
     def _enhanced(self, voxels: Voxels, item: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
-        node = _volume(voxels.enhanced, item)
+        node = _volume(voxels.enhanced, item, "enhanced", voxels)
         tell_origin(node, self._options, voxels.readouts)  # browsing puts what an item tells into the proxy
         return node
 
@@ -104,9 +108,12 @@ def enhance_sequence_and_wait(options: EnhanceOptions, on_progress: OnProgress |
     return do_now(SequenceEnhancement(options), on_progress)
 
 
-def _volume(array: np.ndarray, item: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
+def _volume(
+    array: np.ndarray, item: slicer.vtkMRMLScalarVolumeNode, kind: Kind, voxels: Voxels
+) -> slicer.vtkMRMLScalarVolumeNode:
     node = slicer.vtkMRMLScalarVolumeNode()
     volumes.put(node, array, grid=item)
+    mark(node, kind, voxels.readouts)
     return node
 
 

@@ -51,6 +51,7 @@ def volume_of(node: slicer.vtkMRMLScalarVolumeNode, role: str = "volume") -> Vol
     Raises:
         InputError: the node is no scan.
     """
+    from ..imageio.product import KEY, product_in
     from ..imageio.values import compact
     from ..imageio.volume import Volume
 
@@ -65,6 +66,7 @@ def volume_of(node: slicer.vtkMRMLScalarVolumeNode, role: str = "volume") -> Vol
         spacing=tuple(float(mm) for mm in node.GetSpacing()),
         origin=tuple(float(mm) for mm in origin),
         direction=_RAS_TO_LPS @ _directions(node),
+        product=product_in(node.GetAttribute(KEY) or ""),
     )
 
 
