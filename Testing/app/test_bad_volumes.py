@@ -20,7 +20,7 @@ def enhance(main, tmp_path):
         image.SetSpacing(SPACING)
         sitk.WriteImage(image, str(tmp_path / name))
         outputs = ["--output", tmp_path / "e.nrrd", "--difference", tmp_path / "d.nrrd"]
-        result = main("enhance", tmp_path / name, *outputs, "--json")
+        result = main("enhance", tmp_path / name, *outputs, "--json", "--overwrite")
         assert result.code == 0, result.stderr
         scans = (sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / part))) for part in ("e.nrrd", "d.nrrd"))
         return *scans, " ".join(json.loads(result.stdout)["warnings"])

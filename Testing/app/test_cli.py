@@ -111,6 +111,32 @@ def test_a_fault_of_the_program_is_one_sentence_without_its_text(main, monkeypat
     assert result.stderr == f"mvct-enhance: Unexpected ValueError: {advice}\n"
 
 
+LIBRARY_THAT_WARNS = (
+    "import logging, sys, warnings\n"
+    "import numpy as np\n"
+    "from scipy.optimize import curve_fit\n"
+    "from MVCTEnhanceLib.app import cli, cli_commands\n"
+    "def models(options, report):\n"
+    "    report('warning', message='told by this program')\n"
+    "    curve_fit(lambda x, a: 0 * x, [0.0, 1.0], [0.0, 1.0])\n"  # OptimizeWarning: no covariance
+    "    logging.getLogger('matplotlib').warning('no folder %s', __file__)\n"
+    "    return {'default': '', 'models': {}}\n"
+    "cli_commands.models = models\n"
+    "sys.exit(cli.main(['models']))\n"
+)
+
+
+@pytest.mark.parametrize("debug", ["", "1"])
+def test_warnings_of_libraries_are_for_debugging_only(run, tmp_path, debug):
+    """They name files of the computer."""
+    (tmp_path / "warns.py").write_text(LIBRARY_THAT_WARNS)
+    result = run(python=[tmp_path / "warns.py"], env={"MVCTENHANCE_DEBUG": debug})
+    assert result.code == 0
+    assert ("OptimizeWarning" in result.stderr and "warns.py" in result.stderr) == bool(debug)
+    if not debug:
+        assert result.stderr == "Warning: told by this program\n"
+
+
 def test_debugging_shows_where_a_fault_is(main, monkeypatch):
     monkeypatch.setenv("MVCTENHANCE_DEBUG", "1")
     monkeypatch.setattr(card, "installed_models", lambda: 1 / 0)

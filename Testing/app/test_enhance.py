@@ -316,9 +316,10 @@ def test_report_may_lie_around_the_other_outputs(main, scan, tmp_path):
 def test_existing_file_is_replaced_only_by_a_complete_one(main, scan, tmp_path, monkeypatch):
     write_volume(Volume(np.zeros((1, 2, 2), np.int16)), tmp_path / "e.nrrd")
     old = (tmp_path / "e.nrrd").read_bytes()
-    assert main("enhance", scan, "--output", tmp_path / "e.nrrd", "--device", "cuda:99").code == 1
+    replacing = ("enhance", scan, "--output", tmp_path / "e.nrrd", "--overwrite")
+    assert main(*replacing, "--device", "cuda:99").code == 1
     assert (tmp_path / "e.nrrd").read_bytes() == old
-    assert main("enhance", scan, "--output", tmp_path / "e.nrrd").code == 0
+    assert main(*replacing).code == 0
     assert read(tmp_path / "e.nrrd").GetSize() == (96, 96, 4)
 
 

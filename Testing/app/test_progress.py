@@ -74,6 +74,26 @@ def test_bar_ends_its_line_before_an_error_is_told(capsys):
     assert capsys.readouterr().err.endswith("\n")
 
 
+@pytest.mark.parametrize(
+    ("event", "fields", "line"),
+    [
+        ("warning", {"message": "The voxels are odd."}, "Warning: The voxels are odd."),
+        ("device", {"name": "CPU"}, "device: CPU"),
+        ("validation", {"loss": 0.5}, "validation: loss 0.5"),
+        ("case", {"case": 3, "cases": 5, "status": "failed"}, "case 3 of 5 failed"),
+    ],
+)
+def test_bar_goes_on_at_its_rate_below_a_message(capsys, event, fields, line):
+    report = reporter("bar")
+    report("progress", stage="batch", done=1, total=100)
+    report.bar.start_t -= 600  # as if it had taken ten minutes
+    report(event, **fields)
+    report("progress", stage="batch", done=100, total=100)
+    lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
+    assert line in lines
+    assert "100/100" in lines[-1] and "10:00<" in lines[-1]
+
+
 def test_quiet_still_tells_warnings_on_stderr(capsys):
     report = reporter("none")
     report("stage", stage="read")

@@ -57,7 +57,7 @@ def test_region_kept_in_another_order_is_the_same_one(main, scan, region, tmp_pa
         main("evaluate", "--mvct", scan, "--enhanced", scan, "--region", tmp_path / name, *QUIET).json()
         for name in ("region.nrrd", "turned.nrrd")
     ]
-    assert readouts[0] == readouts[1]
+    assert readouts[0] | {"time": ""} == readouts[1] | {"time": ""}
 
 
 def test_labels_of_any_number_are_inside(main, scan, region, tmp_path):

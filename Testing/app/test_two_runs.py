@@ -15,6 +15,7 @@ WRITER = (
     "from types import SimpleNamespace\n"
     "import numpy as np\n"
     "from MVCTEnhanceLib.app import enhance_outputs\n"
+    "from MVCTEnhanceLib.app.enhance import EnhanceRequest\n"
     "from MVCTEnhanceLib.errors import OutputError\n"
     "from MVCTEnhanceLib.imageio import Volume\n"
     "folder, suffix, value = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])\n"
@@ -26,7 +27,7 @@ WRITER = (
     "scan = Volume(np.full((2, 8, 8), value, np.int16), (1.0, 1.0, 3.0))\n"
     "result = SimpleNamespace(mvct=scan.with_array(scan.array * 0), enhanced=scan, cycle_error=scan)\n"
     "paths = {name: folder / f'{name}{suffix}' for name in ('output', 'difference', 'cycle_error')}\n"
-    "request = SimpleNamespace(**paths, report=None, compress=True)\n"
+    "request = EnhanceRequest(Path('mvct.nrrd'), **paths, overwrite=len(sys.argv) > 4)\n"
     "print('ready', flush=True)\n"
     "input()\n"
     "try: enhance_outputs.write_outputs(request, result, {})\n"
@@ -34,11 +35,12 @@ WRITER = (
 )
 
 
-@pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ""])
-def test_outputs_of_two_runs_are_never_mixed(tmp_path, suffix):
+@pytest.mark.parametrize(("suffix", "overwrite"), [(".nrrd", []), ("", []), (".nii.gz", ["--overwrite"])])
+def test_outputs_of_two_runs_are_never_mixed(tmp_path, suffix, overwrite):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     runs = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), suffix, str(value)], **pipes) for value in (1, 2)
+        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), suffix, str(value), *overwrite], **pipes)
+        for value in (1, 2)
     ]
     for run in runs:
         assert run.stdout.readline() == "ready\n"
@@ -50,11 +52,11 @@ def test_outputs_of_two_runs_are_never_mixed(tmp_path, suffix):
     assert names == [f"{name}{suffix}" for name in ("cycle_error", "difference", "output")]
     values = [set(read_volume(tmp_path / name).array.ravel().tolist()) for name in names]
     assert values in ([{1}] * 3, [{2}] * 3)
-    if suffix:
+    if overwrite:
         assert errors == ["", ""]
-    else:  # a folder with a series in it is never written to
+    else:  # what the first run has written is not replaced by the second, which was begun when nothing was there
         assert sorted(error == "" for error in errors) == [False, True]
-        assert "is not empty" in "".join(errors)
+        assert ("exists already" if suffix else "is not empty") in "".join(errors)
 
 
 def test_lock_that_a_killed_run_has_left_holds_nobody_up(tmp_path):

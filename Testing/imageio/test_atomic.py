@@ -43,6 +43,39 @@ def test_any_exception_leaves_the_old_file_and_no_partial_one(tmp_path, error):
     assert names(tmp_path) == ["out.txt"]
 
 
+@pytest.mark.parametrize("has_links", [True, False])
+def test_file_that_appears_meanwhile_is_kept(tmp_path, monkeypatch, has_links):
+    """Also where the disk knows no hard links."""
+    if not has_links:
+        monkeypatch.setattr(os, "link", lambda *paths: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
+    with atomic_file(tmp_path / "new.txt", overwrite=False) as partial:
+        partial.write_text("new")
+    with (
+        pytest.raises(OutputError, match=r"old\.txt' exists already and was not replaced"),
+        atomic_file(tmp_path / "old.txt", overwrite=False) as partial,
+    ):
+        partial.write_text("new")
+        (tmp_path / "old.txt").write_text("old")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"new.txt": "new", "old.txt": "old"}
+
+
+def test_file_that_is_there_is_refused_before_anything_is_written(tmp_path):
+    (tmp_path / "old.txt").symlink_to(tmp_path / "nowhere")  # also a link that leads nowhere
+    with pytest.raises(OutputError, match="exists already"), atomic_file(tmp_path / "old.txt", overwrite=False):
+        pytest.fail("something was written")
+
+
+def test_folder_is_replaced_as_a_whole_where_it_may(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("old")
+    asked = []
+    with atomic_folder(tmp_path / "out", may_replace=lambda path: not asked.append(path)) as partial:
+        (partial / "new").write_text("new")
+        assert names(tmp_path / "out") == ["old"]
+    assert names(tmp_path / "out") == ["new"] and names(tmp_path) == ["out"]
+    assert set(asked) == {tmp_path / "out"}
+
+
 def test_missing_parent_folders_are_made(tmp_path):
     with atomic_file(tmp_path / "a" / "b" / "out.txt") as partial:
         partial.write_text("x")

@@ -4,8 +4,9 @@
 
 The moments are spread evenly over the stages of an undisturbed run, in each of them evenly over its time. "worker" is
 the child process of a batch, "batch" the batch itself. After each: the files under final names are those of the
-undisturbed run, byte for byte; within seconds no process is left; and the same command again (`--resume` for a batch)
-ends well, with the files of the undisturbed run. Needs Linux, where processes are found by their environment.
+undisturbed run, byte for byte; within seconds no process is left; and the same command again (with `--overwrite`, for a
+batch `--resume`) ends well, with the files of the undisturbed run. Needs Linux, where processes are found by their
+environment.
 """
 
 from __future__ import annotations
@@ -123,7 +124,10 @@ class Study:
         folder, output = self.folder, self.output
         more = ["--difference", output / "d.nrrd", "--report", output / "report"]
         return {
-            "enhance": ["enhance", folder / "cohort" / "a.nrrd", "--output", output / "e.nrrd", *more],
+            "enhance": [
+                *("enhance", folder / "cohort" / "a.nrrd", "--output", output / "e.nrrd", *more),
+                *["--overwrite"] * again,
+            ],
             "worker": ["batch", folder / "cohort", output, *["--resume"] * again],
             "batch": ["batch", folder / "cohort", output, *["--resume"] * again],
             "train": ["train", folder / "train.toml", "--output", output],

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..imageio.atomic import PARTIAL, atomic_file
+from ..imageio.atomic import PARTIAL, atomic_file, put_folder
 from ..imageio.lock import LOCK, locked
 from .batch_cases import Case
 from .batch_places import choose_places
@@ -135,16 +135,7 @@ def put_in_place(folder: Path, place: Path, note: dict[str, Any], readouts: dict
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     _write_json(folder / NOTE, note | {"files": sizes})
     place.parent.mkdir(parents=True, exist_ok=True)
-    old = folder.with_name(f"{folder.name}-old")
-    if place.exists():
-        place.rename(old)
-    try:
-        folder.rename(place)
-    except OSError:
-        if old.exists():
-            old.rename(place)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    put_folder(folder, place)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ from .benchmark_job import seconds_to_start, timed_job
 from .benchmark_slices import time_batches, time_scaling, time_slices
 from .machine import processor
 from .progress import Report
+from .scans import require_absent, require_permission
 
 SIDE_PX, PIXEL_MM, STEP_MM = 512, 0.763, 3.0
 NOISE_HU = 24.0
@@ -45,6 +46,7 @@ class BenchmarkRequest:
         slices: lengths of scan for the engine alone.
         jobs: lengths of scan for the whole job, DICOM to DICOM with a report, each in a process of its own.
         output: JSON file for the result; None for none.
+        overwrite: whether a file that exists is replaced, or refused.
     """
 
     model: str | Path = DEFAULT_MODEL
@@ -55,6 +57,7 @@ class BenchmarkRequest:
     slices: tuple[int, ...] = (10, 100)
     jobs: tuple[int, ...] = (10, 100)
     output: Path | None = None
+    overwrite: bool = False
 
 
 def benchmark(request: BenchmarkRequest, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
@@ -66,6 +69,9 @@ def benchmark(request: BenchmarkRequest, *, report: Report = lambda event, **fie
     Raises:
         MVCTEnhanceError: the model or device is not there, or the output cannot be written.
     """
+    if request.output:
+        require_absent(request.output, overwrite=request.overwrite)
+        require_permission(request.output)
     path = find_model(request.model)
     device = choose_device(request.device)
     report("device", device=str(device), name=describe_device(device))
@@ -89,7 +95,7 @@ def benchmark(request: BenchmarkRequest, *, report: Report = lambda event, **fie
             rows["jobs"].append(timed_job(part, Path(folder) / str(count), path, request.device, max(request.threads)))
     result |= rows | {"start_s": seconds_to_start()}
     if request.output:
-        _write(result, request.output)
+        _write(result, request.output, overwrite=request.overwrite)
     return result
 
 
@@ -116,6 +122,6 @@ def _machine(device: torch.device) -> dict[str, Any]:
     }
 
 
-def _write(result: dict[str, Any], path: Path) -> None:
-    with atomic_file(path) as temporary:
+def _write(result: dict[str, Any], path: Path, *, overwrite: bool) -> None:
+    with atomic_file(path, overwrite=overwrite) as temporary:
         temporary.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import logging
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import Cancelled, MVCTEnhanceError, lacks_memory
@@ -45,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stdout.reconfigure(errors="backslashreplace")
     report = reporter(options.progress)
     cancellation = Cancellation(report)
-    with cancellation.listening():
+    with cancellation.listening(), _quiet_libraries():
         try:
             return _run(options, report, cancellation)
         except BrokenPipeError:
@@ -54,6 +56,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             _say("Stopped, since the program that reads the output has ended.")
             return EXIT_CANCELLED if cancellation.asked else EXIT_ERROR
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Python's warnings and logs of libraries are for developers, and name files of this computer."""
+    if os.environ.get(DEBUG):
+        yield
+        return
+    nowhere = logging.NullHandler()
+    logging.getLogger().addHandler(nowhere)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda *warning, **more: None
+            yield
+    finally:
+        logging.getLogger().removeHandler(nowhere)
 
 
 def _run(options: argparse.Namespace, report: Report, cancellation: Cancellation) -> int:

@@ -30,6 +30,7 @@ def enhance(options: argparse.Namespace, report: Report) -> Result:
         cycle_error=options.cycle_error,
         region=options.region,
         compress=not options.uncompressed,
+        overwrite=options.overwrite,
     )
     return run(request, report=report).readouts
 
@@ -73,7 +74,9 @@ def evaluate(options: argparse.Namespace, report: Report) -> Result:
 def report_again(options: argparse.Namespace, report: Report) -> Result:
     from .report_again import ReportRequest, write_report_again
 
-    request = ReportRequest(options.mvct, options.enhanced, options.readouts, options.output, options.model)
+    request = ReportRequest(
+        options.mvct, options.enhanced, options.readouts, options.output, options.model, options.overwrite
+    )
     return write_report_again(request, report=report)
 
 
@@ -81,7 +84,9 @@ def dicom(options: argparse.Namespace, report: Report) -> Result:
     from .dicom import DicomRequest, write_derived_series
 
     texts = {name: getattr(options, name) for name in ("description", "derivation") if getattr(options, name)}
-    request = DicomRequest(options.scan, options.output, options.source, options.series_uid, **texts)
+    request = DicomRequest(
+        options.scan, options.output, options.source, options.series_uid, **texts, overwrite=options.overwrite
+    )
     return write_derived_series(request, report=report)
 
 
@@ -105,6 +110,7 @@ def benchmark(options: argparse.Namespace, report: Report) -> Result:
         slices=tuple(options.slices),
         jobs=tuple(options.jobs),
         output=options.output,
+        overwrite=options.overwrite,
     )
     return run(request, report=report)
 
@@ -113,7 +119,7 @@ def export(options: argparse.Namespace, report: Report) -> Result:
     from ..model.card import DEFAULT_MODEL
     from .export import export_model
 
-    return export_model(options.model or DEFAULT_MODEL, options.output, report=report)
+    return export_model(options.model or DEFAULT_MODEL, options.output, overwrite=options.overwrite, report=report)
 
 
 def models(options: argparse.Namespace, report: Report) -> Result:
@@ -131,7 +137,14 @@ def simulate(options: argparse.Namespace, report: Report) -> Result:
     from .simulate import simulate_file
 
     settings = MVCTSettings(seed=options.seed)
-    return simulate_file(options.kvct, options.output, settings=settings, device=options.device, report=report)
+    return simulate_file(
+        options.kvct,
+        options.output,
+        settings=settings,
+        device=options.device,
+        overwrite=options.overwrite,
+        report=report,
+    )
 
 
 def train(options: argparse.Namespace, report: Report) -> Result:
@@ -156,7 +169,7 @@ def train(options: argparse.Namespace, report: Report) -> Result:
 def phantom(options: argparse.Namespace, report: Report) -> Result:
     from .phantom import write_phantom
 
-    return write_phantom(options.output, device=options.device, report=report)
+    return write_phantom(options.output, device=options.device, overwrite=options.overwrite, report=report)
 
 
 def demo(options: argparse.Namespace, report: Report) -> Result:

@@ -13,6 +13,7 @@ from . import cli_show as show
 from .cli_commands import Result
 from .progress import Report
 
+OVERWRITE = "replace outputs that exist: files, and folders with nothing but what this program wrote"
 REGION = "mask on the MVCT's grid, not zero inside: readouts only there"
 
 
@@ -22,7 +23,8 @@ def parser() -> argparse.ArgumentParser:
     )
     root.add_argument("--version", action="version", version=f"mvct-enhance {__version__}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
-    _add_enhance(_command(commands, "enhance", run.enhance, show.show_readouts, "enhance an MVCT scan", works=True))
+    enhance = _command(commands, "enhance", run.enhance, show.show_readouts, "enhance an MVCT scan", works=True)
+    _add_enhance(enhance)
     _add_evaluate(_command(commands, "evaluate", run.evaluate, show.show_readouts, "measure an enhanced scan"))
     _command(commands, "models", run.models, show.show_models, "list the installed models and their cards")
 
@@ -31,15 +33,16 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_batch(batch)
 
-    _add_report(_command(commands, "report", run.report_again, show.show_nothing, "write the report of readouts again"))
-    _add_dicom(_command(commands, "dicom", run.dicom, show.show_nothing, "write a volume file as a DICOM series"))
+    report = _command(commands, "report", run.report_again, show.show_nothing, "write the report of readouts again")
+    _add_report(report)
+    dicom = _command(commands, "dicom", run.dicom, show.show_nothing, "write a volume file as a DICOM series")
+    _add_dicom(dicom)
     _command(commands, "devices", run.devices, show.show_devices, "list where the networks can run")
 
-    _add_benchmark(
-        _command(
-            commands, "benchmark", run.benchmark, show.show_benchmark, "time networks, engine and whole job", works=True
-        )
+    benchmark = _command(
+        commands, "benchmark", run.benchmark, show.show_benchmark, "time networks, engine and whole job", works=True
     )
+    _add_benchmark(benchmark)
 
     export = _command(
         commands, "export", run.export, show.show_export, "write a model as ONNX, for programs without PyTorch"
@@ -73,6 +76,8 @@ def parser() -> argparse.ArgumentParser:
         commands, "demo", run.demo, show.show_demo, "phantom, simulated MVCT, enhancement, report", works=True
     )
     demo.add_argument("--output", type=Path, default=Path("demo-output"), help="new folder [%(default)s]")
+    for command in (enhance, report, dicom, benchmark, export, simulate, phantom):
+        command.add_argument("--overwrite", action="store_true", help=OVERWRITE)
     return root
 
 

@@ -33,6 +33,7 @@ class DicomRequest:
         series_uid: which series, where the source folder has several.
         description: the new Series Description.
         derivation: how the values were made, for the Derivation Description.
+        overwrite: whether a folder that holds a series made by this program, and nothing else, is replaced.
     """
 
     scan: Path
@@ -41,6 +42,7 @@ class DicomRequest:
     series_uid: str | None = None
     description: str = DESCRIPTION
     derivation: str = f"Made from an MVCT by MVCTEnhance {__version__}"
+    overwrite: bool = False
 
 
 def write_derived_series(request: DicomRequest, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
@@ -56,7 +58,8 @@ def write_derived_series(request: DicomRequest, *, report: Report = lambda event
         InputError: something cannot be read, or the volume's voxels are not those of the source.
         OutputError: the folder has something in it or cannot be written; no part of the series is left.
     """
-    require_new_series(request.output, *(path for path in (request.scan, request.source) if path))
+    sources = (path for path in (request.scan, request.source) if path)
+    require_new_series(request.output, *sources, overwrite=request.overwrite)
     warnings: list[str] = []
     report = collecting(warnings, report)
     report("stage", stage="read")
@@ -67,7 +70,13 @@ def write_derived_series(request: DicomRequest, *, report: Report = lambda event
         volume = replace(volume, source=None)
         report("warning", message=WITHOUT_SOURCE)
     report("stage", stage="write")
-    write_dicom_series(volume, request.output, description=request.description, derivation=request.derivation)
+    write_dicom_series(
+        volume,
+        request.output,
+        description=request.description,
+        derivation=request.derivation,
+        overwrite=request.overwrite,
+    )
     return {"slices": len(volume.array), "warnings": warnings}
 
 

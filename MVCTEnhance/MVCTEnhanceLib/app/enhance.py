@@ -45,6 +45,8 @@ class EnhanceRequest:
         region: file on the MVCT's grid, not zero inside, to which the readouts are limited (see `quality.evaluate`);
             None for the whole scan.
         compress: as for `write_volume`, for all volume files.
+        overwrite: whether outputs that exist are replaced (of folders those with a series made by this program);
+            if not, they are refused.
     """
 
     input: Path
@@ -58,6 +60,7 @@ class EnhanceRequest:
     cycle_error: Path | None = None
     region: Path | None = None
     compress: bool = True
+    overwrite: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,14 +103,15 @@ def enhance(
         report("warning", message=message)
     report("stage", stage="enhance")
     engine = Engine(model, device, report=report, cancelled=cancelled)
-    enhanced = replace(engine.enhance(mvct), product=Product("enhanced", digest(mvct)))
+    input_digest = digest(mvct)
+    enhanced = replace(engine.enhance(mvct), product=Product("enhanced", input_digest))
     cycle_error = None
     if request.cycle_error:
         report("stage", stage="cycle")
         cycle_error = cycle_error_map(mvct, engine.back_to_mvct(enhanced))
     readouts = measure(mvct, enhanced, kvct=kvct, region=region, report=report)
     readouts["verdicts"] = judge(readouts, model.card)
-    readouts |= provenance(mvct) | {"model": model_provenance(model_file, model.plan, model.card)}
+    readouts |= provenance(input_digest) | {"model": model_provenance(model_file, model.plan, model.card)}
     readouts |= {"device": describe_device(device), "warnings": warnings}
     report("stage", stage="write")
     return_memory()

@@ -18,7 +18,7 @@ from ..imageio.lock import locked
 from ..imageio.product import Kind
 from ..imageio.values import rounded_int16
 from ..imageio.volume import SlicesOnDemand
-from .scans import require_permission, require_writable, write_scan
+from .scans import require_no_report, require_writable, write_scan
 
 if TYPE_CHECKING:
     from .enhance import Enhanced, EnhanceRequest
@@ -31,9 +31,9 @@ def require_outputs(request: EnhanceRequest) -> None:
     sources = [path for path in (request.input, request.kvct, request.region) if path]
     scans = [path for path in (request.output, request.difference, request.cycle_error) if path]
     for path in scans:
-        require_writable(path, *sources)
+        require_writable(path, *sources, overwrite=request.overwrite)
     if request.report:
-        require_permission(request.report / "report.html")
+        require_no_report(request.report, overwrite=request.overwrite)
     outputs = [path.resolve() for path in (*scans, request.report) if path]
     for path, other in permutations(outputs, 2):
         # The folder of a report may hold the rest, that of a DICOM series holds nothing else.
@@ -68,7 +68,8 @@ def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping
     """Write everything that was asked for; another run with one of these outputs waits or is waited for.
 
     Raises:
-        OutputError: something cannot be written; each output is either complete or not there.
+        OutputError: something cannot be written, or another run has made one of the outputs meanwhile; each output is
+            either complete or not there.
     """
     paths = {
         path.absolute() for path in (request.output, request.difference, request.cycle_error, request.report) if path
@@ -76,12 +77,13 @@ def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping
     with ExitStack() as locks:
         for path in sorted(paths):  # in one order for all runs, so that no two wait for each other
             locks.enter_context(locked(path, patience_s=PATIENCE_S))
+        require_outputs(request)  # again: what was free when the run began need not be so any more
         _write(request, result, model_card)
 
 
 def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
     made_by = f"MVCTEnhance {__version__}, model {model_card.get('name', 'unnamed')}"
-    write = partial(write_scan, compress=request.compress)
+    write = partial(write_scan, compress=request.compress, overwrite=request.overwrite)
     write(
         result.enhanced,
         request.output,
@@ -112,4 +114,5 @@ def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, A
             readouts=result.readouts,
             model_card=model_card,
             warnings=result.warnings,
+            overwrite=request.overwrite,
         )

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..imageio import Volume
 from ..imageio.grid import in_order_of, is_same_grid
+from ..imageio.product import digest
 from ..imageio.resample import onto_grid
 from ..model.card import DEFAULT_MODEL, find_model, read_card, which_model
 from ..quality.readouts import evaluate
@@ -78,7 +79,7 @@ def evaluate_files(
         truth = onto_grid(truth, enhanced)
     readouts = measure(mvct, enhanced, kvct=kvct, truth=truth, region=region, report=report)
     readouts["verdicts"] = judge(readouts, card)
-    return readouts | provenance(mvct) | {"card": which_model(card), "warnings": warnings}
+    return readouts | provenance(digest(mvct)) | {"card": which_model(card), "warnings": warnings}
 
 
 def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:

@@ -15,14 +15,20 @@ from ..model.card import find_model
 from ..model.export import INPUT, HUToHU, onnx_of
 from ..model.package import Model, load_model
 from .progress import Report
-from .scans import require_permission
+from .scans import require_absent, require_permission
 
 SUFFIX = ".onnx"
 CHECKED_SHAPE = (2, 160, 192)
 TOLERANCE_HU = 0.5
 
 
-def export_model(model: str | Path, output: Path, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
+def export_model(
+    model: str | Path,
+    output: Path,
+    *,
+    overwrite: bool = False,
+    report: Report = lambda event, **fields: None,
+) -> dict[str, Any]:
     """Write a model as an ONNX file, see `model.export`.
 
     Where ONNX Runtime is installed, noise goes through it and through PyTorch first, and both have to agree.
@@ -30,16 +36,18 @@ def export_model(model: str | Path, output: Path, *, report: Report = lambda eve
     Args:
         model: name of an installed model, or a model file.
         output: the file, ends in .onnx.
+        overwrite: whether a file that exists is replaced, or refused.
 
     Returns:
         output, and largest_difference_hu: of the two, None where ONNX Runtime is not installed.
 
     Raises:
         ModelError, MVCTEnhanceError: see `onnx_of`.
-        OutputError: another suffix, a place that cannot be written to, or the exported model gives other HU.
+        OutputError: another suffix, a file that exists or cannot be written, or the exported model gives other HU.
     """
     if not has_suffix(output, (SUFFIX,)):
         raise OutputError(f"'{output.name}' has another suffix than {SUFFIX}: end the output in it.")
+    require_absent(output, overwrite=overwrite)
     require_permission(output)
     package = load_model(find_model(model))
     content = onnx_of(package)
@@ -51,7 +59,7 @@ def export_model(model: str | Path, output: Path, *, report: Report = lambda eve
             f"The exported model gives up to {difference:.3g} HU else than in PyTorch, so it was not written: "
             "update onnx, onnxscript and torch."
         )
-    with atomic_file(output) as partial:
+    with atomic_file(output, overwrite=overwrite) as partial:
         partial.write_bytes(content)
     return {"output": str(output), "largest_difference_hu": difference}
 

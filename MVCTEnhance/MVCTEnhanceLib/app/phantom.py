@@ -19,12 +19,17 @@ PLANNING_CT, MVCT = "planning-ct.nrrd", "mvct.nrrd"
 
 
 def write_phantom(
-    output: Path, *, device: str = "auto", report: Report = lambda event, **fields: None
+    output: Path,
+    *,
+    device: str = "auto",
+    overwrite: bool = False,
+    report: Report = lambda event, **fields: None,
 ) -> dict[str, Any]:
     """Leave planning-ct.nrrd and mvct.nrrd of a head-and-neck phantom in a folder.
 
     Args:
         output: a new folder, which appears when both are there.
+        overwrite: whether it may also be one with these two files and nothing else, which are replaced.
         device: as in `EnhanceRequest`.
         report: called with an event's name and its fields.
 
@@ -35,13 +40,17 @@ def write_phantom(
         OutputError: the folder has something in it or cannot be written.
     """
     chosen = usable_device(choose_device(device))
-    with atomic_folder(output) as folder:
+    with atomic_folder(output, may_replace=lambda path: overwrite and _holds_phantom_only(path)) as folder:
         report("device", device=str(chosen), name=describe_device(chosen))
         planning_ct, mvct = make_phantom(chosen, report)
         report("stage", stage="write")
         write_volume(planning_ct, folder / PLANNING_CT)
         write_volume(mvct, folder / MVCT)
     return {"planning_ct": PLANNING_CT, "mvct": MVCT, "device": describe_device(chosen)}
+
+
+def _holds_phantom_only(folder: Path) -> bool:
+    return {path.name for path in folder.iterdir()} <= {PLANNING_CT, MVCT}
 
 
 def make_phantom(device: torch.device, report: Report) -> tuple[Volume, Volume]:

@@ -67,25 +67,25 @@ class _JsonLines:
         return round((now - since) / (done - first) * (total - done), 1) if done > first else None
 
 
-class _Bar(_WarningsOnly):
+class _Bar:
     def __init__(self):
         self.bar = None
 
     def __call__(self, event: str, **fields: Any) -> None:
         if event == "progress":
             self._draw(**fields)
-            return
-        if event == "case":
+        elif event == "case":
             self._tell_case(**fields)
-            return
-        self._close()
-        super().__call__(event, **fields)
-        if event == "stage":
-            print(f"{fields.pop('stage')} {_in_words(fields)}".strip(), file=sys.stderr, flush=True)
+        elif event == "warning":
+            self._say(f"Warning: {fields['message']}")
         elif event == "device":
-            print(f"device: {fields['name']}", file=sys.stderr, flush=True)
+            self._say(f"device: {fields['name']}")
         elif event == "validation":
-            print(f"validation: {_in_words(fields)}", file=sys.stderr, flush=True)
+            self._say(f"validation: {_in_words(fields)}")
+        else:
+            self._close()
+            if event == "stage":
+                self._say(f"{fields.pop('stage')} {_in_words(fields)}".strip())
 
     def _draw(self, done: int, total: int, stage: str = "", **_: Any) -> None:
         from tqdm import tqdm
@@ -104,8 +104,14 @@ class _Bar(_WarningsOnly):
             count = f" {slices['done']}/{slices['total']}" if "total" in slices else ""
             self.bar.set_postfix_str(f"case {case}: {stage}{count}")
         elif status == "failed":
-            self._close()
-            print(f"case {case} of {cases} failed", file=sys.stderr, flush=True)
+            self._say(f"case {case} of {cases} failed")
+
+    def _say(self, line: str) -> None:
+        """A line of its own; a bar goes on below it, at the rate that it has."""
+        if self.bar is None:
+            print(line, file=sys.stderr, flush=True)
+        else:
+            self.bar.write(line, file=sys.stderr)
 
     def _close(self) -> None:
         if self.bar is not None:

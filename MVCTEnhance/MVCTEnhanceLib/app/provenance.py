@@ -8,25 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..imageio import Volume
-from ..imageio.product import digest
 from ..model.card import Plan, model_sha256, which_model
 
 PROGRAM = f"MVCTEnhance {__version__}"
 
 
-def provenance(mvct: Volume) -> dict[str, Any]:
+def provenance(input_digest: str) -> dict[str, Any]:
     """What readouts say of their making, JSON-serialisable.
 
     Args:
-        mvct: as it was read, before it is brought to any other order or grid.
+        input_digest: of the MVCT as it was read, see `imageio.product.digest`.
 
     Returns:
-        program: name and version; input: {"sha256": see `imageio.product.digest`}; time: now, ISO 8601 with the offset
-        from UTC.
+        program: name and version; input: {"sha256": the digest}; time: now, ISO 8601 with the offset from UTC.
     """
     now = datetime.now().astimezone()
-    return {"program": PROGRAM, "input": {"sha256": digest(mvct)}, "time": now.isoformat(timespec="seconds")}
+    return {"program": PROGRAM, "input": {"sha256": input_digest}, "time": now.isoformat(timespec="seconds")}
 
 
 def model_provenance(path: Path, plan: Plan, card: Mapping[str, Any]) -> dict[str, Any]:

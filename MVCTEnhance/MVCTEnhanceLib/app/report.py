@@ -31,6 +31,7 @@ def write_report(
     model_card: Mapping,
     warnings: Sequence[str] = (),
     options: ReportOptions | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write report.html, readouts.json and readouts.csv (one line a slice) into a folder.
 
@@ -42,13 +43,14 @@ def write_report(
         readouts: what `Readouts.to_dict` gives.
         model_card: nested names and texts.
         warnings: sentences to be shown on top.
+        overwrite: whether a report that is there is replaced, or the new one refused.
 
     Returns:
         the path of report.html.
 
     Raises:
         InputError: the scans differ in shape.
-        OutputError: a file cannot be written.
+        OutputError: a file exists already or cannot be written.
     """
     require_same_shape(mvct.array, enhanced.array, names=("MVCT", "enhanced scan"))
     folder, options = Path(folder), options or ReportOptions()
@@ -73,7 +75,7 @@ def write_report(
         "report.html": page,
     }
     for name, text in texts.items():
-        with atomic_file(folder / name) as path:
+        with atomic_file(folder / name, overwrite=overwrite) as path:
             path.write_text(text, encoding="utf-8", newline="")
     return folder / "report.html"
 

@@ -12,9 +12,8 @@ from ..model.card import find_model, read_card
 from .evaluate import read_pair
 from .progress import Report
 from .report import write_report
-from .scans import require_permission
+from .scans import REPORT_FILES, require_no_report
 
-FILES = ("report.html", "readouts.json", "readouts.csv")
 GROUPS = ("mvct", "enhanced", "comparison", "parameters")
 
 
@@ -27,6 +26,7 @@ class ReportRequest:
         readouts: JSON file with their readouts, as `enhance` gives them.
         output: folder for report.html, readouts.json and readouts.csv.
         model: the model's name or file; None for the installed one of the readouts.
+        overwrite: whether a report that is there is replaced, or the new one refused.
     """
 
     mvct: Path
@@ -34,6 +34,7 @@ class ReportRequest:
     readouts: Path
     output: Path
     model: str | Path | None = None
+    overwrite: bool = False
 
 
 def write_report_again(request: ReportRequest, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
@@ -64,10 +65,11 @@ def write_report_again(request: ReportRequest, *, report: Report = lambda event,
             readouts=readouts,
             model_card=card,
             warnings=readouts.get("warnings", []),
+            overwrite=request.overwrite,
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise _no_readouts(request.readouts) from error
-    return {"files": list(FILES), "warnings": warnings}
+    return {"files": list(REPORT_FILES), "warnings": warnings}
 
 
 def read_readouts(path: Path) -> dict[str, Any]:
@@ -94,11 +96,11 @@ def _no_readouts(path: Path) -> InputError:
 
 def _require_output(request: ReportRequest) -> None:
     inputs = [path.resolve() for path in (request.mvct, request.enhanced, request.readouts)]
-    for name in FILES:
+    for name in REPORT_FILES:
         place = request.output / name
-        require_permission(place)
         if place.resolve() in inputs:
             raise OutputError(f"'{place}' is an input itself, which is never overwritten: choose another folder.")
+    require_no_report(request.output, overwrite=request.overwrite)
 
 
 def _require_slices(readouts: dict[str, Any], slices: int, request: ReportRequest) -> None:

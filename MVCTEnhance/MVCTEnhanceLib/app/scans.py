@@ -8,8 +8,11 @@ from pathlib import Path
 
 from ..errors import InputError, OutputError
 from ..imageio import Volume, is_dicom_output, read_volume, write_dicom_series, write_volume
+from ..imageio.dicom_header import holds_outputs_only
 from ..imageio.formats import WRITABLE, has_suffix
 from ..imageio.itk import itk_name
+
+REPORT_FILES = ("report.html", "readouts.json", "readouts.csv")
 
 
 def read_scan(path: Path, role: str, *, series_uid: str | None = None) -> Volume:
@@ -38,35 +41,69 @@ def _by_role(text: str, volume: Volume, path: Path, role: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def write_scan(volume: Volume, path: Path, *, description: str, derivation: str, compress: bool = True) -> None:
+def write_scan(
+    volume: Volume,
+    path: Path,
+    *,
+    description: str,
+    derivation: str,
+    compress: bool = True,
+    overwrite: bool = False,
+) -> None:
     """A scan as a file or, where the path has no suffix of one, as a DICOM series."""
     if is_dicom_output(path):
-        write_dicom_series(volume, path, description=description, derivation=derivation)
+        write_dicom_series(volume, path, description=description, derivation=derivation, overwrite=overwrite)
     else:
-        write_volume(volume, path, compress=compress)
+        write_volume(volume, path, compress=compress, overwrite=overwrite)
 
 
-def require_writable(output: Path, *sources: Path) -> None:
-    """Refuse an output that could not be written or would harm a scan that was given, before any work is done.
+def require_writable(output: Path, *sources: Path, overwrite: bool = False) -> None:
+    """Refuse an output that could not be written, exists, or would harm a scan that was given, before any work is done.
+
+    Args:
+        overwrite: whether what exists may be replaced: a file, or a folder that holds a series made by this program.
 
     Raises:
-        OutputError: a suffix that is not written, one of the sources itself, a folder that is not empty or lies inside
-            a source, or no permission.
+        OutputError: a suffix that is not written, one of the sources itself, a file or folder that exists, a folder
+            inside a source, or no permission.
     """
     if any(_same(output, source) for source in sources):
         raise OutputError(f"'{output}' is an input itself, which is never overwritten: choose another output.")
     if is_dicom_output(output):
-        _require_new_folder(output, sources)
+        _require_new_folder(output, sources, overwrite=overwrite)
     elif not has_suffix(output, WRITABLE):
         raise OutputError(f"'{output.name}' cannot be written: end the output in {', '.join(WRITABLE)}.")
     elif output.is_dir():
         raise OutputError(f"'{output}' is a folder: give the output a file name inside it.")
     elif itk_name(output.absolute()) is None:
         raise OutputError(f"'{output}' has letters in its path that are no valid text: choose another name or folder.")
+    else:
+        require_absent(output, overwrite=overwrite)
     require_permission(output)
 
 
-def require_new_series(output: Path, *sources: Path) -> None:
+def require_absent(output: Path, *, overwrite: bool = False) -> None:
+    """Refuse a file that exists, unless it is to be replaced.
+
+    Raises:
+        OutputError: it exists.
+    """
+    if not overwrite and os.path.lexists(output):
+        raise OutputError(f"'{output}' exists already: choose another name, or replace it by --overwrite.")
+
+
+def require_no_report(folder: Path, *, overwrite: bool = False) -> None:
+    """Refuse a folder that holds a report, unless that is to be replaced; there may be other files in it.
+
+    Raises:
+        OutputError: it holds one, or could not be written to.
+    """
+    for name in REPORT_FILES:
+        require_absent(folder / name, overwrite=overwrite)
+        require_permission(folder / name)
+
+
+def require_new_series(output: Path, *sources: Path, overwrite: bool = False) -> None:
     """Refuse a folder for a DICOM series, as `require_writable` does, also one that is named like a volume file.
 
     Raises:
@@ -74,7 +111,7 @@ def require_new_series(output: Path, *sources: Path) -> None:
     """
     if not is_dicom_output(output):
         raise OutputError(f"'{output.name}' is named like a volume file: name a new folder for the DICOM series.")
-    require_writable(output, *sources)
+    require_writable(output, *sources, overwrite=overwrite)
 
 
 def require_permission(path: Path) -> None:
@@ -93,7 +130,7 @@ def _same(output: Path, source: Path) -> bool:
     return output.resolve() == source.resolve() or (output.exists() and source.exists() and output.samefile(source))
 
 
-def _require_new_folder(output: Path, sources: tuple[Path, ...]) -> None:
+def _require_new_folder(output: Path, sources: tuple[Path, ...], *, overwrite: bool) -> None:
     if output.exists() and not output.is_dir():
         raise OutputError(f"'{output}' is a file: choose a new folder for the DICOM series.")
     if output.suffix and not output.is_dir():
@@ -102,7 +139,16 @@ def _require_new_folder(output: Path, sources: tuple[Path, ...]) -> None:
             "without a suffix for DICOM."
         )
     if output.is_dir() and any(output.iterdir()):
-        raise OutputError(f"The folder '{output}' is not empty: name a new folder for the DICOM series.")
+        if not overwrite:
+            raise OutputError(
+                f"The folder '{output}' is not empty: name a new folder for the DICOM series, or replace one that "
+                "this program made by --overwrite."
+            )
+        if not holds_outputs_only(output):
+            raise OutputError(
+                f"The folder '{output}' holds other files than a series made by this program, which are never "
+                "replaced: name a new folder for the DICOM series."
+            )
     if any(source.resolve() in output.resolve().parents for source in sources):
         raise OutputError(
             f"'{output}' lies inside the folder of an input, which would then hold two series: choose another place."

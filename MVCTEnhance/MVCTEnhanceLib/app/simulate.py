@@ -18,9 +18,14 @@ def simulate_file(
     *,
     settings: MVCTSettings | None = None,
     device: str = "auto",
+    overwrite: bool = False,
     report: Report = lambda event, **fields: None,
 ) -> dict[str, Any]:
     """Read a kVCT, simulate its MVCT and write that as a file or as a DICOM series without the source's headers.
+
+    Args:
+        output: a volume file or a new folder.
+        overwrite: whether a file that exists is replaced, or refused.
 
     Returns:
         settings, device and warnings, JSON-serialisable.
@@ -29,7 +34,7 @@ def simulate_file(
         MVCTEnhanceError: with one sentence on what is wrong.
     """
     settings = settings or MVCTSettings()
-    require_writable(output, kvct_path)
+    require_writable(output, kvct_path, overwrite=overwrite)
     chosen = usable_device(choose_device(device))
     report("device", device=str(chosen), name=describe_device(chosen))
     report("stage", stage="read")
@@ -44,5 +49,11 @@ def simulate_file(
         on_slices=lambda done, total: report("progress", stage="simulate", done=done, total=total),
     )
     report("stage", stage="write")
-    write_scan(mvct, output, description="Simulated MVCT", derivation="MVCT simulated from a kVCT by MVCTEnhance")
+    write_scan(
+        mvct,
+        output,
+        description="Simulated MVCT",
+        derivation="MVCT simulated from a kVCT by MVCTEnhance",
+        overwrite=overwrite,
+    )
     return {"settings": asdict(settings), "device": describe_device(chosen), "warnings": list(kvct.warnings)}

@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -37,46 +37,97 @@ def remove_partials() -> None:
 
 
 @contextmanager
-def atomic_file(path: str | Path) -> Iterator[Path]:
+def atomic_file(path: str | Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Yield a hidden path beside `path` to write to; it takes the name `path` when the block ends well.
 
-    An existing file is replaced in one step. After any exception nothing of the new file is left.
+    After any exception nothing of the new file is left.
+
+    Args:
+        overwrite: whether an existing file is replaced, in one step. If not, it stays whatever other programs do
+            meanwhile, and the new file is refused.
 
     Raises:
-        OutputError: the file cannot be written (the sentence names `path` and what to do).
+        OutputError: the file is there and stays, or cannot be written (the sentence names `path` and what to do).
     """
     path = Path(path)
     with output_errors(path):
         if path.is_dir():
             raise OutputError(f"{path} is a folder: give the output a file name inside it.")
+        if not overwrite and os.path.lexists(path):
+            raise _is_there(path)
         with _removed_unless_complete(path) as partial:
             yield partial
             _settle(partial)
-            partial.replace(path)
+            if overwrite:
+                partial.replace(path)
+            else:
+                _rename_where_nothing_is(partial, path)
 
 
 @contextmanager
-def atomic_folder(path: str | Path) -> Iterator[Path]:
+def atomic_folder(path: str | Path, *, may_replace: Callable[[Path], bool] = lambda path: False) -> Iterator[Path]:
     """Yield a new hidden folder beside `path` to write into; it takes the name `path` when the block ends well.
 
     After any exception nothing of the new folder is left.
 
+    Args:
+        may_replace: asked whether a folder with something in it may be replaced as a whole.
+
     Raises:
-        OutputError: `path` is a file or a folder with something in it (two series are never mixed), or cannot
-            be written.
+        OutputError: `path` is a file or a folder with something in it (two series are never mixed) that may not be
+            replaced, or cannot be written.
     """
     path = Path(path).absolute()
     with output_errors(path):
-        _require_free(path)
+        _require_free(path, may_replace)
         with _removed_unless_complete(path) as partial:
             partial.mkdir()
             yield partial
             for file in filter(Path.is_file, partial.rglob("*")):
                 _settle(file)
-            _require_free(path)
-            if path.exists():
-                path.rmdir()
+            _require_free(path, may_replace)
+            put_folder(partial, path)
+
+
+def put_folder(new: Path, path: Path) -> None:
+    """Give a folder its final name, in the stead of the folder that has the name.
+
+    Raises:
+        OSError: it cannot be moved; the other one is where it was.
+    """
+    old = new.with_name(f"{new.name}-old")
+    if path.exists():
+        path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _rename_where_nothing_is(partial: Path, path: Path) -> None:
+    try:
+        if os.name == "nt":  # where a rename replaces nothing
             partial.rename(path)
+            return
+        try:
+            os.link(partial, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a disk without hard links
+            if os.path.lexists(path):
+                raise FileExistsError from None
+            partial.rename(path)
+        else:
+            partial.unlink()
+    except FileExistsError as error:
+        raise _is_there(path) from error
+
+
+def _is_there(path: Path) -> OutputError:
+    return OutputError(f"'{path}' exists already and was not replaced: choose another name.")
 
 
 @contextmanager
@@ -118,10 +169,10 @@ def _partial(path: Path) -> Path:
     return path.parent / f"{PARTIAL}{secrets.token_hex(6)}{''.join(path.suffixes[-2:])}"
 
 
-def _require_free(path: Path) -> None:
+def _require_free(path: Path, may_replace: Callable[[Path], bool]) -> None:
     if path.exists() and not path.is_dir():
         raise OutputError(f"{path} is a file: choose a new folder for the DICOM series.")
-    if path.exists() and any(path.iterdir()):
+    if path.exists() and any(path.iterdir()) and not may_replace(path):
         raise OutputError(f"The folder {path} is not empty: choose a new or an empty one, so that no series are mixed.")
 
 

@@ -151,6 +151,14 @@ def scan_folder(folder: Path, *, recursive: bool = True) -> tuple[list[SliceHead
     return headers, damaged
 
 
+def holds_outputs_only(folder: Path) -> bool:
+    """Whether each thing in a folder is a DICOM file that this program has made of a scan."""
+    try:
+        return all(path.is_file() and (header := read_header(path)) and header.made_here for path in folder.iterdir())
+    except (DamagedDicom, InputError):
+        return False
+
+
 def read_header(path: Path) -> SliceHeader | None:
     """The header of one file, None where it is no DICOM image.
 

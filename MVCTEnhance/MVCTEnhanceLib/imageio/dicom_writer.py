@@ -18,6 +18,7 @@ from pydicom.valuerep import format_number_as_ds
 from .. import __version__
 from ..errors import MVCTEnhanceError, OutputError
 from .atomic import atomic_folder, first_cause
+from .dicom_header import holds_outputs_only
 from .product import Product
 from .quiet import quiet_pydicom
 from .values import rounded_int16
@@ -47,7 +48,14 @@ _OVERLAYS_AND_CURVES = (0x5000, 0x6000)
 _FIRST_GROUP = 0x0008  # of an image; below are those of commands, of the file's own header and of directories
 
 
-def write_dicom_series(volume: Volume, folder: str | Path, *, description: str, derivation: str | None = None) -> None:
+def write_dicom_series(
+    volume: Volume,
+    folder: str | Path,
+    *,
+    description: str,
+    derivation: str | None = None,
+    overwrite: bool = False,
+) -> None:
     """Write a volume as a new DICOM CT series, one file for each slice k, int16 HU rounded and clipped.
 
     A volume that was read from DICOM keeps patient, study, frame of reference, position and orientation of its source
@@ -57,7 +65,7 @@ def write_dicom_series(volume: Volume, folder: str | Path, *, description: str, 
 
     Args:
         volume: HU values, shape (k, j, i).
-        folder: a new or empty folder.
+        folder: a new or empty folder; with `overwrite` also one that holds outputs of this program and nothing else.
         description: the new Series Description (cut to 64 characters).
         derivation: how the values were made, for the Derivation Description; None for a fresh original series.
 
@@ -70,7 +78,7 @@ def write_dicom_series(volume: Volume, folder: str | Path, *, description: str, 
     with _header_errors(folder), quiet_pydicom():
         _require_fit(volume)
         series = _new_series(volume, description, derivation)
-        with atomic_folder(folder) as partial:
+        with atomic_folder(folder, may_replace=lambda path: overwrite and holds_outputs_only(path)) as partial:
             for k, pixels in enumerate(values):
                 ds = _derived(volume, k) if volume.source else _fresh(volume, k)
                 ds.update(series)

@@ -19,13 +19,14 @@ from .volume import Volume
 NIFTI_DESCRIPTION = 79  # letters
 
 
-def write_volume(volume: Volume, path: str | Path, *, compress: bool = True) -> None:
+def write_volume(volume: Volume, path: str | Path, *, compress: bool = True, overwrite: bool = True) -> None:
     """Write a volume as int16 HU, rounded and clipped, with its exact geometry; of a product the header says so.
 
     Args:
         volume: HU values, shape (k, j, i).
-        path: ends in .nrrd, .nii, .nii.gz or .mha; an existing file is replaced.
+        path: ends in .nrrd, .nii, .nii.gz or .mha.
         compress: where the format leaves the choice (.nrrd, .mha): a half of the size, many times the time.
+        overwrite: whether an existing file is replaced, or refused.
 
     Raises:
         OutputError: another suffix, values that are no numbers, or a place that cannot be written to; nothing of
@@ -37,7 +38,7 @@ def write_volume(volume: Volume, path: str | Path, *, compress: bool = True) -> 
     if itk_name(path.absolute()) is None:
         raise OutputError(f"{path} has letters in its path that are no valid text: choose another name or folder.")
     values = rounded_int16(volume.array)
-    with atomic_file(path) as partial:
+    with atomic_file(path, overwrite=overwrite) as partial:
         _write(replace(volume, array=values), partial, path, compress=compress)
 
 
