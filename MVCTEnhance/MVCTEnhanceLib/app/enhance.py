@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..imageio import Volume
+from ..imageio.grid import axial
 from ..imageio.product import Product, digest
 from ..model.card import DEFAULT_MODEL, find_model
 from ..model.device import choose_device, describe_device
@@ -121,8 +122,9 @@ def enhance(
 
 
 def _require_plausible_pixels(mvct: Volume, model: Model) -> None:
-    if any(not 1 / PIXEL_FACTOR < mm / model.plan.spacing_mm < PIXEL_FACTOR for mm in mvct.spacing[:2]):
+    column_mm, row_mm = axial(mvct).spacing[:2]
+    if any(not 1 / PIXEL_FACTOR < mm / model.plan.spacing_mm < PIXEL_FACTOR for mm in (column_mm, row_mm)):
         raise InputError(
-            f"The MVCT has pixels of {mvct.spacing[1]:.3g} x {mvct.spacing[0]:.3g} mm, which no scanner makes: export "
+            f"The MVCT has pixels of {row_mm:.3g} x {column_mm:.3g} mm, which no scanner makes: export "
             "it again with its spacing in mm."
         )

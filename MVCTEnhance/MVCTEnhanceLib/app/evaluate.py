@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..imageio import Volume
-from ..imageio.grid import in_order_of, is_same_grid
+from ..imageio.grid import in_order_of, listed, listed_z_mm
 from ..imageio.product import digest
 from ..imageio.resample import onto_grid
 from ..model.card import DEFAULT_MODEL, find_model, read_card, which_model
@@ -74,9 +74,8 @@ def evaluate_files(
         report("warning", message=message)
     if model is None:
         report("warning", message=NO_MODEL_NAMED)
-    if truth and not is_same_grid(truth, enhanced):
-        report("warning", message="The truth was resampled linearly to the grid of the enhanced scan.")
-        truth = onto_grid(truth, enhanced)
+    if truth:
+        truth = _on_grid_of(enhanced, truth, report)
     readouts = measure(mvct, enhanced, kvct=kvct, truth=truth, region=region, report=report)
     readouts["verdicts"] = judge(readouts, card)
     return readouts | provenance(digest(mvct)) | {"card": which_model(card), "warnings": warnings}
@@ -98,6 +97,14 @@ def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:
     return mvct, enhanced
 
 
+def _on_grid_of(enhanced: Volume, truth: Volume, report: Report) -> Volume:
+    same = in_order_of(truth, enhanced)
+    if same is not None:
+        return same
+    report("warning", message="The truth was resampled linearly to the grid of the enhanced scan.")
+    return onto_grid(truth, enhanced)
+
+
 def measure(
     mvct: Volume,
     enhanced: Volume,
@@ -107,8 +114,16 @@ def measure(
     region: np.ndarray | None = None,
     report: Report,
 ) -> dict[str, Any]:
-    """Every readout of scans in memory, JSON-serialisable; MVCT, enhanced scan, truth and region on the same grid."""
+    """Every readout of scans in memory, JSON-serialisable; MVCT, enhanced scan, truth and region on the same grid.
+
+    Axial slices are measured, in one fixed order of rows and columns however the scans are stored (see `axial`). The
+    lists have them in the order of the scan's own axis along the patient, with the places in `slices`.
+    """
     report("stage", stage="measure")
+    z_mm = listed_z_mm(mvct)
+    if region is not None:
+        region = listed(mvct.with_array(region)).array
+    mvct, enhanced, kvct, truth = (scan and listed(scan) for scan in (mvct, enhanced, kvct, truth))
     readouts = evaluate(
         mvct.array,
         enhanced.array,
@@ -121,6 +136,7 @@ def measure(
         progress=under_stage(report, "measure"),
     ).to_dict()
     sides = zip(mvct.array.shape[1:], mvct.spacing[1::-1], strict=True)
+    readouts["slices"] = {"z_mm": z_mm}
     readouts["parameters"]["field_of_view_mm"] = [float(count * mm) for count, mm in sides]
     if region is not None and readouts["mvct"]["nselfssim"]["mean"] is None:
         report("warning", message=REGION_WITHOUT_BODY)

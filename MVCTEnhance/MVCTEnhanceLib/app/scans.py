@@ -10,6 +10,7 @@ from ..errors import InputError, OutputError
 from ..imageio import Volume, is_dicom_output, read_volume, write_dicom_series, write_volume
 from ..imageio.dicom_header import holds_outputs_only
 from ..imageio.formats import WRITABLE, has_suffix
+from ..imageio.grid import axial
 from ..imageio.itk import itk_name
 
 REPORT_FILES = ("report.html", "readouts.json", "readouts.csv")
@@ -21,12 +22,13 @@ def read_scan(path: Path, role: str, *, series_uid: str | None = None) -> Volume
     They go into reports and result files, where a path or a series' identifier may give a patient away.
 
     Raises:
-        InputError: as `read_volume`, which names the file, since only the user sees it; or slices of a single row or
+        InputError: as `read_volume`, which names the file, since only the user sees it; or axial slices of a single row or
             column, in which nothing can be measured.
     """
     volume = read_volume(path, series_uid=series_uid)
-    if min(volume.array.shape[1:]) < 2:
-        raise InputError(f"{path} has slices of {' x '.join(map(str, volume.array.shape[1:]))} pixels: choose a scan.")
+    rows, columns = axial(volume).array.shape[1:]
+    if min(rows, columns) < 2:
+        raise InputError(f"{path} has axial slices of {rows} x {columns} pixels: choose a scan.")
     return replace(volume, warnings=tuple(_by_role(text, volume, path, role) for text in volume.warnings))
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..imageio.grid import axial
 from ..model.card import Plan
 from ..quality.body import body_mask, near_body
 from ..quality.noise import noise_sd
@@ -33,7 +34,7 @@ def doubts(volume: Volume, plan: Plan, card: Mapping[str, Any], *, origin: Origi
         plan, card: of the model; `card["trained_on"]` holds the ranges, and a card without them is a doubt of its own.
         origin: what the headers of the scan say; None for what they said when the volume was read.
     """
-    trained = card.get("trained_on")
+    trained, volume = card.get("trained_on"), axial(volume)
     found = [*mvct_warnings(origin or origin_of(volume)), _resampling(volume, plan), _orientation(volume)]
     if not isinstance(trained, Mapping):
         found.append(

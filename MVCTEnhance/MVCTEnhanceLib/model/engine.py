@@ -9,6 +9,7 @@ import torch
 
 from ..errors import Cancelled, DeviceError, lacks_memory
 from ..imageio import Volume
+from ..imageio.grid import axial
 from ..imageio.resample import resample_slices, shape_at
 from .density_residual import can_fuse
 from .device import describe_device
@@ -53,7 +54,7 @@ class Engine:
     def enhance(self, mvct: Volume) -> Volume:
         """G_MV→kV of a volume: HU as int16, rounded and clipped, on exactly the grid of the input.
 
-        Slices whose pixels are not of the plan's spacing are resampled to it and back.
+        The networks see axial slices in one fixed order, however the volume is stored (see `axial`). Slices whose pixels are not of the plan's spacing are resampled to it and back.
 
         Raises:
             Cancelled: as asked; DeviceError: not even one slice fits into the device's memory.
@@ -65,15 +66,16 @@ class Engine:
         return self._translate(enhanced, "kv", "mv", "cycle")
 
     def _translate(self, volume: Volume, source: Domain, target: Domain, stage: str) -> Volume:
-        total = len(volume.array)
-        result = np.empty(volume.array.shape, np.int16)
+        result = volume.with_array(np.empty(volume.array.shape, np.int16))
+        given, made = axial(volume), axial(result).array
+        total = len(made)
         start = 0
         while start < total:
             if self.cancelled():
                 raise Cancelled("The enhancement was cancelled; nothing was written.")
             stop = min(start + self.batch, total)
             try:
-                result[start:stop] = self._translate_slices(volume.array[start:stop], volume.spacing, source, target)
+                made[start:stop] = self._translate_slices(given.array[start:stop], given.spacing, source, target)
             except (RuntimeError, MemoryError) as error:
                 if not lacks_memory(error):
                     raise
@@ -81,13 +83,13 @@ class Engine:
                 continue
             start = stop
             self.report("progress", stage=stage, done=stop, total=total)
-        return volume.with_array(result)
+        return result
 
     @torch.inference_mode()
     def _translate_slices(
         self, array: np.ndarray, spacing: tuple[float, float, float], source: Domain, target: Domain
     ) -> np.ndarray:
-        hu = torch.from_numpy(array.astype(np.float32)).to(self.device)
+        hu = torch.from_numpy(array.astype(np.float32, order="C")).to(self.device)
         shape, pixel_mm = array.shape[1:], (spacing[1], spacing[0])
         trained_mm = (self.plan.spacing_mm,) * 2
         resampled = not self.plan.is_at_spacing(pixel_mm)

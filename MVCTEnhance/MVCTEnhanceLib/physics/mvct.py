@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..imageio.grid import axial, turned
 from ..imageio.volume import Volume
 from .density import density_hu_from_kv
 from .projector import ParallelBeam, back_project, project, ramp_filter
@@ -29,7 +30,7 @@ class MVCTSettings:
         photons: mean counts of a detector bin without the patient. The default gives 24 HU of noise in the
             centre of 20 cm of water, the upper end of what is published for the scanner (De Marco et al., Phys Med
             57, 2019: 2.3-2.4 %); 0 simulates without noise.
-        seed: of the noise; a slice's noise depends on the seed and its index only.
+        seed: of the noise; an axial slice's noise depends on the seed and its number from the feet only.
     """
 
     matrix: int = 512
@@ -59,31 +60,32 @@ def simulate_mvct(
     filtered back-projection -> HU. The rotation axis passes through the centre of the slices.
 
     Args:
-        kvct: HU, shape (k, j, i); what is left of -1000 HU counts as air.
+        kvct: HU, shape (k, j, i), in any order of its axes; what is left of -1000 HU counts as air.
         settings: the scanner.
         batch: slices that go through together.
         device: where to compute; `usable_device` is taken.
         on_slices: called with the number of slices done and their total.
 
     Returns:
-        int16 HU on the MVCT grid: the kVCT's slices, in-plane `settings.matrix` pixels of `settings.pixel_mm`
-        about the same centre.
+        int16 HU on the MVCT grid: the kVCT's axial slices, in-plane `settings.matrix` pixels of `settings.pixel_mm`
+        about the same centre, with the axes in the kVCT's order.
     """
     settings = settings or MVCTSettings()
     device = usable_device(torch.device(device))
+    order, kvct = kvct.direction, axial(kvct)
     total = kvct.array.shape[0]
     simulated = np.empty((total, settings.matrix, settings.matrix), np.int16)
     pixel_mm = (kvct.spacing[1], kvct.spacing[0])
     for start in range(0, total, batch):
         stop = min(start + batch, total)
-        hu = torch.from_numpy(kvct.array[start:stop].astype(np.float32)).to(device)
+        hu = torch.from_numpy(kvct.array[start:stop].astype(np.float32, order="C")).to(device)
         noise = [torch.Generator().manual_seed(settings.seed * 1_000_003 + k) for k in range(start, stop)]
         mvct = _simulate_slices(hu, pixel_mm, settings, noise)
         limits = np.iinfo(np.int16)
         simulated[start:stop] = mvct.round().clamp(limits.min, limits.max).cpu().numpy()
         if on_slices:
             on_slices(stop, total)
-    return _on_mvct_grid(kvct, simulated, settings)
+    return turned(_on_mvct_grid(kvct, simulated, settings), order)
 
 
 def _simulate_slices(

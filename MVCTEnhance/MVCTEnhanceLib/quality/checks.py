@@ -21,4 +21,4 @@ def require_slice(image: np.ndarray) -> np.ndarray:
     image = np.asarray(image)
     if image.ndim != 2:
         raise InputError(f"A readout works on one slice with the axes (row, column), but got shape {image.shape}.")
-    return image.astype(np.float64, copy=False)
+    return np.ascontiguousarray(image, np.float64)  # sums depend on how the pixels lie in memory
