@@ -12,6 +12,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from MVCTEnhanceLib.imageio import Volume, write_dicom_series, write_volume
+from MVCTEnhanceLib.imageio.grid import turned
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 
 CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24
@@ -170,10 +171,11 @@ def test_left_handed_axes(enhance, mvct, tmp_path, assert_enhanced):
 
 
 def test_coronal_slices(enhance, mvct, tmp_path, assert_enhanced):
-    direction = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
-    write_volume(replace(mvct, direction=direction), tmp_path / "coronal.nrrd")
+    coronal = turned(mvct, np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]))
+    write_volume(coronal, tmp_path / "coronal.nrrd")
     warnings = assert_enhanced(enhance(tmp_path / "coronal.nrrd"))["warnings"]
-    assert any("not axial" in warning for warning in warnings)
+    assert not any("axial" in warning for warning in warnings)
+    assert sitk.ReadImage(str(tmp_path / "out" / "e.nrrd")).GetSize() == coronal.array.shape[::-1]
 
 
 @pytest.mark.parametrize("part", ["none", "half", "header", "text"])

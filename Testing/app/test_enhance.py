@@ -151,7 +151,7 @@ def test_json_is_one_object_with_all_readouts_and_what_they_depend_on(run, scan,
     result = run("enhance", scan, "--output", tmp_path / "e.nrrd", "--json")
     readouts = json.loads(result.stdout)
     assert result.code == 0
-    measured = {"mvct", "enhanced", "comparison", "parameters", "verdicts"}
+    measured = {"mvct", "enhanced", "comparison", "slices", "parameters", "verdicts"}
     assert measured | {"model", "device", "warnings", "program", "input", "time"} == set(readouts)
     for group in ("mvct", "enhanced"):
         for readout in readouts[group].values():

@@ -76,7 +76,7 @@ def test_json_is_one_object(run, scans, tmp_path):
     result = run("evaluate", *pair, "--json")
     assert result.code == 0
     readouts = json.loads(result.stdout)
-    told = {"verdicts", "card", "warnings", "program", "input", "time"}
+    told = {"slices", "verdicts", "card", "warnings", "program", "input", "time"}
     assert set(readouts) == {"mvct", "enhanced", "comparison", "parameters"} | told
 
 

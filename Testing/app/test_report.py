@@ -95,7 +95,7 @@ def test_csv_has_a_line_a_slice_and_empty_cells_for_no_value(report, tmp_path, r
     report()
     with (tmp_path / "report" / "readouts.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["slice"] for row in rows] == [str(k) for k in range(10)]
+    assert [row["slice"] for row in rows] == [str(number) for number in range(1, 11)]
     assert rows[0]["mvct.noise_hu"] == ""
     assert float(rows[5]["mvct.noise_hu"]) == readouts["mvct"]["noise_hu"]["per_slice"][5]
     column = readouts["comparison"]["hu_bias"]["soft_tissue"]["per_slice"]
@@ -154,7 +154,7 @@ def test_shown_slices_have_a_body_and_are_spread(report):
     page, _ = report()
     alts = [image["alt"] for image in page.all("img")]
     axial = [alt for alt in alts if alt.startswith("MVCT: Axial")]
-    assert axial == [f"MVCT: Axial, slice {k}" for k in (3, 5, 7, 9)]
+    assert axial == [f"MVCT: Axial, slice {number} of 10" for number in (4, 6, 8, 10)]
     assert "Difference: Coronal, middle" in alts and "Enhanced: Sagittal, middle" in alts
 
 
@@ -195,7 +195,7 @@ def test_patients_left_is_on_the_right_and_the_head_on_top(report, scans, tmp_pa
     values = evaluate(*volumes.values(), spacing=SPACING).to_dict()
     stored = {name: Volume(array, SPACING, direction=sign * np.eye(3)) for name, array in volumes.items()}
     page, _ = report(readouts=values, **stored)
-    axial = decoded(page, "Enhanced: Axial, slice 5", tmp_path)[..., 0]
+    axial = decoded(page, f"Enhanced: Axial, slice {6 if sign > 0 else 5} of 10", tmp_path)[..., 0]
     coronal = decoded(page, "Enhanced: Coronal, middle", tmp_path)[..., 0]
     sagittal = decoded(page, "Enhanced: Sagittal, middle", tmp_path)[..., 0]
     assert (axial.min(axis=0) == 255).nonzero()[0].mean() > 0.75 * axial.shape[1]

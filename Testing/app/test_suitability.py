@@ -91,9 +91,9 @@ def test_other_field_of_view(mvct):
     assert "238 x 253 mm, but 391 mm" in only_doubt(cut)
 
 
-def test_slices_that_are_not_axial(mvct):
-    coronal = replace(mvct, direction=np.array([[1.0, 0, 0], [0, 0, 1], [0, 1, 0]]))
-    assert "not axial" in only_doubt(coronal)
+def test_slices_that_no_order_of_the_axes_makes_axial(mvct):
+    about_the_diagonal = np.array([[2.0, -1, 2], [2, 2, -1], [-1, 2, 2]]) / 3  # by 60 degrees: 48 off each axis
+    assert "not axial" in only_doubt(replace(mvct, direction=about_the_diagonal))
 
 
 def test_feet_first_is_axial(mvct):
@@ -165,9 +165,10 @@ def test_long_scans_take_no_longer(mvct):
 
 
 def test_nothing_that_must_be_installed_first_is_imported():
+    """Slicer has pydicom and SimpleITK."""
     code = """
 import sys
-sys.modules.update(dict.fromkeys(("torch", "safetensors", "pydicom", "SimpleITK", "matplotlib", "tqdm")))
+sys.modules.update(dict.fromkeys(("torch", "safetensors", "matplotlib", "tqdm")))
 from types import SimpleNamespace
 import numpy as np
 from MVCTEnhanceLib.app.suitability import doubts

@@ -26,14 +26,14 @@ def test_csv_is_a_line_a_slice_of_the_mvct():
     rows = list(csv.DictReader(io.StringIO(readouts_csv(READOUTS))))
     assert rows == [
         {
-            "slice": "0",
+            "slice": "1",
             "mvct.noise_hu": "24.5",
             "enhanced.noise_hu": "10.25",
             "comparison.hu_bias.lung": "",
             "comparison.hu_bias.fat": "-1.5",
         },
         {
-            "slice": "1",
+            "slice": "2",
             "mvct.noise_hu": "",
             "enhanced.noise_hu": "11.0",
             "comparison.hu_bias.lung": "",

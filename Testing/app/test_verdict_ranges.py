@@ -13,7 +13,8 @@ def readout(*values):
 
 
 def finding(*values):
-    return in_range(readout(*values), "noise_hu", NOISE)
+    slices = [f"slice {number} of {len(values)}" for number in range(1, len(values) + 1)]
+    return in_range(readout(*values), "noise_hu", NOISE, slices)
 
 
 @pytest.mark.parametrize(
@@ -37,19 +38,19 @@ def test_mean_is_placed_and_its_cause_told(mean, level, words):
 def test_slices_outside_are_counted_and_the_worst_named():
     found = finding(*[12.0] * 17, 21.0, None, 22.0)
     assert found.level == 0
-    assert found.text.endswith("2 of 19 slices lie outside, slice 19 the most (22.0 HU).")
+    assert found.text.endswith("2 of 19 slices lie outside, most of all slice 20 of 20 (22.0 HU).")
 
 
 def test_a_quarter_of_the_slices_outside_is_to_be_looked_at():
     found = finding(*[12.0] * 7, *[21.0] * 3)
     assert found.level == 1
-    assert found.text.endswith("3 of 10 slices lie outside, slice 7 the most (21.0 HU): noise is left.")
+    assert found.text.endswith("3 of 10 slices lie outside, most of all slice 8 of 10 (21.0 HU): noise is left.")
 
 
 def test_one_slice_that_is_not_to_be_trusted_is_to_be_looked_at():
     found = finding(*[12.0] * 18, 1.0, 12.0)
     assert found.level == 1
-    assert "1 of 20 slices lies outside, slice 18 the most (1.0 HU): detail may have been smoothed" in found.text
+    assert "1 of 20 slices lies outside, most of all slice 19 of 20 (1.0 HU): detail may have been" in found.text
 
 
 def test_a_scan_is_not_to_be_trusted_when_most_slices_are_not():
@@ -57,7 +58,7 @@ def test_a_scan_is_not_to_be_trusted_when_most_slices_are_not():
 
 
 def test_worst_slice_is_the_one_furthest_outside_on_either_side():
-    assert "slice 1 the most" in finding(3.0, 40.0, 12.0).text
+    assert "most of all slice 2 of 3" in finding(3.0, 40.0, 12.0).text
 
 
 def test_value_of_hardly_any_slice_says_nothing_of_the_scan():

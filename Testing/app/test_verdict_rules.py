@@ -80,6 +80,10 @@ def test_distance_to_the_planning_ct(before, after, level, words):
     assert (found.level, words in found.text) == (level, True), found.text
 
 
+def named(values):
+    return [f"slice {number} of {len(values)}" for number in range(1, len(values) + 1)]
+
+
 @pytest.mark.parametrize(
     ("name", "values"),
     [
@@ -91,9 +95,9 @@ def test_distance_to_the_planning_ct(before, after, level, words):
 )
 def test_slice_unlike_its_neighbours_is_named(name, values):
     odd = max(range(len(values)), key=lambda k: abs(values[k] - sorted(values)[len(values) // 2]))
-    found = standing_out(name, values)
+    found = standing_out(name, values, named(values))
     assert found.level == 1
-    assert f"Slice {odd} stands out" in found.text
+    assert f"Slice {odd + 1} of {len(values)}, stands out" in found.text
 
 
 @pytest.mark.parametrize(
@@ -109,9 +113,10 @@ def test_slice_unlike_its_neighbours_is_named(name, values):
     ],
 )
 def test_slices_like_their_neighbours_are_not_named(name, values):
-    assert standing_out(name, values).level == 0
+    assert standing_out(name, values, named(values)).level == 0
 
 
 def test_several_odd_slices_are_counted():
     values = [*WAVE, 1500.0, *WAVE, 1700.0, *WAVE]
-    assert "2 slices, most of all slice 21, stand out" in standing_out("dig", values).text
+    text = standing_out("dig", values, named(values)).text
+    assert f"2 slices, most of all slice 22 of {len(values)}, stand out" in text

@@ -130,7 +130,7 @@ def test_air_invented_in_one_slice_is_found_and_the_slice_named(scans, good, dia
     for name in names:
         assert good["comparison"][name]["verdict"] == AS_EXPECTED
         assert verdicts["comparison"][name]["verdict"] != AS_EXPECTED
-        assert f"Slice {MIDDLE} stands out" in verdicts["comparison"][name]["reason"]
+        assert f"Slice {MIDDLE + 1} of {len(array)}, z = " in verdicts["comparison"][name]["reason"]
         assert "invented or lost" in verdicts["comparison"][name]["reason"]
     assert verdicts["enhanced"]["edge_width_mm"]["verdict"] == AS_EXPECTED
 

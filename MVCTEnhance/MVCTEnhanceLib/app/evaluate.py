@@ -120,7 +120,7 @@ def measure(
     lists have them in the order of the scan's own axis along the patient, with the places in `slices`.
     """
     report("stage", stage="measure")
-    z_mm = listed_z_mm(mvct)
+    places = {"z_mm": listed_z_mm(mvct)} | ({"planning_ct_z_mm": listed_z_mm(kvct)} if kvct else {})
     if region is not None:
         region = listed(mvct.with_array(region)).array
     mvct, enhanced, kvct, truth = (scan and listed(scan) for scan in (mvct, enhanced, kvct, truth))
@@ -136,7 +136,7 @@ def measure(
         progress=under_stage(report, "measure"),
     ).to_dict()
     sides = zip(mvct.array.shape[1:], mvct.spacing[1::-1], strict=True)
-    readouts["slices"] = {"z_mm": z_mm}
+    readouts["slices"] = places
     readouts["parameters"]["field_of_view_mm"] = [float(count * mm) for count, mm in sides]
     if region is not None and readouts["mvct"]["nselfssim"]["mean"] is None:
         report("warning", message=REGION_WITHOUT_BODY)

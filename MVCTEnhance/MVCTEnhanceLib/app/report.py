@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..imageio.atomic import atomic_file
+from ..imageio.grid import axial
 from ..imageio.volume import Volume
 from ..quality.checks import require_same_shape
 from .provenance import provenance_rows
@@ -100,6 +101,7 @@ def _page(sections: Sequence[str]) -> str:
 
 
 def _heading(mvct: Volume, warnings: Sequence[str]) -> str:
+    mvct = axial(mvct)
     slices, rows, columns = mvct.array.shape
     voxel = " × ".join(f"{size:.3g}" for size in mvct.spacing)
     lines = [

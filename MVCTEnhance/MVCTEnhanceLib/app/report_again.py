@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, ModelError, OutputError
+from ..imageio.grid import axial
 from ..model.card import find_model, read_card
 from .evaluate import read_pair
 from .progress import Report
@@ -53,7 +54,7 @@ def write_report_again(request: ReportRequest, *, report: Report = lambda event,
     readouts = read_readouts(request.readouts)
     mvct, enhanced = read_pair(request.mvct, request.enhanced)
     try:
-        _require_slices(readouts, len(mvct.array), request)
+        _require_slices(readouts, len(axial(mvct).array), request)
         card, warnings = _model_card(request, readouts)
         for message in warnings:
             report("warning", message=message)

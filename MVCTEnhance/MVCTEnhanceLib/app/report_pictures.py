@@ -42,14 +42,16 @@ def plot_png(
     unit: str,
     band: tuple[str, float, float] | None = None,
     limit: float | None = None,
+    z_mm: Sequence[float] = (),
 ) -> bytes:
-    """Values against the slice number.
+    """Values against the number of the slice, from 1.
 
     Args:
         lines: for each name one value a slice, None where there is none.
         unit: of the values; "1" for none.
         band: name, mean and SD of a reference, drawn as a line in a band.
         limit: drawn as a dashed line.
+        z_mm: patient z of the slices, told for the first and the last; empty where it is not known.
     """
     figure = Figure(figsize=(4.4, 2.6), dpi=190)  # a layout that matplotlib finds would draw everything twice
     figure.subplots_adjust(left=0.165, right=0.985, bottom=0.17, top=0.89)
@@ -58,7 +60,9 @@ def plot_png(
     axes.patch.set_alpha(0)
     for (name, values), colour in zip(lines.items(), _LINES, strict=False):
         numbers = np.array([np.nan if value is None else value for value in values], dtype=float)
-        axes.plot(numbers, color=colour, label=name, linewidth=1.6, marker="o", markersize=2.5)
+        axes.plot(
+            np.arange(1, len(numbers) + 1), numbers, color=colour, label=name, linewidth=1.6, marker="o", markersize=2.5
+        )
     if band:
         name, mean, sd = band
         axes.axhline(mean, color=_LINES[2], linewidth=1.4, label=name)
@@ -66,15 +70,15 @@ def plot_png(
     if limit is not None:
         axes.axhline(limit, color=_INK, linewidth=1, linestyle="--", label=f"{limit:g}")
     count = max(map(len, lines.values()))
-    axes.set_xlim(-0.03 * count - 0.5, 1.03 * count - 0.5)
-    _tidy(axes, unit)
+    axes.set_xlim(-0.03 * count + 0.5, 1.03 * count + 0.5)
+    _tidy(axes, unit, f"slice, z = {z_mm[0]:.1f} to {z_mm[-1]:.1f} mm" if len(z_mm) else "slice")
     file = io.BytesIO()
     figure.savefig(file, format="png", pil_kwargs=_QUICKLY)
     return file.getvalue()
 
 
-def _tidy(axes, unit: str) -> None:
-    axes.set_xlabel("slice", color=_INK)
+def _tidy(axes, unit: str, slices: str) -> None:
+    axes.set_xlabel(slices, color=_INK)
     axes.set_ylabel("" if unit == "1" else unit, color=_INK)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.ticklabel_format(axis="y", useOffset=False)

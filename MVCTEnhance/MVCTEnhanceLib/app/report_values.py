@@ -10,7 +10,7 @@ from typing import Any
 from .report_html import chip, image
 from .report_pictures import plot_png
 from .report_texts import SCANS, TEXTS
-from .tables import DISTANCE, leaves
+from .tables import DISTANCE, leaves, slices_z_mm
 from .verdicts import AS_EXPECTED, NOT_APPLICABLE, not_as_expected
 
 _AIR_AGREEMENT_AIM = 99.0
@@ -76,12 +76,12 @@ def tables(readouts: Mapping[str, Any]) -> str:
 def plots(readouts: Mapping[str, Any]) -> str:
     """Values against the slice number."""
     shown = [_scan_plot(readouts, key) for key in readouts["mvct"]]
-    comparison = readouts["comparison"]
+    comparison, z_mm = readouts["comparison"], slices_z_mm(readouts)
     for key, limit in (("dig", None), ("air_agreement", _AIR_AGREEMENT_AIM)):
         lines = {TEXTS[key].name: comparison[key]["per_slice"]}
-        shown.append((TEXTS[key].name, plot_png(lines, unit=comparison[key]["unit"], limit=limit)))
+        shown.append((TEXTS[key].name, plot_png(lines, unit=comparison[key]["unit"], limit=limit, z_mm=z_mm)))
     biases = {tissue.replace("_", " "): item["per_slice"] for tissue, item in comparison["hu_bias"].items()}
-    shown.append(("HU bias, enhanced - MVCT", plot_png(biases, unit="HU")))
+    shown.append(("HU bias, enhanced - MVCT", plot_png(biases, unit="HU", z_mm=z_mm)))
     figures = "".join(
         f'<figure class="row"><h3>{escape(name)}</h3>{image(png, alt=f"{name} against the slice number")}</figure>'
         for name, png in shown
@@ -93,7 +93,8 @@ def _scan_plot(readouts: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     lines = {SCANS[name]: readouts[name][key]["per_slice"] for name in ("mvct", "enhanced")}
     aim = readouts.get("planning_ct", {}).get(key)
     band = (SCANS["planning_ct"], aim["mean"], aim["sd"] or 0.0) if aim and aim["mean"] is not None else None
-    return TEXTS[key].name, plot_png(lines, unit=readouts["mvct"][key]["unit"], band=band)
+    unit = readouts["mvct"][key]["unit"]
+    return TEXTS[key].name, plot_png(lines, unit=unit, band=band, z_mm=slices_z_mm(readouts))
 
 
 def _table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]) -> str:

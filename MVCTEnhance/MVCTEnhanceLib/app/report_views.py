@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 
+from ..imageio.grid import axial, listed_z_mm
 from ..imageio.volume import Volume
 from ..quality.body import body_mask
 from ..quality.masks import box_around
 from .report_html import image
 from .report_pictures import DIFFERENCE_COLOURS, difference_png, grey_png
+from .tables import slice_names, slices_z_mm
 
 _SLICES_FOR_SECTIONS = 9
 _MARGIN_MM = 15.0
@@ -57,43 +59,45 @@ def _sections(
     mvct: Volume, enhanced: Volume, readouts: Mapping, options: ReportOptions
 ) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray], tuple[float, float]]]:
     """Name, the two scans (row, column) and size (width, height) in mm of what is shown, one after the other."""
-    volumes = [_upright(volume) for volume in (mvct, enhanced)]
-    shown = _shown_slices(readouts, options.slices)
+    numbers, names = _numbers_in_lists(mvct, readouts), slice_names(readouts)
+    mvct, enhanced = axial(mvct), axial(enhanced)
+    volumes = (mvct.array, enhanced.array)
+    nselfssim = readouts["mvct"]["nselfssim"]["per_slice"]
+    shown = _shown_slices([nselfssim[number] for number in numbers], options.slices)
     pixel_size = (mvct.spacing[1], mvct.spacing[0])
-    rows, columns = _around_body(volumes[0][shown], pixel_size)
+    rows, columns = _around_body(mvct.array[shown], pixel_size)
     for k in shown:
         yield (
-            f"Axial, slice {k}",
+            f"Axial, {names[numbers[k]]}",
             tuple(volume[k, rows, columns] for volume in volumes),
             _size_mm(rows, columns, pixel_size),
         )
     count = len(mvct.array)
     if count < _SLICES_FOR_SECTIONS:
         return
-    slices = slice(None, None, -1 if mvct.direction[2, 2] > 0 else 1)
     j, i = (rows.start + rows.stop) // 2, (columns.start + columns.stop) // 2
     height = count * mvct.spacing[2]
     yield (
         "Coronal, middle",
-        tuple(volume[slices, j, columns] for volume in volumes),
+        tuple(volume[::-1, j, columns] for volume in volumes),
         ((columns.stop - columns.start) * mvct.spacing[0], height),
     )
     yield (
         "Sagittal, middle",
-        tuple(volume[slices, rows, i] for volume in volumes),
+        tuple(volume[::-1, rows, i] for volume in volumes),
         ((rows.stop - rows.start) * mvct.spacing[1], height),
     )
 
 
-def _upright(volume: Volume) -> np.ndarray:
-    """A view of the voxels with the patient's left to the right and the back below, as CT is read."""
-    flips = [1 if volume.direction[axis, axis] >= 0 else -1 for axis in (0, 1)]
-    return volume.array[:, :: flips[1], :: flips[0]]
+def _numbers_in_lists(mvct: Volume, readouts: Mapping) -> list[int]:
+    """Where the readouts have each axial slice, from the feet to the head."""
+    z_mm = slices_z_mm(readouts) or listed_z_mm(mvct)
+    numbers = list(range(len(z_mm)))
+    return numbers if z_mm[0] <= z_mm[-1] else numbers[::-1]
 
 
-def _shown_slices(readouts: Mapping, wanted: int) -> list[int]:
+def _shown_slices(values: Sequence[float | None], wanted: int) -> list[int]:
     """Slices spread evenly over those that show a body (NSelfSSIM has a value in every one of them)."""
-    values = readouts["mvct"]["nselfssim"]["per_slice"]
     with_body = [k for k, value in enumerate(values) if value is not None] or list(range(len(values)))
     places = np.linspace(0, len(with_body), min(wanted, len(with_body)), endpoint=False)
     half_step = len(with_body) / len(places) / 2

@@ -22,8 +22,8 @@ def read_scan(path: Path, role: str, *, series_uid: str | None = None) -> Volume
     They go into reports and result files, where a path or a series' identifier may give a patient away.
 
     Raises:
-        InputError: as `read_volume`, which names the file, since only the user sees it; or axial slices of a single row or
-            column, in which nothing can be measured.
+        InputError: as `read_volume`, which names the file, since only the user sees it; or axial slices of a single
+            row or column, in which nothing can be measured.
     """
     volume = read_volume(path, series_uid=series_uid)
     rows, columns = axial(volume).array.shape[1:]

@@ -21,9 +21,27 @@ def leaves(group: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return found
 
 
+def slice_names(readouts: Mapping[str, Any], group: str = "mvct") -> list[str]:
+    """What the slices of a group's lists are called, such as "slice 23 of 24, z = -37.0 mm"."""
+    count = max(len(item["per_slice"]) for item in leaves(readouts[group]).values())
+    z_mm = slices_z_mm(readouts, group)
+    places = [f", z = {z:.1f} mm" for z in z_mm] if z_mm else [""] * count
+    return [f"slice {number} of {count}{place}" for number, place in enumerate(places, start=1)]
+
+
+def slices_z_mm(readouts: Mapping[str, Any], group: str = "mvct") -> list[float]:
+    """Patient z in mm of the slices of a group's lists; empty where older readouts do not tell."""
+    return readouts.get("slices", {}).get("planning_ct_z_mm" if group == "planning_ct" else "z_mm", [])
+
+
 def readouts_csv(readouts: Mapping[str, Any]) -> str:
-    """One line a slice of the MVCT's grid; the planning CT, which has slices of its own, is in the JSON."""
-    columns = {
+    """One line an axial slice of the MVCT, numbered from 1, with its patient z in mm.
+
+    The planning CT, which has slices of its own, is in the JSON.
+    """
+    z_mm = slices_z_mm(readouts)
+    columns = {"z_mm": z_mm} if z_mm else {}
+    columns |= {
         f"{group}.{name}": values
         for group in ("mvct", "enhanced", "comparison", "truth")
         if group in readouts
@@ -32,8 +50,8 @@ def readouts_csv(readouts: Mapping[str, Any]) -> str:
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["slice", *columns])
-    for k, row in enumerate(zip(*columns.values(), strict=True)):
-        writer.writerow([k, *("" if value is None else value for value in row)])
+    for number, row in enumerate(zip(*columns.values(), strict=True), start=1):
+        writer.writerow([number, *("" if value is None else value for value in row)])
     return file.getvalue()
 
 

@@ -96,16 +96,16 @@ def is_field(sides_mm: Sequence[float], trained_mm: Sequence[float]) -> bool:
     return all(low <= side <= high for side in sides_mm)
 
 
-def in_range(readout: Mapping[str, Any], name: str, wanted: Expectation) -> Finding:
-    """A readout that has a mean, against its ranges."""
-    measured = {k: value for k, value in enumerate(readout["per_slice"]) if value is not None}
+def in_range(readout: Mapping[str, Any], name: str, wanted: Expectation, slices: Sequence[str]) -> Finding:
+    """A readout that has a mean, against its ranges; `slices` are what its slices are called."""
+    measured = {called: value for called, value in zip(slices, readout["per_slice"], strict=True) if value is not None}
     whole = _mean(readout, name, wanted)
-    slices = _slices(measured, name, readout["unit"], wanted)
-    text = " ".join(text for text in (whole.text, slices.text) if text)
-    if slices.level > whole.level:
+    single = _slices(measured, name, readout["unit"], wanted)
+    text = " ".join(text for text in (whole.text, single.text) if text)
+    if single.level > whole.level:
         worst = max(measured.values(), key=lambda value: abs(wanted.expected.beyond(value)))
         text = f"{text[:-1]}: {wanted.cause(worst)}."
-    level, count = max(whole.level, slices.level), len(readout["per_slice"])
+    level, count = max(whole.level, single.level), len(readout["per_slice"])
     if level == 2 and len(measured) < FEW_SLICES < count / 2:
         return Finding(1, f"{text} No more than {len(measured)} of {count} slices show it.")
     return Finding(level, text)
@@ -120,17 +120,17 @@ def _mean(readout: Mapping[str, Any], name: str, wanted: Expectation) -> Finding
     return Finding(level, f"{text} {wanted.place(mean)} {span}: {wanted.cause(mean)}.")
 
 
-def _slices(measured: Mapping[int, float], name: str, unit: str, wanted: Expectation) -> Finding:
+def _slices(measured: Mapping[str, float], name: str, unit: str, wanted: Expectation) -> Finding:
     """How many of several slices lie outside, and which one the most."""
     levels = [wanted.level(value) for value in measured.values()]
     outside, failed = (sum(level >= least for level in levels) for least in (1, 2))
     if len(measured) == 1 or not outside:
         return Finding(0, "")
-    worst = max(measured, key=lambda k: abs(wanted.expected.beyond(measured[k])))
+    worst = max(measured, key=lambda called: abs(wanted.expected.beyond(measured[called])))
     level = 1 if failed or outside > MANY_SLICES * len(measured) else 0
     level = 2 if failed > MOST_SLICES * len(measured) else level
     lie = f"{outside} of {len(measured)} slices {'lies' if outside == 1 else 'lie'} outside"
-    return Finding(level, f"{lie}, slice {worst} the most ({_number(measured[worst], TEXTS[name].digits, unit)}).")
+    return Finding(level, f"{lie}, most of all {worst} ({_number(measured[worst], TEXTS[name].digits, unit)}).")
 
 
 def _number(value: float, digits: int, unit: str = "1") -> str:

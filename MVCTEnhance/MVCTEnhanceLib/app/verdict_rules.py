@@ -61,8 +61,12 @@ def distance_to_planning_ct(distance: Mapping[str, Any], wanted: Expectation | N
     return Finding(level, f"{text}: {why}." if level else f"{text}.")
 
 
-def standing_out(name: str, values: Sequence[float | None]) -> Finding:
-    """Slices that differ from their neighbours much more than slices of this scan do: a failure of one slice."""
+def standing_out(name: str, values: Sequence[float | None], slices: Sequence[str]) -> Finding:
+    """Slices that differ from their neighbours much more than slices of this scan do: a failure of one slice.
+
+    Args:
+        slices: what each slice is called.
+    """
     if name not in LEAST_STEP:
         return NOTHING
     steps = _steps(values)
@@ -77,7 +81,8 @@ def standing_out(name: str, values: Sequence[float | None]) -> Finding:
     if not out:
         return NOTHING
     worst = max(out, key=lambda k: abs(steps[k]))
-    who = f"Slice {worst} stands" if len(out) == 1 else f"{len(out)} slices, most of all slice {worst}, stand"
+    named = slices[worst]
+    who = f"S{named[1:]}, stands" if len(out) == 1 else f"{len(out)} slices, most of all {named}, stand"
     return Finding(1, f"{who} out from the slices around: look for structure that was invented or lost.")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .tables import DISTANCE, leaves
+from .tables import DISTANCE, leaves, slice_names
 from .verdict_ranges import Finding, expectation, in_range, is_field
 from .verdict_rules import against_mvct, against_planning_ct, distance_to_planning_ct, standing_out
 from .verdict_texts import not_applicable
@@ -80,14 +80,14 @@ def _why_missing(readouts: Mapping[str, Any], group: str, name: str) -> Finding 
 
 
 def _findings(readouts: Mapping[str, Any], card: Mapping[str, Any], group: str, name: str) -> list[Finding]:
-    readout = leaves(readouts[group])[name]
+    readout, slices = leaves(readouts[group])[name], slice_names(readouts, group)
     wanted, obstacle = expectation(card, group, name), _obstacle(readouts["parameters"], card, name)
     if wanted is None or obstacle:
         in_itself = Finding(1, obstacle or "The model's card does not say what value to expect.")
     else:
-        in_itself = in_range(readout, name, wanted)
+        in_itself = in_range(readout, name, wanted, slices)
     if group == "comparison":
-        return [in_itself, standing_out(name, readout["per_slice"])]
+        return [in_itself, standing_out(name, readout["per_slice"], slices)]
     if group != "enhanced":
         return [in_itself]
     against = against_mvct(name, readouts["mvct"][name], readout, expectation(card, "enhanced_to_mvct", name))

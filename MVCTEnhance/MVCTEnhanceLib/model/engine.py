@@ -54,7 +54,8 @@ class Engine:
     def enhance(self, mvct: Volume) -> Volume:
         """G_MV→kV of a volume: HU as int16, rounded and clipped, on exactly the grid of the input.
 
-        The networks see axial slices in one fixed order, however the volume is stored (see `axial`). Slices whose pixels are not of the plan's spacing are resampled to it and back.
+        The networks see axial slices in one fixed order, however the volume is stored (see `axial`). Slices whose
+        pixels are not of the plan's spacing are resampled to it and back.
 
         Raises:
             Cancelled: as asked; DeviceError: not even one slice fits into the device's memory.
