@@ -6,6 +6,7 @@ from MVCTEnhanceLib.app.verdict_rules import (
     against_mvct,
     against_planning_ct,
     distance_to_planning_ct,
+    overshoot_beside_planning_ct,
     standing_out,
 )
 
@@ -47,6 +48,15 @@ def test_noise_is_judged_as_a_part_of_the_mvcts(factor, level, words):
     wanted = expectation(CARD, "enhanced_to_mvct", "noise_hu")
     found = against_mvct("noise_hu", readout(25.0, 30.0), readout(25 * factor, 30 * factor), wanted)
     assert (found.level, words in found.text) == (level, True), found.text
+
+
+@pytest.mark.parametrize(
+    ("overshoot", "level", "words"), [(64.0, 1, "59 HU above"), (34.0, 0, "29 HU above"), (-5.0, 0, "10 HU below")]
+)
+def test_overshoot_is_judged_by_the_planning_cts(overshoot, level, words):
+    found = overshoot_beside_planning_ct(readout(overshoot), readout(3.0, None, 7.0))
+    assert (found.level, words in found.text) == (level, True), found.text
+    assert overshoot_beside_planning_ct(readout(overshoot), readout(None)) is None
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from MVCTEnhanceLib.app.evaluate import measure
+from MVCTEnhanceLib.app.verdict_rules import EDGES, OVERSHOOTS
 from MVCTEnhanceLib.app.verdicts import (
     AS_EXPECTED,
     DO_NOT_TRUST,
@@ -76,7 +77,7 @@ def test_the_models_own_result_is_trusted(good):
 
 def test_every_readout_has_a_verdict_and_a_reason(scans):
     verdicts = scans.judged(kvct=scans.kvct)
-    image = {"nselfssim", "noise_hu", "cnr_muscle_fat", "edge_width_mm", "bone_edge_width_mm"}
+    image = {"nselfssim", "noise_hu", "cnr_muscle_fat", *EDGES, *OVERSHOOTS}
     assert {group: set(entries) for group, entries in verdicts.items()} == {
         "mvct": image, "enhanced": image, "planning_ct": image, "comparison": {
             "dig", "dig_scaled", "air_agreement", "lung", "fat", "soft_tissue", "bone", "nselfssim_distance",

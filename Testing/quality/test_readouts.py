@@ -7,7 +7,8 @@ from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.quality import Readout, body_mask, evaluate, noise_sd, nselfssim
 
 SPACING = (1.0, 1.0, 3.0)
-OF_A_SCAN = {"nselfssim", "noise_hu", "cnr_muscle_fat", "edge_width_mm", "bone_edge_width_mm"}
+OF_AIR_IN_THE_BODY = {"edge_overshoot_hu", "edge_undershoot_hu"}  # which the thorax has not
+OF_A_SCAN = {"nselfssim", "noise_hu", "cnr_muscle_fat", "edge_width_mm", "bone_edge_width_mm"} | OF_AIR_IN_THE_BODY
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_names_are_stable_and_everything_is_json(scans):
     assert set(table["comparison"]) == {"dig", "dig_scaled", "air_agreement", "hu_bias", "nselfssim_distance"}
     assert set(table["comparison"]["hu_bias"]) == {"lung", "fat", "soft_tissue", "bone"}
     assert set(table["truth"]) == {"mvct", "enhanced"}
-    assert set(table["truth"]["enhanced"]) == {"mae_hu", "psnr_db", "ssim", "hu_bias"}
+    assert set(table["truth"]["enhanced"]) == {"mae_hu", "psnr_db", "ssim", "hu_bias", "edge_error"}
     assert table["parameters"]["nselfssim"]["noise_hu"] == 20
     assert table["parameters"]["nselfssim"]["ssim"]["clip_hu"] == [-600, 400]
 
@@ -74,7 +75,7 @@ def test_slice_of_air_has_no_values_and_spoils_no_mean(scans):
     table = evaluate(mvct, enhanced, spacing=SPACING, truth=truth).to_dict()
     for name in OF_A_SCAN:
         assert table["mvct"][name]["per_slice"][2] is None
-        assert table["mvct"][name]["mean"] is not None
+        assert (table["mvct"][name]["mean"] is None) == (name in OF_AIR_IN_THE_BODY)
     assert table["truth"]["mvct"]["mae_hu"]["per_slice"][2] is None
 
 

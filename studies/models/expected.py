@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from MVCTEnhanceLib.app.tables import DISTANCE, leaves
+from MVCTEnhanceLib.app.verdict_rules import OVERSHOOTS
 from MVCTEnhanceLib.imageio import read_volume
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
@@ -98,6 +99,8 @@ def _range(name: str, values: np.ndarray) -> dict:
         return AIR_AGREEMENT
     if name == "nselfssim":
         return {kind: [low, min(high, 1.0)] for kind, (low, high) in _two_sided(values).items()}
+    if name in OVERSHOOTS:  # little of it is blur, which edge widths show
+        return _at_most(values)
     if name not in TRUSTED_BIAS_HU:
         return _two_sided(values)
     low, high = _central(values)
@@ -116,6 +119,11 @@ def _two_sided(values: np.ndarray) -> dict:
 def _one_sided(values: Iterable[float]) -> dict:
     high = rounded(0.0, np.percentile(list(values), CENTRAL[1]) * (1 + FOR_FEW_DATA))[1]
     return {"expected": [None, high], "trusted": [None, rounded(0.0, high * (1 + TRUST))[1]]}
+
+
+def _at_most(values: np.ndarray) -> dict:
+    low, high = _central(values)
+    return {"expected": [None, high], "trusted": [None, rounded(low, high + TRUST * (high - low))[1]]}
 
 
 def _central(values: np.ndarray) -> list[float]:

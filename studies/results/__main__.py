@@ -17,6 +17,7 @@ from pathlib import Path
 
 import ablation
 import adapting
+import air_edges
 import data_size
 import denoisers
 import features
@@ -40,6 +41,7 @@ PARTS = {
     "robustness": robustness.run,
     "hidden-noise": hidden_noise.run,
     "adapting": adapting.run,
+    "edges": air_edges.run,
 }
 
 

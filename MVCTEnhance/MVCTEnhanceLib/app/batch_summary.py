@@ -15,7 +15,15 @@ from .provenance import provenance_rows
 from .verdicts import VERDICTS
 
 _TISSUES = ("lung", "fat", "soft_tissue", "bone")
-_OF_A_SCAN = ("nselfssim", "noise_hu", "cnr_muscle_fat", "edge_width_mm", "bone_edge_width_mm")
+_OF_A_SCAN = (
+    "nselfssim",
+    "noise_hu",
+    "cnr_muscle_fat",
+    "edge_width_mm",
+    "bone_edge_width_mm",
+    "edge_overshoot_hu",
+    "edge_undershoot_hu",
+)
 _OF_BOTH = ("dig", "dig_scaled", "air_agreement", *(f"hu_bias.{tissue}" for tissue in _TISSUES))
 MEANS = (
     *(f"{scan}.{name}" for scan in ("mvct", "enhanced") for name in _OF_A_SCAN),

@@ -56,6 +56,19 @@ def readout_texts(_: Callable[[str], str] = str) -> dict[str, ReadoutText]:
             2,
             _("10-90 % width of the edge of thick bone and soft tissue; few slices show one."),
         ),
+        "edge_overshoot_hu": ReadoutText(
+            _("Overshoot at air"),
+            0,
+            _(
+                "How much brighter soft tissue is 1.5 to 3.5 mm from air inside the body than further in. Mucosa and "
+                "thin bone raise it, too: compare with the planning CT. More than there, the enhancement made."
+            ),
+        ),
+        "edge_undershoot_hu": ReadoutText(
+            _("Undershoot at air"),
+            0,
+            _("How much darker air inside the body is 1.5 to 2.5 mm from tissue than further in."),
+        ),
         "dig": ReadoutText(
             _("DIG"),
             0,
@@ -101,6 +114,16 @@ def readout_texts(_: Callable[[str], str] = str) -> dict[str, ReadoutText]:
             _("HU bias, bone"),
             1,
             _("Mean HU difference in bone. Against the MVCT it is high on purpose: the same bone has more HU in kVCT."),
+        ),
+        "tissue_at_air": ReadoutText(
+            _("HU bias, tissue at air"),
+            1,
+            _("Mean HU difference in soft tissue 1 to 2.5 mm from air inside the body."),
+        ),
+        "air_at_tissue": ReadoutText(
+            _("HU bias, air at tissue"),
+            1,
+            _("Mean HU difference in air inside the body 1 to 2.5 mm from tissue."),
         ),
         "mae_hu": ReadoutText(
             _("MAE"),

@@ -11,6 +11,8 @@ from .verdict_ranges import Expectation, Finding
 NOTHING = Finding(0, "")
 EDGES = ("edge_width_mm", "bone_edge_width_mm")
 WIDER, MUCH_WIDER = 1.02, 1.1  # width of an edge as a part of the MVCT's, which the enhancement is to keep or lessen
+OVERSHOOTS = ("edge_overshoot_hu", "edge_undershoot_hu")
+TOO_MUCH_HU = 30.0  # more overshoot than in the planning CT: the tolerance that TG-148 gives the HU of water
 NEAR = 0.01  # distance of NSelfSSIM to the planning CT's within which nothing is to be gained
 # A slice stands out when it is this far from its neighbours: in SDs of such distances, and at least this much.
 STANDS_OUT_SD = 6.0
@@ -37,6 +39,17 @@ def against_planning_ct(after: Mapping[str, Any], aim: Mapping[str, Any], wanted
     if not aim["mean"] or aim["mean"] < 0:
         return None
     return _part(after["mean"] / aim["mean"], "the planning CT's", wanted)
+
+
+def overshoot_beside_planning_ct(after: Mapping[str, Any], aim: Mapping[str, Any]) -> Finding | None:
+    """The enhanced scan's overshoot less the planning CT's, which anatomy makes; None where that has no value."""
+    if aim["mean"] is None:
+        return None
+    more = after["mean"] - aim["mean"]
+    text = f"It is {abs(more):.0f} HU {'above' if more > 0 else 'below'} the planning CT's"
+    if more <= TOO_MUCH_HU:
+        return Finding(0, f"{text}.")
+    return Finding(1, f"{text}: the enhancement changed the HU beside air, which are not to be relied on.")
 
 
 def _part(part: float, whose: str, wanted: Expectation | None) -> Finding:

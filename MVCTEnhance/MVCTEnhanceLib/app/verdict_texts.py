@@ -11,6 +11,8 @@ _TOO_LITTLE = "less was changed than removing the noise takes"
 _SMOOTH_AIM, _NOISY_AIM = "the planning CT is smoother than usual", "the planning CT is noisier than usual"
 _SHARP_AIM, _BLURRED_AIM = "the planning CT is sharper than usual", "the planning CT is more blurred than usual"
 _SHARP_MVCT = "the scan is sharper than MVCT is"
+_BRIGHT_MVCT = "the scan was sharpened, or thin bone lies beside the air"
+_BRIGHT_AIM = "the planning CT was made with a sharp kernel, or thin bone lies beside the air"
 _BLURRED_MVCT = "the scan is more blurred than MVCT is, or its edges are slanted or covered"
 
 # group -> readout -> (below, above)
@@ -25,6 +27,8 @@ CAUSES = MappingProxyType(
             "cnr_muscle_fat": ("low contrast may be lost in the noise", "the scan is smoother than MVCT is"),
             "edge_width_mm": (_SHARP_MVCT, _BLURRED_MVCT),
             "bone_edge_width_mm": (_SHARP_MVCT, _BLURRED_MVCT),
+            "edge_overshoot_hu": ("", _BRIGHT_MVCT),
+            "edge_undershoot_hu": ("", _BRIGHT_MVCT),
         },
         "enhanced": {
             "nselfssim": (
@@ -35,6 +39,8 @@ CAUSES = MappingProxyType(
             "cnr_muscle_fat": ("noise is left, or contrast was lost", "detail may have been smoothed away"),
             "edge_width_mm": (_SHARP, "edges are blurred, slanted or covered"),
             "bone_edge_width_mm": (_SHARP, "edges are blurred, slanted or covered"),
+            "edge_overshoot_hu": ("", "soft tissue beside air is too bright"),
+            "edge_undershoot_hu": ("", "air beside tissue is too dark"),
         },
         "enhanced_to_mvct": {
             "noise_hu": ("detail may have been smoothed away with the noise", "noise is left"),
@@ -52,6 +58,8 @@ CAUSES = MappingProxyType(
             "cnr_muscle_fat": (_NOISY_AIM, _SMOOTH_AIM),
             "edge_width_mm": (_SHARP_AIM, _BLURRED_AIM),
             "bone_edge_width_mm": (_SHARP_AIM, _BLURRED_AIM),
+            "edge_overshoot_hu": ("", _BRIGHT_AIM),
+            "edge_undershoot_hu": ("", _BRIGHT_AIM),
         },
         "comparison": {
             "dig": (_TOO_LITTLE, _INVENTED),

@@ -7,7 +7,14 @@ from typing import Any
 
 from .tables import DISTANCE, leaves, slice_names
 from .verdict_ranges import Finding, expectation, in_range, is_field
-from .verdict_rules import against_mvct, against_planning_ct, distance_to_planning_ct, standing_out
+from .verdict_rules import (
+    OVERSHOOTS,
+    against_mvct,
+    against_planning_ct,
+    distance_to_planning_ct,
+    overshoot_beside_planning_ct,
+    standing_out,
+)
 from .verdict_texts import not_applicable
 
 NOT_APPLICABLE = "not applicable"
@@ -116,8 +123,10 @@ def _against_aim(readouts: Mapping[str, Any], card: Mapping[str, Any], name: str
     if name == "nselfssim" and DISTANCE in readouts["comparison"]:
         wanted = expectation(card, "comparison", DISTANCE)
         return distance_to_planning_ct(readouts["comparison"][DISTANCE], wanted)
-    wanted = expectation(card, "enhanced_to_planning_ct", name)
     aim = readouts.get("planning_ct", {}).get(name)
+    if name in OVERSHOOTS:
+        return overshoot_beside_planning_ct(readouts["enhanced"][name], aim) if aim else None
+    wanted = expectation(card, "enhanced_to_planning_ct", name)
     return against_planning_ct(readouts["enhanced"][name], aim, wanted) if aim and wanted else None
 
 

@@ -4,11 +4,13 @@ from .air import AirParameters, air_agreement
 from .body import BodyParameters, body_mask
 from .contrast import cnr_muscle_fat
 from .dig import dig, dig_scaled
-from .edges import EdgeParameters, bone_edge_width, skin_edge_width
+from .edges import bone_edge_width, skin_edge_width
 from .hu_bias import hu_bias
 from .noise import NoiseParameters, noise_sd
 from .nselfssim import NSelfSSIMParameters, nselfssim
+from .overshoot import OvershootParameters, air_edge_errors, air_edge_overshoot
 from .paired import mae, psnr, ssim
+from .profiles import EdgeParameters
 from .readout import Readout, Readouts, readout_parameters
 from .readouts import evaluate
 from .ssim import SSIMParameters, ssim_map
@@ -21,11 +23,14 @@ __all__ = [
     "EdgeParameters",
     "NSelfSSIMParameters",
     "NoiseParameters",
+    "OvershootParameters",
     "Readout",
     "Readouts",
     "SSIMParameters",
     "TissueParameters",
     "air_agreement",
+    "air_edge_errors",
+    "air_edge_overshoot",
     "body_mask",
     "bone_edge_width",
     "cnr_muscle_fat",

@@ -14,6 +14,7 @@ from .dig import NETWORK_WINDOW_HU
 from .edges import BONE, BONE_FROM_HU, SKIN
 from .noise import NoiseParameters
 from .nselfssim import NSelfSSIMParameters
+from .overshoot import OvershootParameters
 from .ssim import SSIMParameters
 from .tissues import TISSUE_RANGES_HU, TissueParameters
 
@@ -23,10 +24,13 @@ UNITS = {
     "cnr_muscle_fat": "1",
     "edge_width_mm": "mm",
     "bone_edge_width_mm": "mm",
+    "edge_overshoot_hu": "HU",
+    "edge_undershoot_hu": "HU",
     "dig": "HU²/px²",
     "dig_scaled": "1/px²",
     "air_agreement": "%",
     "hu_bias": "HU",
+    "edge_error": "HU",
     "mae_hu": "HU",
     "psnr_db": "dB",
     "ssim": "1",
@@ -72,7 +76,7 @@ class Readout:
         }
 
 
-# A group of readouts by name; hu_bias is a group in a group, by tissue.
+# A group of readouts by name; hu_bias and edge_error are groups in a group, by tissue.
 Group = Mapping[str, "Readout | Group"]
 
 
@@ -81,12 +85,12 @@ class Readouts:
     """Everything measured on one enhancement.
 
     Args:
-        mvct, enhanced: nselfssim, noise_hu, cnr_muscle_fat, edge_width_mm (skin), bone_edge_width_mm of each scan, both
-            inside the body of the MVCT.
+        mvct, enhanced: nselfssim, noise_hu, cnr_muscle_fat, edge_width_mm (skin), bone_edge_width_mm,
+            edge_overshoot_hu and edge_undershoot_hu of each scan, both inside the body of the MVCT.
         comparison: enhanced against MVCT: dig, dig_scaled, air_agreement and hu_bias (enhanced - MVCT by tissue of the
             MVCT). Part of the bias is wanted: the same bone has lower HU in MVCT than in kVCT.
         planning_ct: as mvct, of a planning CT on its own grid.
-        truth: "mvct" and "enhanced", each against a paired truth: mae_hu, psnr_db, ssim, hu_bias.
+        truth: "mvct" and "enhanced", each against a paired truth: mae_hu, psnr_db, ssim, hu_bias, edge_error.
         region: of which region the others are, see `evaluate`; None for the whole scan.
     """
 
@@ -127,6 +131,7 @@ def readout_parameters() -> dict:
         "cnr_muscle_fat": {"muscle": "soft_tissue", "fat": "fat", "noise": "noise_hu"},
         "edge_width_mm": asdict(SKIN),
         "bone_edge_width_mm": {"bone_from_hu": BONE_FROM_HU, **asdict(BONE)},
+        "edge_overshoot_hu": asdict(OvershootParameters()),
         "dig": {"gradient": "forward differences", "scaled_window_hu": NETWORK_WINDOW_HU, "scaled_to": (-1.0, 1.0)},
         "air_agreement": asdict(AirParameters()),
         "hu_bias": {"comparison": "enhanced - MVCT", "truth": "scan - truth"},

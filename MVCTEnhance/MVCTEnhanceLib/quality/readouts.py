@@ -20,6 +20,7 @@ from .edges import bone_edge_width, skin_edge_width
 from .hu_bias import hu_bias
 from .noise import noise_sd
 from .nselfssim import nselfssim
+from .overshoot import air_edge_errors, air_edge_overshoot
 from .paired import mae, psnr, ssim
 from .readout import UNITS, Group, Readout, Readouts
 from .slices import Slice
@@ -46,7 +47,7 @@ def evaluate(
         kvct_spacing: of the planning CT, in mm along (i, j, k); needed with it.
         truth: kVCT of the same anatomy on the same grid, where there is one (simulated MVCT).
         region: shape (k, j, i), not zero inside; None for the whole scan. Everything is then measured in the body
-            within the region: DIG too, else over the whole slice, and edge widths on the part of the outlines that lies
+            within the region: DIG too, else over the whole slice, and edges on the part of the outlines that lies
             in it. Air agreement, else around the whole body, is over what of that lies in the region, air included.
             The readouts of the planning CT, which lies elsewhere, stay those of its whole body.
         threads: slices that are measured at the same time.
@@ -192,22 +193,27 @@ def _measure_near_body(
 ) -> dict[str, float]:
     inside = _within(body, region)
     noise = noise_sd(image, inside, pixel_size=pixel_size)
+    overshoot, undershoot = air_edge_overshoot(image, body, pixel_size=pixel_size, region=region)
     return {
         "noise_hu": noise,
         "cnr_muscle_fat": cnr_muscle_fat(image, inside, pixel_size=pixel_size, noise_hu=noise),
         "edge_width_mm": skin_edge_width(image, body, pixel_size=pixel_size, region=region),
         "bone_edge_width_mm": bone_edge_width(image, body, pixel_size=pixel_size, region=region),
+        "edge_overshoot_hu": overshoot,
+        "edge_undershoot_hu": undershoot,
     }
 
 
 def _measure_against_truth(
     image: Slice, truth: Slice, body: np.ndarray, pixel_size: tuple[float, float]
 ) -> dict[str, float | dict[str, float]]:
+    tissue, air = air_edge_errors(image, truth, body, pixel_size=pixel_size)
     return {
         "mae_hu": mae(image.hu, truth.hu, body),
         "psnr_db": psnr(image.hu, truth.hu, body),
         "ssim": ssim(image.hu, truth.hu, body),
         "hu_bias": hu_bias(image, truth, body, pixel_size=pixel_size),
+        "edge_error": {"tissue_at_air": tissue, "air_at_tissue": air},
     }
 
 
