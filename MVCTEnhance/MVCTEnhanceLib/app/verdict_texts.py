@@ -80,6 +80,8 @@ _MEASURED_IN = MappingProxyType(
         "cnr_muscle_fat": "muscle and fat",
         "edge_width_mm": "skin in front of air",
         "bone_edge_width_mm": "thick bone in soft tissue",
+        "edge_overshoot_hu": "soft tissue beside air",
+        "edge_undershoot_hu": "soft tissue beside air",
     }
 )
 
