@@ -12,8 +12,8 @@ from MVCTEnhanceLib.app.evaluate import evaluate_files
 from MVCTEnhanceLib.app.report_again import ReportRequest, write_report_again
 from MVCTEnhanceLib.imageio import write_volume
 
-# Where i, j and k run to, in the letters of DICOM; the slices of the last three are not the file's own.
-ORDERS = ("LAS", "RPS", "RAI", "PSL", "SPR", "LIP")
+# Where i, j and k run to, in the letters of DICOM; in the last two its own slices are sagittal and coronal.
+ORDERS = ("LAS", "RPS", "RAI", "PSL", "LIP")
 PER_SLICE = ("mvct", "enhanced", "comparison", "planning_ct")
 
 
