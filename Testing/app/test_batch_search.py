@@ -11,6 +11,7 @@ import pytest
 from MVCTEnhanceLib.app.batch_cases import find_cases
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.imageio import Volume, read_volume, write_dicom_series, write_volume
+from MVCTEnhanceLib.imageio.product import Product
 
 SCAN = Volume(np.zeros((3, 8, 8), np.int16), (1.0, 1.0, 3.0))
 
@@ -121,6 +122,41 @@ def test_what_is_no_ct_scan_is_counted_and_passed_over(root, find):
     cases, warnings = find()
     assert list(cases) == ["a"]
     assert warnings == ["3 DICOM series or segmentations are no CT scans: passed over."]
+
+
+def add_outputs(root: Path) -> int:
+    """A DICOM series in two folders and files of every format that this program made; how many there are."""
+    for kind, name in (
+        ("enhanced", "e.nrrd"),
+        ("difference", "d.nii"),
+        ("cycle error", "c.nii.gz"),
+        ("enhanced", "m.mha"),
+    ):
+        write_volume(replace(SCAN, product=Product(kind, "ab12")), root / name)
+    write_dicom_series(replace(SCAN, product=Product("enhanced", "ab12")), root / "out", description="x")
+    (root / "more").mkdir()
+    last = max((root / "out").iterdir())
+    last.rename(root / "more" / last.name)
+    return 5
+
+
+def test_own_outputs_are_counted_and_passed_over(root, find, monkeypatch):
+    write_volume(SCAN, root / "mvct.nrrd")
+    write_dicom_series(SCAN, root / "dicom", description="Simulated MVCT", derivation="MVCT simulated from a kVCT")
+    count = add_outputs(root)
+    monkeypatch.setattr("SimpleITK.ReadImage", None)  # headers are enough, of thousands of files
+    cases, warnings = find()
+    assert list(cases) == ["dicom", "mvct.nrrd"]
+    assert warnings == [f"{count} outputs of this program (enhanced scans or maps) are no MVCT: passed over."]
+    own = []
+    find_cases(root, own_outputs=own)
+    assert sorted(product.kind for product in own) == ["cycle error", "difference", "enhanced", "enhanced", "enhanced"]
+
+
+def test_folder_of_nothing_but_own_outputs_is_refused_as_such(root):
+    count = add_outputs(root)
+    with pytest.raises(InputError, match=f"holds no scan but {count} outputs of this program"):
+        find_cases(root)
 
 
 def test_hidden_files_and_links_to_folders_are_passed_over(root, find, tmp_path):

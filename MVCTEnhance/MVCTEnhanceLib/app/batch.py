@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..imageio.formats import WRITABLE
+from ..imageio.product import Product
 from ..model.card import DEFAULT_MODEL, find_model, model_sha256, read_card
 from .batch_cases import find_cases
 from .batch_folder import SUMMARY, require_usable, working_in
@@ -53,7 +54,10 @@ class BatchRequest:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """Numbers of cases (`kept`, a part of `done`, were finished before), the seconds it took, and the table."""
+    """Numbers of cases (`kept`, a part of `done`, were finished before), the seconds it took, and the table.
+
+    `own_outputs` counts the files and series passed over since they are outputs of this program.
+    """
 
     cases: int
     done: int
@@ -61,6 +65,7 @@ class BatchResult:
     failed: int
     seconds: float
     summary: Path
+    own_outputs: int = 0
 
 
 def enhance_folder(
@@ -90,7 +95,8 @@ def enhance_folder(
     require_usable(output, source, resume=request.resume)
     settings = _settings(request)
     report("stage", stage="search")
-    cases = find_cases(source, report=report)
+    own_outputs: list[Product] = []
+    cases = find_cases(source, report=report, own_outputs=own_outputs)
     with working_in(output):
         require_usable(output, source, resume=request.resume)  # another batch may have come and gone
         run = BatchRun(cases, source, output, settings, report)
@@ -102,6 +108,7 @@ def enhance_folder(
         failed=run.count("failed"),
         seconds=time.monotonic() - start,
         summary=request.output / SUMMARY,
+        own_outputs=len(own_outputs),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..imageio.formats import READABLE, has_suffix
+from ..imageio.product import Product
 from .batch_search import Found, find_scans
 from .progress import Report
 
@@ -20,11 +21,11 @@ class Case:
 
     Args:
         name: what the summary calls it: its path relative to the input folder, and for one of several series in a
-            folder '#' and the series' UID, and for one of several scans under one UID '#' and its first file.
+            folder '#' and the series' UID.
         key: the same for as long as the scan lies there, whatever comes to lie beside it.
         place: relative folder that its outputs are wanted in.
         source: what the reader is given: a volume file, a DICOM file of a series that lies in one folder, or a folder.
-        series_uid: where `source` is a folder, what tells the reader which series: its UID or one of its files.
+        series_uid: of the series, where `source` is a folder.
         is_dicom: whether it is no volume file.
         fingerprint: another one as soon as a file of the scan has changed.
     """
@@ -38,29 +39,29 @@ class Case:
     fingerprint: str
 
 
-def find_cases(folder: Path, *, report: Report = lambda event, **fields: None) -> tuple[Case, ...]:
+def find_cases(
+    folder: Path, *, report: Report = lambda event, **fields: None, own_outputs: list[Product] | None = None
+) -> tuple[Case, ...]:
     """Every CT series and volume file below a folder, in the order of their paths; see `find_scans`.
 
     Raises:
         InputError: the folder is not there or holds no case.
     """
-    found = find_scans(folder, report=report)
-    found = sorted(found, key=lambda scan: (_at(scan).parts, scan.uid or "", scan.files))
-    series = Counter(scan.folder for scan in found if scan.uid is not None)
+    found = find_scans(folder, report=report, own_outputs=own_outputs)
+    found = sorted(found, key=lambda scan: ((scan.folder if scan.uid else scan.source).parts, scan.uid or ""))
+    series = Counter(scan.folder for scan in found if scan.uid)
     places = _wanted_places(found, folder)
     cases = []
     for scan, place in zip(found, places, strict=True):
-        source = str(_relative(_at(scan), folder))
+        source = str(_relative(scan.folder if scan.uid else scan.source, folder))
         key = f"{source}#{scan.uid}" if scan.uid else source
-        if scan.shares_uid:
-            key += f"#{_relative(scan.files[0], scan.folder)}"
         cases.append(
             Case(
                 name=key if series[scan.folder] > 1 else source,
                 key=key,
                 place=place,
                 source=scan.source,
-                series_uid=scan.series_uid,
+                series_uid=scan.uid if scan.is_split else None,
                 is_dicom=scan.is_dicom,
                 fingerprint=_fingerprint(scan.files, folder),
             )
@@ -68,18 +69,14 @@ def find_cases(folder: Path, *, report: Report = lambda event, **fields: None) -
     return tuple(cases)
 
 
-def _at(scan: Found) -> Path:
-    return scan.source if scan.uid is None else scan.folder
-
-
 def _wanted_places(found: Sequence[Found], root: Path) -> Iterator[PurePosixPath]:
     """A series that is alone in and below its folder takes the folder's own place, others one below it."""
     at_or_below = Counter(place for scan in found for place in (scan.folder, *scan.folder.parents))
-    stems = Counter((scan.folder, _stem(scan.source).casefold()) for scan in found if scan.uid is None)
+    stems = Counter((scan.folder, _stem(scan.source).casefold()) for scan in found if not scan.uid)
     nth: Counter[Path] = Counter()
     for scan in found:
         folder, stem = _relative(scan.folder, root), _stem(scan.source)
-        if scan.uid is not None:
+        if scan.uid:
             nth[scan.folder] += 1
             yield folder if at_or_below[scan.folder] == 1 and folder.parts else folder / f"ct-{nth[scan.folder]}"
         elif stems[scan.folder, stem.casefold()] == 1:
