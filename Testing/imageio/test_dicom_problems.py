@@ -52,16 +52,11 @@ def test_several_ct_series_are_listed_with_their_counts(make_series, refused):
     folder = make_series("scan/a", series_uid="1.2.3").parent
     make_series("scan/b", series_uid="1.2.4", slices=3)
     make_series("scan/c", series_uid="1.2.5", Modality="MR")
-    refused(
-        folder,
-        "2 CT series",
-        "1.2.3 (CT, test scan, series 7, 5 slices); 1.2.4 (CT, test scan, series 7, 3 slices)",
-        "by its UID",
-    )
+    refused(folder, "2 CT series", "1.2.3 (CT, 5 images), 1.2.4 (CT, 3 images)", "by its UID")
 
 
 def test_an_unknown_uid_is_answered_with_the_known_ones(make_series, refused):
-    refused(make_series(), "no series 9.9", "1.2.3 (CT, test scan, series 7, 5 slices)", series_uid="9.9")
+    refused(make_series(), "no series 9.9", "1.2.3 (CT, 5 images)", series_uid="9.9")
 
 
 @pytest.mark.parametrize("modality", ["MR", "PT", "RTSTRUCT", "RTDOSE"])
@@ -76,7 +71,7 @@ def test_a_missing_modality(make_series, refused):
 def test_a_folder_of_other_series_names_them(make_series, refused):
     folder = make_series("scan/a", Modality="MR").parent
     make_series("scan/b", series_uid="1.2.4", Modality="PT", slices=2)
-    refused(folder, "no CT volume", "1.2.3 (MR, test scan, series 7, 5 slices); 1.2.4 (PT,")
+    refused(folder, "no CT volume", "1.2.3 (MR, 5 images), 1.2.4 (PT, 2 images)")
 
 
 def test_a_localizer(make_series, refused):
@@ -258,3 +253,14 @@ def test_files_and_folders_without_read_permission(make_series, refused, limited
         refused(folder.parent, "permission")
     finally:
         folder.chmod(0o700)
+
+
+@pytest.mark.parametrize(
+    "start", [b"\x08\x00\x05\x00", b"\x02\x00\x10\x00\x00\x01", b"\x08\x00\x40\x00\x10\x00\x00\x00"]
+)
+def test_raw_voxels_beside_the_slices_are_no_damaged_slice(make_series, start):
+    """They may begin as an old DICOM file without a preamble does."""
+    folder = make_series()
+    before = read_volume(folder)
+    (folder / "voxels.raw").write_bytes(start + np.random.default_rng(0).bytes(5000))
+    np.testing.assert_array_equal(read_volume(folder).array, before.array)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,8 @@ _TAGS = [
     "Columns",
     "PixelSpacing",
 ]
-WITHOUT_UID = "without a Series Instance UID"
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
+_KIND_OF_VALUE = re.compile(rb"[A-Z]{2}$")
 _ENHANCED = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 
 
@@ -76,7 +78,7 @@ class SliceHeader:
     """One DICOM image; what its header lacks or spells wrongly is None or an empty text.
 
     Args:
-        acquisition_date, date: the latter of the series or the study where there is none of the acquisition; YYYYMMDD.
+        date: of the acquisition, else of the series or the study, as YYYYMMDD.
         time: of the acquisition, as HHMMSS and a fraction.
         kvp: peak voltage of the tube or accelerator in kV.
         product: which output of this program the image is, None for other images.
@@ -86,7 +88,6 @@ class SliceHeader:
     patient: Patient
     study_uid: str
     frame_uid: str
-    acquisition_date: str
     date: str
     time: str
     acquisition: str
@@ -112,13 +113,8 @@ class SliceHeader:
 
     @property
     def label(self) -> str:
-        """The file as messages name it."""
-        return _label(self.path)
-
-    @property
-    def series_name(self) -> str:
-        """The series' UID as messages have it after the word series."""
-        return self.series_uid or WITHOUT_UID
+        """The file as messages name it: with its folder only, since a longer path may hold a patient's name."""
+        return f"{self.path.parent.name}/{self.path.name}"
 
     @property
     def made_here(self) -> bool:
@@ -135,25 +131,10 @@ class SliceHeader:
 
 
 class DamagedDicom(Exception):
-    """The file is DICOM but its header is cut or cannot be parsed.
-
-    Args:
-        what: a sentence's end that says so.
-        remedy: what to do.
-    """
-
-    def __init__(
-        self, path: Path, what: str = "is a damaged or cut DICOM file", remedy: str = "copy or export it again"
-    ):
-        super().__init__(f"{path} {what}: {remedy}.")
-        self.path, self.what, self.remedy = path, what, remedy
-
-    @property
-    def label(self) -> str:
-        return _label(self.path)
+    """The file is DICOM but its header is cut or cannot be parsed."""
 
 
-def scan_folder(folder: Path, *, recursive: bool = True) -> tuple[list[SliceHeader], list[DamagedDicom]]:
+def scan_folder(folder: Path, *, recursive: bool = True) -> tuple[list[SliceHeader], list[Path]]:
     """The DICOM images below `folder`, and the DICOM files too damaged to tell what they are.
 
     Other, hidden and special files and folder links (which may loop) are passed over.
@@ -165,8 +146,8 @@ def scan_folder(folder: Path, *, recursive: bool = True) -> tuple[list[SliceHead
     for path in _regular_files(folder, recursive=recursive):
         try:
             header = read_header(path)
-        except DamagedDicom as error:
-            damaged.append(error)
+        except DamagedDicom:
+            damaged.append(path)
         else:
             if header is not None:
                 headers.append(header)
@@ -185,7 +166,7 @@ def read_header(path: Path) -> SliceHeader | None:
     """The header of one file, None where it is no DICOM image.
 
     Raises:
-        DamagedDicom: it is DICOM, but cut or broken before it can be told what it is.
+        DamagedDicom: it is DICOM, but cut or broken before the series can be told.
         InputError: the file cannot be opened.
     """
     try:
@@ -209,7 +190,7 @@ def _parse(file: BinaryIO, path: Path) -> SliceHeader | None:
         raise
     except Exception as error:  # a broken file makes pydicom raise nearly anything
         raise DamagedDicom(path) from error
-    if not header.series_uid and header.modality in ("", "CT") and None in header.size:
+    if not header.series_uid:
         raise DamagedDicom(path)
     return header
 
@@ -232,7 +213,6 @@ def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
         ),
         study_uid=_text(ds, "StudyInstanceUID"),
         frame_uid=_text(ds, "FrameOfReferenceUID"),
-        acquisition_date=_text(ds, "AcquisitionDate"),
         date=_text(ds, "AcquisitionDate") or _text(ds, "SeriesDate") or _text(ds, "StudyDate"),
         time=_text(ds, "AcquisitionTime"),
         acquisition=_text(ds, "AcquisitionNumber"),
@@ -256,11 +236,6 @@ def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
         model_name=_text(ds, "ManufacturerModelName"),
         product=product_of_dicom(ds),
     )
-
-
-def _label(path: Path) -> str:
-    """With its folder only, since a longer path may hold a patient's name."""
-    return f"{path.parent.name}/{path.name}"
 
 
 def _text(ds: pydicom.Dataset, keyword: str) -> str:
@@ -288,10 +263,18 @@ def _numbers(ds: pydicom.Dataset, keyword: str, count: int) -> tuple[float, ...]
 
 
 def _looks_like_dicom(file: BinaryIO) -> bool:
-    """Whether the DICM mark is there, or (old files without one) the first element is of group 0002 or 0008."""
+    """Whether the DICM mark is there, or (old files without one) it begins with an element of group 0002 or 0008.
+
+    Raw voxels beside a scan may begin with the same four bytes, so the element's kind of value or its successor counts.
+    """
     start = file.read(132)
     file.seek(0)
-    return start[128:] == b"DICM" or (start[:2] in (b"\x02\x00", b"\x08\x00") and start[3:4] == b"\x00")
+    if start[128:] == b"DICM":
+        return True
+    if start[:2] not in _FIRST_GROUPS or start[3:4] != b"\x00":
+        return False
+    successor = 8 + int.from_bytes(start[4:8], "little")  # where no kind of value is written
+    return _KIND_OF_VALUE.match(start[4:6]) is not None or start[successor : successor + 2] in _FIRST_GROUPS
 
 
 def _is_empty_slice(path: Path, file: BinaryIO) -> bool:

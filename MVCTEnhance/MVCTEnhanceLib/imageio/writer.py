@@ -44,19 +44,24 @@ def write_volume(volume: Volume, path: str | Path, *, compress: bool = True, ove
 
 def _write(volume: Volume, partial: Path, path: Path, *, compress: bool) -> None:
     """Write to `partial` and read back: on a full disk ITK leaves a cut NIfTI file without an error."""
-    image = to_itk(volume)
-    if volume.product and has_suffix(path, (".nii", ".nii.gz")):  # which has no fields of one's own
-        image.SetMetaData("ITK_FileNotes", volume.product.marker[:NIFTI_DESCRIPTION])
     partial.touch()  # a place without permission says so here, which ITK does not
     try:
         with quiet_itk():
-            sitk.WriteImage(image, str(partial), useCompression=compress)
+            sitk.WriteImage(_image(volume, path), str(partial), useCompression=compress)
             written = sitk.ReadImage(str(partial))
     except RuntimeError as error:
         raise MemoryError if lacks_memory(error) else _incomplete(path) from error
     slices = sitk.GetArrayViewFromImage(written)
     if slices.shape != volume.array.shape or not all(map(np.array_equal, slices, volume.array)):
         raise _incomplete(path)
+
+
+def _image(volume: Volume, path: Path) -> sitk.Image:
+    """NIfTI has no fields of one's own, but a line of description."""
+    image = to_itk(volume)
+    if volume.product and has_suffix(path, (".nii", ".nii.gz")):
+        image.SetMetaData("ITK_FileNotes", volume.product.marker[:NIFTI_DESCRIPTION])
+    return image
 
 
 def _incomplete(path: Path) -> OutputError:
