@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from MVCTEnhanceLib.imageio import Volume
+from MVCTEnhanceLib.imageio.grid import in_order_of, turned
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import density_inserts, water_cylinder
@@ -138,3 +139,13 @@ def test_detector_blur_softens_edges():
     )
     steepest = [np.abs(np.diff(image[32].astype(float))).max() for image in (sharp, soft)]
     assert steepest[1] < 0.75 * steepest[0]
+
+
+@pytest.mark.parametrize("order", [np.diag([-1.0, 1, -1]), np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]])])
+def test_a_scan_stored_in_another_order_gives_the_same_mvct_in_that_order(order):
+    rng = np.random.default_rng(6)
+    kvct = Volume(rng.integers(-1000, 500, (3, 20, 24)).astype(np.int16), (6.0, 7.0, 5.0), (3.0, -8.0, 40.0))
+    expected, stored = simulate_mvct(kvct, TINY), turned(kvct, order)
+    found = simulate_mvct(stored, TINY)
+    np.testing.assert_array_equal(found.direction, stored.direction)
+    np.testing.assert_array_equal(in_order_of(found, expected).array, expected.array)

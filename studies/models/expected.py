@@ -19,6 +19,7 @@ import torch
 from MVCTEnhanceLib.app.tables import DISTANCE, leaves
 from MVCTEnhanceLib.app.verdict_rules import OVERSHOOTS
 from MVCTEnhanceLib.imageio import read_volume
+from MVCTEnhanceLib.imageio.grid import axial
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.readouts import evaluate
@@ -55,8 +56,8 @@ def _measured(scan: Path, data: Path, engine: Engine, work: Path) -> dict:
     """The readouts of one patient's MVCT, enhanced, with the whole kVCT on its own grid as planning CT."""
     kept = work / f"{scan.parts[-3]}-{scan.stem}.json"
     if not kept.exists():
-        mvct, planned = read_volume(scan), data / "kvct" / scan.name
-        kvct = read_volume(planned if planned.exists() else data / "dicom" / scan.stem)
+        mvct, planned = axial(read_volume(scan)), data / "kvct" / scan.name
+        kvct = axial(read_volume(planned if planned.exists() else data / "dicom" / scan.stem))
         enhanced = engine.enhance(mvct).array
         planning = {"kvct": kvct.array, "kvct_spacing": kvct.spacing}
         values = evaluate(mvct.array, enhanced, spacing=mvct.spacing, **planning).to_dict()

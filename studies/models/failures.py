@@ -16,6 +16,7 @@ import torch
 from MVCTEnhanceLib.app.evaluate import measure
 from MVCTEnhanceLib.app.verdicts import DO_NOT_TRUST, judge, not_as_expected
 from MVCTEnhanceLib.imageio import Volume, read_volume
+from MVCTEnhanceLib.imageio.grid import axial
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.body import body_mask
@@ -77,6 +78,7 @@ def _with_air(mvct: Volume, enhanced: np.ndarray, diameter_mm: float, slices) ->
 
 
 def _first_slices(volume: Volume) -> Volume:
+    volume = axial(volume)
     return Volume(volume.array[:SLICES], volume.spacing, volume.origin, volume.direction)
 
 

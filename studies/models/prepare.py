@@ -104,6 +104,11 @@ def _slices(image: sitk.Image, chosen: np.ndarray) -> sitk.Image:
 
 
 def _read(scan: Path) -> sitk.Image:
+    """A scan as axial slices in the order that the networks see them in."""
+    return sitk.DICOMOrient(_as_stored(scan), "LPS")
+
+
+def _as_stored(scan: Path) -> sitk.Image:
     if scan.is_file():
         return sitk.ReadImage(str(scan), sitk.sitkInt16)
     reader = sitk.ImageSeriesReader()

@@ -21,6 +21,7 @@ from lesion_measures import (
 from lesions_figure import draw
 from methods import Versioned, described, methods
 from MVCTEnhanceLib.imageio import Volume, read_volume
+from MVCTEnhanceLib.imageio.grid import axial
 from planting import (
     CONTRASTS_HU,
     DIAMETERS_MM,
@@ -129,7 +130,7 @@ def _plant(study: Study, case: Case) -> Planted:
 def _kvct(study: Study, case: Case) -> Volume:
     """The kVCT on its own grid, the slices that the case has."""
     file = study.data / "kvct" / f"{case.patient}.nrrd"
-    scan = read_volume(file if file.exists() else study.data / "dicom" / case.patient)
+    scan = axial(read_volume(file if file.exists() else study.data / "dicom" / case.patient))
     return _part(scan, slice(None, None, study.every))
 
 

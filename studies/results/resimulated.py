@@ -10,6 +10,7 @@ import numpy as np
 from field_of_view import some_slices, spread, whole_hu
 from methods import conventional, described, methods, trained
 from MVCTEnhanceLib.imageio import Volume, read_volume
+from MVCTEnhanceLib.imageio.grid import axial
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.quality import evaluate
 from study import Case, Method, Row, Study, mean_and_sd
@@ -69,7 +70,7 @@ def measured(study: Study, key: str, simulated: Callable[[], tuple[Volume, Volum
 def real_kvct(study: Study, patient: str) -> Volume:
     """The scan that a patient's MVCT is simulated from."""
     file = study.data / "kvct" / f"{patient}.nrrd"
-    return read_volume(file if file.exists() else study.data / "dicom" / patient)
+    return axial(read_volume(file if file.exists() else study.data / "dicom" / patient))
 
 
 def networks(study: Study) -> str:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from MVCTEnhanceLib.app.machine import processor
 from MVCTEnhanceLib.imageio import Volume, atomic_file, read_volume
+from MVCTEnhanceLib.imageio.grid import axial
 
 Row = dict[str, Any]
 
@@ -59,8 +60,8 @@ class Study:
         return [
             Case(
                 path.stem,
-                _every(read_volume(path), self.every),
-                _every(read_volume(folder / "truth" / path.name), self.every),
+                _every(axial(read_volume(path)), self.every),
+                _every(axial(read_volume(folder / "truth" / path.name)), self.every),
             )
             for path in sorted((folder / "mvct").glob("*.nrrd"))
         ]
