@@ -85,7 +85,7 @@ def test_mr_series(enhance, dicom_scan, assert_refused):
 
 def test_several_series(enhance, dicom_scan, mvct, assert_refused):
     write_dicom_series(mvct, dicom_scan / "other", description="other")
-    assert_refused(enhance(dicom_scan), "2 CT series", "(CT, 4 images)")
+    assert_refused(enhance(dicom_scan), "2 CT series", "(CT, test scan, ", "4 slices)")
     assert_refused(enhance(dicom_scan, "--series-uid", "1.2.3"), "no series 1.2.3")
 
 

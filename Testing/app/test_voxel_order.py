@@ -5,15 +5,17 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 import SimpleITK as sitk
 from MVCTEnhanceLib.app.enhance import EnhanceRequest, enhance
 from MVCTEnhanceLib.app.evaluate import evaluate_files
 from MVCTEnhanceLib.app.report_again import ReportRequest, write_report_again
-from MVCTEnhanceLib.imageio import write_volume
+from MVCTEnhanceLib.imageio import write_dicom_series, write_volume
+from MVCTEnhanceLib.imageio.grid import turned
 
-# Where i, j and k run to, in the letters of DICOM; the slices of the last three are not the file's own.
-ORDERS = ("LAS", "RPS", "RAI", "PSL", "SPR", "LIP")
+# Where i, j and k run to, in the letters of DICOM; in the last two its own slices are sagittal and coronal.
+ORDERS = ("LAS", "RPS", "RAI", "PSL", "LIP")
 PER_SLICE = ("mvct", "enhanced", "comparison", "planning_ct")
 
 
@@ -148,16 +150,35 @@ def test_pictures_of_the_report_are_the_same(copy, plain):
 def test_results_of_another_order_than_the_scans_are_measured_and_reported(files, plain, tmp_path):
     made = tmp_path / "enhanced.nrrd"
     made.write_bytes((plain[1] / "enhanced.nrrd").read_bytes())
-    turned = {name: store(files[name], order) for name, order in (("mvct", "PSL"), ("kvct", "LAI"), ("region", "ASR"))}
-    options = {"kvct_path": turned["kvct"], "truth_path": made, "region_path": turned["region"]}
-    readouts = evaluate_files(turned["mvct"], store(made, "RIA"), **options)
+    others = {name: store(files[name], order) for name, order in (("mvct", "PSL"), ("kvct", "LAI"), ("region", "ASR"))}
+    options = {"kvct_path": others["kvct"], "truth_path": made, "region_path": others["region"]}
+    readouts = evaluate_files(others["mvct"], store(made, "RIA"), **options)
     assert readouts["truth"]["enhanced"]["mae_hu"]["mean"] == 0
     assert not any("resampled linearly" in warning for warning in readouts["warnings"])
     expected = dict(lists(plain[0].readouts))
     for key, readout in lists(readouts):
         if math.isfinite(expected[key]["mean"] or 0):
             assert readout["mean"] == pytest.approx(expected[key]["mean"]), key
-    request = ReportRequest(turned["mvct"], store(made, "RIA"), plain[1] / "readouts.json", tmp_path / "report")
+    request = ReportRequest(others["mvct"], store(made, "RIA"), plain[1] / "readouts.json", tmp_path / "report")
     write_report_again(request)
     pages = [(folder / "report.html").read_text(encoding="utf-8") for folder in (tmp_path / "report", plain[1])]
     assert (pages[0] == pages[1]) is True
+
+
+def test_feet_first_series_keeps_each_slice_on_its_own_header(files, plain, tmp_path, mvct):
+    feet_first = tmp_path / "ffs"
+    write_dicom_series(turned(mvct, np.diag([-1.0, 1, -1])), feet_first, description="test scan")
+    for path in feet_first.iterdir():
+        ds = pydicom.dcmread(path)
+        ds.PatientPosition, ds.SliceLocation = "FFS", -ds.ImagePositionPatient[2]
+        ds.save_as(path)
+    enhance(EnhanceRequest(feet_first, tmp_path / "enhanced", device="cpu"))
+    sources = {ds.SOPInstanceUID: ds for ds in map(pydicom.dcmread, feet_first.iterdir())}
+    expected = dict(zip(plain[0].readouts["slices"]["z_mm"], in_lps(plain[1] / "enhanced.nrrd"), strict=True))
+    made = list(map(pydicom.dcmread, (tmp_path / "enhanced").iterdir()))
+    assert {float(ds.ImagePositionPatient[2]) for ds in made} == set(expected)
+    for ds in made:
+        source = sources[ds.SourceImageSequence[0].ReferencedSOPInstanceUID]
+        for element in ("ImagePositionPatient", "ImageOrientationPatient", "SliceLocation", "PatientPosition"):
+            assert ds[element].value == source[element].value
+        np.testing.assert_array_equal(ds.pixel_array[:, ::-1], expected[float(ds.ImagePositionPatient[2])])

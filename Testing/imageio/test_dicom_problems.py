@@ -52,11 +52,16 @@ def test_several_ct_series_are_listed_with_their_counts(make_series, refused):
     folder = make_series("scan/a", series_uid="1.2.3").parent
     make_series("scan/b", series_uid="1.2.4", slices=3)
     make_series("scan/c", series_uid="1.2.5", Modality="MR")
-    refused(folder, "2 CT series", "1.2.3 (CT, 5 images), 1.2.4 (CT, 3 images)", "by its UID")
+    refused(
+        folder,
+        "2 CT series",
+        "1.2.3 (CT, test scan, series 7, 5 slices); 1.2.4 (CT, test scan, series 7, 3 slices)",
+        "by its UID",
+    )
 
 
 def test_an_unknown_uid_is_answered_with_the_known_ones(make_series, refused):
-    refused(make_series(), "no series 9.9", "1.2.3 (CT, 5 images)", series_uid="9.9")
+    refused(make_series(), "no series 9.9", "1.2.3 (CT, test scan, series 7, 5 slices)", series_uid="9.9")
 
 
 @pytest.mark.parametrize("modality", ["MR", "PT", "RTSTRUCT", "RTDOSE"])
@@ -71,7 +76,7 @@ def test_a_missing_modality(make_series, refused):
 def test_a_folder_of_other_series_names_them(make_series, refused):
     folder = make_series("scan/a", Modality="MR").parent
     make_series("scan/b", series_uid="1.2.4", Modality="PT", slices=2)
-    refused(folder, "no CT volume", "1.2.3 (MR, 5 images), 1.2.4 (PT, 2 images)")
+    refused(folder, "no CT volume", "1.2.3 (MR, test scan, series 7, 5 slices); 1.2.4 (PT,")
 
 
 def test_a_localizer(make_series, refused):

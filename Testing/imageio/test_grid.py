@@ -1,12 +1,13 @@
 """The same voxels in another order are found by where they lie; SimpleITK turns them here."""
 
+import math
 from itertools import permutations, product
 
 import numpy as np
 import pytest
 import SimpleITK as sitk
 from MVCTEnhanceLib.imageio import Volume
-from MVCTEnhanceLib.imageio.grid import in_order_of, is_same_grid
+from MVCTEnhanceLib.imageio.grid import axial, axis_along_patient, in_order_of, is_same_grid, listed, listed_z_mm
 from MVCTEnhanceLib.imageio.itk import to_itk
 
 OBLIQUE = np.array(sitk.Euler3DTransform((0, 0, 0), 0.2, -0.3, 0.4).GetMatrix()).reshape(3, 3)
@@ -58,3 +59,38 @@ def test_single_slices_are_compared_by_their_place(scan):
     thick = Volume(scan.array[:1], (0.8, 0.9, 5.0), scan.origin, scan.direction)
     assert in_order_of(thick, one) is not None
     assert in_order_of(one, scan) is None
+
+
+@pytest.mark.parametrize("flips", list(product([False, True], repeat=3)))
+@pytest.mark.parametrize("axes", list(permutations(range(3))))
+def test_axial_slices_are_the_same_for_every_order_left_handed_ones_too(scan, axes, flips):
+    stored = from_itk(sitk.Flip(sitk.PermuteAxes(to_itk(scan), axes), flips))
+    found = axial(stored)
+    np.testing.assert_array_equal(found.array, scan.array)
+    np.testing.assert_allclose(found.direction, OBLIQUE)
+    np.testing.assert_allclose([*found.origin, *found.spacing], [*scan.origin, *scan.spacing])
+    assert np.shares_memory(found.array, stored.array)
+    along = axes.index(2)
+    assert axis_along_patient(stored.direction) == along
+    upwards = slice(None, None, -1 if flips[along] else 1)
+    np.testing.assert_array_equal(listed(stored).array, scan.array[upwards])
+    image = to_itk(scan)
+    centres = [image.TransformContinuousIndexToPhysicalPoint((2.0, 1.5, float(k)))[2] for k in range(3)]
+    np.testing.assert_allclose(listed_z_mm(stored), centres[upwards], atol=1e-3)
+
+
+def test_a_scan_in_the_fixed_order_is_taken_as_it_is(scan):
+    assert axial(scan) is scan
+
+
+@pytest.mark.parametrize("degrees", [-44, 10, 44, 46, 80, 134])
+@pytest.mark.parametrize("axis", range(3))
+def test_oblique_axes_are_taken_for_the_nearest(scan, axis, degrees):
+    """As by ITK, whose filter works from angles of the axes too."""
+    angles = [0.0, 0.0, 0.0]
+    angles[axis] = math.radians(degrees)
+    matrix = sitk.Euler3DTransform((0, 0, 0), *angles).GetMatrix()
+    oblique = Volume(scan.array, scan.spacing, scan.origin, np.array(matrix).reshape(3, 3))
+    expected = from_itk(sitk.DICOMOrient(to_itk(oblique), "LPS"))
+    np.testing.assert_array_equal(axial(oblique).array, expected.array)
+    np.testing.assert_allclose(axial(oblique).direction, expected.direction, atol=1e-9)

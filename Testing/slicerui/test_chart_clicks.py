@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from slicerui.results import add_result
-from slicerui.scans import add_mvct
+from slicerui.results import add_result, half_as_noisy, readouts
+from slicerui.scans import SPACING, add_mvct, noisy_head
 
 
 @pytest.fixture
@@ -70,3 +70,44 @@ def test_a_click_jumps_to_the_slice_and_one_on_another_chart_does_not(app, chart
     app.plot_view.mrmlPlotViewNode().SetPlotChartNodeID(other.GetID())
     app.plot_view.click_point("Other", 1)
     assert red.GetSliceOffset() == 12.0
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        np.diag([-1.0, 1, -1]),
+        np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]),
+        np.array([[0.0, 1, 0], [0, 0, -1], [-1, 0, 0]]),
+    ],
+    ids=["feet first", "stored in sagittal slices", "in coronal ones from the head on"],
+)
+def test_a_click_finds_the_axial_slice_however_the_scan_is_stored(app, order):
+    from MVCTEnhanceLib.app.evaluate import measure
+    from MVCTEnhanceLib.imageio import Volume
+    from MVCTEnhanceLib.imageio.grid import turned
+    from MVCTEnhanceLib.slicerui.options import EnhanceOptions
+    from MVCTEnhanceLib.slicerui.outputs import Voxels, put_into_scene
+    from MVCTEnhanceLib.slicerui.readout_chart import ReadoutChart
+    from MVCTEnhanceLib.slicerui.readout_nodes import update_tables
+    from MVCTEnhanceLib.slicerui.review import Review, ReviewVolumes
+    from MVCTEnhanceLib.slicerui.review_layout import SLICE_VIEWS, slice_logic
+
+    mvct, enhanced = (turned(Volume(array, SPACING), order) for array in (noisy_head(), half_as_noisy()))
+    found = measure(mvct, enhanced, report=lambda event, **fields: None)
+    assert sorted(found["mvct"]["noise_hu"]["per_slice"]) == sorted(readouts()["mvct"]["noise_hu"]["per_slice"])
+    to_ras = np.eye(4)
+    to_ras[:3, :3], to_ras[:3, 3] = mvct.direction * mvct.spacing, mvct.origin
+    node = app.add_volume(np.ascontiguousarray(mvct.array), "MVCT", ijk_to_ras=np.diag([-1.0, -1, 1, 1]) @ to_ras)
+    voxels = Voxels(np.ascontiguousarray(enhanced.array), np.zeros(mvct.array.shape, np.int16), None, found)
+    result = put_into_scene(EnhanceOptions(node.GetID()), node, voxels)
+    review, chart = Review(), ReadoutChart()
+    review.show(ReviewVolumes(node, result.enhanced, result.difference))
+    update_tables(result.enhanced, found)
+    chart.update(result, "noise_hu")
+    for point in (2, 0, 3):
+        app.plot_view.click_point("Enhanced scan", point)
+        offsets = [slice_logic(view).GetSliceOffset() for view in SLICE_VIEWS]
+        np.testing.assert_allclose(offsets, found["slices"]["z_mm"][point], atol=1e-6)
+        assert {slice_logic(view).GetSliceNode().GetOrientation() for view in SLICE_VIEWS} == {"Axial"}
+    chart.leave()
+    review.close()

@@ -21,7 +21,7 @@ def test_readouts_become_a_table_with_a_line_a_slice(app, enhanced, tmp_path):
     path = export_readouts(enhanced.GetID(), tmp_path / "réadouts.csv")
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [row["slice"] for row in rows] == ["0", "1", "2", "3"]
+    assert [row["slice"] for row in rows] == ["1", "2", "3", "4"]
     readout = result_of(enhanced).readouts["enhanced"]["nselfssim"]["per_slice"]
     assert [float(row["enhanced.nselfssim"]) for row in rows] == pytest.approx(readout)
 

@@ -35,7 +35,8 @@ def test_the_table_by_slice_has_each_value_of_each_slice(app, enhanced):
     readout_nodes.update_tables(enhanced, found)
     table = enhanced.GetNodeReference(readout_nodes.BY_SLICE_ROLE)
     assert table.GetName() == "Day 1 enhanced readouts by slice"
-    np.testing.assert_array_equal(column(app, table, "slice"), np.arange(4))
+    np.testing.assert_array_equal(column(app, table, "slice"), [1, 2, 3, 4])
+    np.testing.assert_array_equal(column(app, table, "z_mm"), [0, 6, 12, 18])
     np.testing.assert_array_equal(column(app, table, "mvct.noise_hu"), found["mvct"]["noise_hu"]["per_slice"])
     np.testing.assert_array_equal(np.isnan(column(app, table, "enhanced.noise_hu")), [False, False, True, False])
     np.testing.assert_allclose(column(app, table, "planning_ct.noise_hu"), found["planning_ct"]["noise_hu"]["mean"])
@@ -79,7 +80,7 @@ def test_the_chart_draws_a_line_for_each_scan_and_the_planning_ct_s_mean(app, en
     assert {node.GetXColumnName() for node in found.values()} == {"slice"}
     assert found["Enhanced scan"].GetYColumnName() == "enhanced.noise_hu"
     assert found["Planning CT, mean"].GetLineStyle() == found["Planning CT, mean"].LineStyleDash
-    assert (chart.GetTitle(), chart.GetXAxisTitle()) == ("Noise (HU)", "Slice (k)")
+    assert (chart.GetTitle(), chart.GetXAxisTitle()) == ("Noise (HU)", "Slice, z = 0.0 to 18.0 mm")
 
 
 def test_another_readout_takes_the_same_chart_and_leaves_no_series_behind(app, enhanced):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import torch
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.imageio import Volume, write_volume
@@ -31,6 +32,17 @@ def test_slices_are_resampled_to_the_spacing(scans):
     assert all(hu.shape == (64, 64) for hu in load_slices(scans / "kvct", 3.0).hu)
     same = Volume(np.arange(400, dtype=np.int16).reshape(1, 20, 20), (2.0, 2.0, 5.0))
     assert torch.equal(at_spacing(same, 2.0)[0], torch.from_numpy(same.array[0]))
+
+
+def test_slices_are_axial_in_one_order_however_a_scan_and_its_truth_are_stored(scans, tmp_path):
+    expected = load_slices(scans / "mvct", 2.0, truth_folder=scans / "truth")
+    for kind, order in (("mvct", "PSL"), ("truth", "LAI")):
+        (tmp_path / kind).mkdir()
+        for path in (scans / kind).iterdir():
+            sitk.WriteImage(sitk.DICOMOrient(sitk.ReadImage(str(path)), order), str(tmp_path / kind / path.name))
+    found = load_slices(tmp_path / "mvct", 2.0, truth_folder=tmp_path / "truth")
+    assert len(found) == len(expected) > 0
+    assert all(map(torch.equal, found.hu + found.truth, expected.hu + expected.truth))
 
 
 def test_slices_of_nothing_but_air_are_left_out(tmp_path):

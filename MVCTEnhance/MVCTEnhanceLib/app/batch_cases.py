@@ -21,11 +21,11 @@ class Case:
 
     Args:
         name: what the summary calls it: its path relative to the input folder, and for one of several series in a
-            folder '#' and the series' UID.
+            folder '#' and the series' UID, and for one of several scans under one UID '#' and its first file.
         key: the same for as long as the scan lies there, whatever comes to lie beside it.
         place: relative folder that its outputs are wanted in.
         source: what the reader is given: a volume file, a DICOM file of a series that lies in one folder, or a folder.
-        series_uid: of the series, where `source` is a folder.
+        series_uid: where `source` is a folder, what tells the reader which series: its UID or one of its files.
         is_dicom: whether it is no volume file.
         fingerprint: another one as soon as a file of the scan has changed.
     """
@@ -48,20 +48,22 @@ def find_cases(
         InputError: the folder is not there or holds no case.
     """
     found = find_scans(folder, report=report, own_outputs=own_outputs)
-    found = sorted(found, key=lambda scan: ((scan.folder if scan.uid else scan.source).parts, scan.uid or ""))
-    series = Counter(scan.folder for scan in found if scan.uid)
+    found = sorted(found, key=lambda scan: (_at(scan).parts, scan.uid or "", scan.files))
+    series = Counter(scan.folder for scan in found if scan.uid is not None)
     places = _wanted_places(found, folder)
     cases = []
     for scan, place in zip(found, places, strict=True):
-        source = str(_relative(scan.folder if scan.uid else scan.source, folder))
+        source = str(_relative(_at(scan), folder))
         key = f"{source}#{scan.uid}" if scan.uid else source
+        if scan.shares_uid:
+            key += f"#{_relative(scan.files[0], scan.folder)}"
         cases.append(
             Case(
                 name=key if series[scan.folder] > 1 else source,
                 key=key,
                 place=place,
                 source=scan.source,
-                series_uid=scan.uid if scan.is_split else None,
+                series_uid=scan.series_uid,
                 is_dicom=scan.is_dicom,
                 fingerprint=_fingerprint(scan.files, folder),
             )
@@ -69,14 +71,18 @@ def find_cases(
     return tuple(cases)
 
 
+def _at(scan: Found) -> Path:
+    return scan.source if scan.uid is None else scan.folder
+
+
 def _wanted_places(found: Sequence[Found], root: Path) -> Iterator[PurePosixPath]:
     """A series that is alone in and below its folder takes the folder's own place, others one below it."""
     at_or_below = Counter(place for scan in found for place in (scan.folder, *scan.folder.parents))
-    stems = Counter((scan.folder, _stem(scan.source).casefold()) for scan in found if not scan.uid)
+    stems = Counter((scan.folder, _stem(scan.source).casefold()) for scan in found if scan.uid is None)
     nth: Counter[Path] = Counter()
     for scan in found:
         folder, stem = _relative(scan.folder, root), _stem(scan.source)
-        if scan.uid:
+        if scan.uid is not None:
             nth[scan.folder] += 1
             yield folder if at_or_below[scan.folder] == 1 and folder.parts else folder / f"ct-{nth[scan.folder]}"
         elif stems[scan.folder, stem.casefold()] == 1:

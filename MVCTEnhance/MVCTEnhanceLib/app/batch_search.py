@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from ..imageio.dicom_groups import ImageGroup, group_images
 from ..imageio.dicom_header import SliceHeader, scan_folder
 from ..imageio.formats import READABLE, has_suffix
 from ..imageio.product import Product, product_of_file
@@ -20,13 +21,22 @@ DETACHED = (".mhd", ".nhdr")  # headers whose voxels are in other files
 
 @dataclass(frozen=True)
 class Found:
-    """A scan where it was found: all its files lie in or, where the series is split, below `folder`."""
+    """A scan where it was found.
+
+    Args:
+        folder: that its files lie in or, where they are in several, below.
+        source, series_uid: what the reader is given.
+        files: all that it is read from.
+        uid: its Series Instance UID, empty where the images have none; None for what is no DICOM series.
+        shares_uid: whether another scan at the same place has the same UID.
+    """
 
     folder: Path
     source: Path
     files: tuple[Path, ...]
     uid: str | None = None
-    is_split: bool = False
+    series_uid: str | None = None
+    shares_uid: bool = False
     is_dicom: bool = True
 
 
@@ -88,9 +98,10 @@ class _Search:
     def __init__(self):
         self.passed = 0
         self._others: list[Found] = []
+        self._headers: list[SliceHeader] = []
+        self._damaged: dict[Path, list[Path]] = {}
         self._made_files: list[Product] = []
         self._made_series: dict[str, Product] = {}
-        self._series: dict[str, dict[Path, list[SliceHeader]]] = defaultdict(dict)
 
     def folders_below(self, folder: Path) -> list[Path]:
         folders = []
@@ -113,17 +124,19 @@ class _Search:
             self._refuse(folder)
             return
         self._made_series |= {header.series_uid: header.product for header in headers if header.product}
-        headers = [header for header in headers if not header.product]
-        series = _by_series(headers)
-        usable = {uid: images for uid, images in series.items() if _is_scan(images)}
-        self.passed += len(series) - len(usable)
-        for uid, images in usable.items():
-            self._series[uid][folder] = images
-        if damaged and not usable:
-            self._others.append(Found(folder, damaged[0], tuple(damaged)))
+        self._headers += [header for header in headers if not header.product]
+        if damaged:
+            self._damaged[folder] = [error.path for error in damaged]
 
     def results(self) -> list[Found]:
-        return [*self._others, *(scan for uid, parts in self._series.items() for scan in _dicom(uid, parts))]
+        groups = group_images(self._headers, copies_apart=True)
+        scans = [group for group in groups if group.is_ct]
+        with_scan = {folder for group in scans for folder in group.folders}
+        lost = [
+            Found(place, paths[0], tuple(paths)) for place, paths in self._damaged.items() if place not in with_scan
+        ]
+        self.passed += len(groups) - len(scans)
+        return [*self._others, *lost, *_dicom(scans)]
 
     def own_outputs(self) -> list[Product]:
         return [*self._made_files, *self._made_series.values()]
@@ -153,27 +166,17 @@ def _visible_files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
 
 
-def _by_series(headers: Sequence[SliceHeader]) -> dict[str, list[SliceHeader]]:
-    series: dict[str, list[SliceHeader]] = defaultdict(list)
-    for header in headers:
-        series[header.series_uid].append(header)
-    return series
-
-
-def _is_scan(images: Sequence[SliceHeader]) -> bool:
-    """Whether these are CT slices, also of a kind that the reader refuses; not localizers, reports and pictures."""
-    return all(image.modality == "CT" for image in images) and any(
-        not image.is_localizer and image.samples == 1 and (image.is_multiframe or image.position) for image in images
-    )
-
-
-def _dicom(uid: str, parts: dict[Path, list[SliceHeader]]) -> Iterator[Found]:
-    """One scan where slices in several folders lie at different positions (a split export), else one a folder."""
-    positions = [{image.position for image in images} for images in parts.values()]
-    if len(parts) > 1 and sum(map(len, positions)) == len(set().union(*positions)):
-        common = Path(os.path.commonpath(list(parts)))
-        files = [image.path for images in parts.values() for image in images]
-        yield Found(common, common, tuple(files), uid, is_split=True)
-    else:
-        for folder, images in parts.items():
-            yield Found(folder, images[0].path, tuple(image.path for image in images), uid)
+def _dicom(scans: Sequence[ImageGroup]) -> list[Found]:
+    places = [Path(os.path.commonpath(scan.folders)) for scan in scans]
+    uids = Counter(scan.series_uid for scan in scans)
+    at_place = Counter((place, scan.series_uid) for place, scan in zip(places, scans, strict=True))
+    found = []
+    for scan, place in zip(scans, places, strict=True):
+        files, uid = tuple(image.path for image in scan.images), scan.series_uid
+        shared = at_place[place, uid] > 1
+        if len(scan.folders) == 1:  # a reader that is given a file looks into its folder only
+            found.append(Found(place, files[0], files, uid, shares_uid=shared))
+        else:
+            choice = uid if uids[uid] == 1 else files[0].relative_to(place).as_posix()
+            found.append(Found(place, place, files, uid, series_uid=choice, shares_uid=shared))
+    return found

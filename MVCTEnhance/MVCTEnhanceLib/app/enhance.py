@@ -95,7 +95,7 @@ def enhance(
     report("device", device=str(device), name=describe_device(device))
     report("stage", stage="read")
     mvct = read_scan(request.input, "MVCT", series_uid=request.series_uid)
-    kvct = read_scan(request.kvct, "planning CT") if request.kvct else None
+    kvct = read_scan(request.kvct, "planning CT", slices_only=True) if request.kvct else None
     region = read_region(request.region, mvct) if request.region else None
     _require_plausible_pixels(mvct, model)
     unlike = doubts(mvct, model.plan, model.card)

@@ -62,7 +62,7 @@ def evaluate_files(
     plan, card = read_card(find_model(model or DEFAULT_MODEL))
     report("stage", stage="read")
     mvct, enhanced = read_pair(mvct_path, enhanced_path)
-    kvct = read_scan(kvct_path, "planning CT") if kvct_path else None
+    kvct = read_scan(kvct_path, "planning CT", slices_only=True) if kvct_path else None
     truth = read_scan(truth_path, "truth") if truth_path else None
     region = read_region(region_path, mvct) if region_path else None
     warnings: list[str] = []

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..imageio.grid import axial
+
 if TYPE_CHECKING:
     from ..imageio import Volume
     from ..imageio.product import Product
@@ -84,7 +86,7 @@ def planning_ct_warnings(volume: Volume, mvct: Volume, origin: Origin | None = N
     origin, found = origin or origin_of(volume), []
     if origin.product:
         found.append(f"The planning CT {_is(origin.product)}, so its readouts are no reference: choose a planning CT.")
-    if volume.array.shape == mvct.array.shape and np.array_equal(volume.array, mvct.array):
+    if np.array_equal(axial(volume).array, axial(mvct).array):
         found.append("The planning CT is the MVCT itself, so its readouts are no reference: choose a planning CT.")
     if origin.modality not in ("", "CT"):
         found.append(f"The planning CT is of modality {origin.modality}, so its readouts are no reference.")

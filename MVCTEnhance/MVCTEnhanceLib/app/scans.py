@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..errors import InputError, OutputError
 from ..imageio import Volume, is_dicom_output, read_volume, write_dicom_series, write_volume
-from ..imageio.dicom_header import holds_outputs_only
+from ..imageio.dicom_header import WITHOUT_UID, holds_outputs_only
 from ..imageio.formats import WRITABLE, has_suffix
 from ..imageio.grid import axial
 from ..imageio.itk import itk_name
@@ -16,16 +16,17 @@ from ..imageio.itk import itk_name
 REPORT_FILES = ("report.html", "readouts.json", "readouts.csv")
 
 
-def read_scan(path: Path, role: str, *, series_uid: str | None = None) -> Volume:
+def read_scan(path: Path, role: str, *, series_uid: str | None = None, slices_only: bool = False) -> Volume:
     """A scan whose warnings call it by its role, such as "MVCT".
 
-    They go into reports and result files, where a path or a series' identifier may give a patient away.
+    They go into reports and result files, where a path or a series' identifier may give a patient away. For the options
+    see `read_volume`.
 
     Raises:
         InputError: as `read_volume`, which names the file, since only the user sees it; or axial slices of a single
             row or column, in which nothing can be measured.
     """
-    volume = read_volume(path, series_uid=series_uid)
+    volume = read_volume(path, series_uid=series_uid, slices_only=slices_only)
     rows, columns = axial(volume).array.shape[1:]
     if min(rows, columns) < 2:
         raise InputError(f"{path} has axial slices of {rows} x {columns} pixels: choose a scan.")
@@ -36,7 +37,7 @@ def _by_role(text: str, volume: Volume, path: Path, role: str) -> str:
     names = [str(path)]
     if volume.source:
         first = volume.source.files[0]
-        uid = volume.source.series_uid
+        uid = volume.source.series_uid or WITHOUT_UID
         names += [f"Series {uid}", f"series {uid}", f"{first.parent.name}/{first.name}"]
     for name in names:
         text = text.replace(name, f"the {role}")

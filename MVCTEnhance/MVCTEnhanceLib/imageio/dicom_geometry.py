@@ -14,6 +14,8 @@ SIDEWAYS_TOLERANCE_MM = 0.1
 SAME_POSITION_MM = 0.01
 UNEVEN_TOLERANCE = 0.01  # of the step between slices
 ROUNDING_TOLERANCE = 0.001
+ROUNDED_MM = 0.1  # to which some programs round positions: two of them may then be this much off
+LEAST_OF_ROUNDED = 4  # times as long a step must be, so that no missing slice passes for rounding
 PLAUSIBLE_PIXEL_MM = (1e-6, 1e4)
 FARTHEST_MM = 1e6  # beyond lie numbers with which nothing can be worked out
 MOST_PIXELS = 8192**2  # a slice of more may be nothing but a damaged number, and would take gigabytes
@@ -30,25 +32,28 @@ class SliceStack:
     warnings: tuple[str, ...]
 
 
-def stack_slices(headers: list[SliceHeader]) -> SliceStack:
+def stack_slices(headers: list[SliceHeader], *, slices_only: bool = False) -> SliceStack:
     """Sort slices along their normal (row x column direction) and check that they fill one regular grid.
 
     The k axis is the normal, so that the axes (i, j, k) are right-handed (DICOM PS3.3 C.7.6.2.1.1).
+
+    Args:
+        slices_only: for what needs the slices and not how they lie to each other: tilt, uneven steps and missing slices
+            are warnings, and the spacing along k is the median step.
 
     Raises:
         InputError: sizes, pixel spacings or orientations are mixed, slices are missing, doubled, uneven or shifted
             sideways (gantry tilt), or a header lacks its place.
     """
-    for header in headers:
-        _require_place(header)
-        _require_same_grid(header, headers[0])
-    axes = _axes(headers[0])
-    positions = np.array([header.position for header in headers])
+    headers, positions, axes = _in_order(headers)
     depth = positions @ axes[2]
-    order = np.argsort(depth, kind="stable")
-    headers, positions, depth = [headers[n] for n in order], positions[order], depth[order]
-    _require_straight(headers, positions, axes[2])
-    step, warnings = _step(headers, depth)
+    rounding = ROUNDED_MM if _are_rounded(positions) else 0.0
+    if slices_only:
+        step, warnings = _median_step(headers, depth, _sideways(positions, axes[2]))
+    else:
+        shifts = _require_straight(headers, positions, axes[2], rounding)
+        step, warnings = _step(headers, depth, rounding * np.abs(axes[2]).sum())
+        warnings = shifts + warnings
     row_step, column_step = headers[0].pixel_spacing
     return SliceStack(
         headers=tuple(headers),
@@ -57,6 +62,27 @@ def stack_slices(headers: list[SliceHeader]) -> SliceStack:
         direction=axes.T,
         warnings=warnings,
     )
+
+
+def lacks_slices(headers: list[SliceHeader]) -> bool:
+    """Whether slices would be a regular stack if there were some more between them."""
+    try:
+        _, positions, axes = _in_order(headers)
+    except InputError:
+        return False
+    gaps = np.diff(positions @ axes[2])
+    return gaps.size > 0 and gaps.min() >= SAME_POSITION_MM and _lacking(gaps) is not None
+
+
+def _in_order(headers: list[SliceHeader]) -> tuple[list[SliceHeader], np.ndarray, np.ndarray]:
+    """Slices sorted along their normal, their positions (n, 3), and the unit vectors of the axes as rows."""
+    for header in headers:
+        _require_place(header)
+        _require_same_grid(header, headers[0])
+    axes = _axes(headers[0])
+    positions = np.array([header.position for header in headers])
+    order = np.argsort(positions @ axes[2], kind="stable")
+    return [headers[n] for n in order], positions[order], axes
 
 
 def _require_place(header: SliceHeader) -> None:
@@ -95,7 +121,7 @@ def _require_same_grid(header: SliceHeader, first: SliceHeader) -> None:
         differs = "another orientation"
     if differs:
         raise InputError(
-            f"Series {header.series_uid} mixes images of different shape: {header.label} has {differs} as in "
+            f"Series {header.series_name} mixes images of different shape: {header.label} has {differs} as in "
             f"{first.label}; keep one kind of image in the folder."
         )
 
@@ -115,20 +141,41 @@ def _axes(header: SliceHeader) -> np.ndarray:
     return np.array([row, column, np.cross(row, column)])
 
 
-def _require_straight(headers: list[SliceHeader], positions: np.ndarray, normal: np.ndarray) -> None:
+def _are_rounded(positions: np.ndarray) -> bool:
+    tenths = positions / ROUNDED_MM
+    return bool(np.abs(tenths - np.rint(tenths)).max() < 1e-4)
+
+
+def _sideways(positions: np.ndarray, normal: np.ndarray) -> np.ndarray:
+    """How far each slice lies from the line through the first one along the normal, in mm."""
     way = positions - positions[0]
-    sideways = np.linalg.norm(way - np.outer(way @ normal, normal), axis=1)
+    return np.linalg.norm(way - np.outer(way @ normal, normal), axis=1)
+
+
+def _require_straight(
+    headers: list[SliceHeader], positions: np.ndarray, normal: np.ndarray, rounding: float
+) -> tuple[str, ...]:
+    sideways, name = _sideways(positions, normal), headers[0].series_name
     if sideways.max() <= SIDEWAYS_TOLERANCE_MM:
-        return
-    tilt = np.degrees(np.arctan2(sideways[-1], way[-1] @ normal))
+        return ()
+    if sideways.max() <= np.sqrt(3) * rounding:
+        return (
+            f"The slices of series {name} are shifted sideways by up to {sideways.max():.2f} mm, as rounded positions "
+            "are: they were taken as straight.",
+        )
+    tilt = _degrees(sideways[-1], (positions[-1] - positions[0]) @ normal)
     raise InputError(
-        f"The slices of series {headers[0].series_uid} do not lie straight above each other: "
+        f"The slices of series {name} do not lie straight above each other: "
         f"{headers[sideways.argmax()].label} is shifted sideways by {sideways.max():.1f} mm (a gantry tilt of "
         f"{tilt:.1f} degrees, or two scans in one series); resample it to an untilted grid first."
     )
 
 
-def _step(headers: list[SliceHeader], depth: np.ndarray) -> tuple[float, tuple[str, ...]]:
+def _degrees(sideways: float, way: float) -> float:
+    return float(np.degrees(np.arctan2(sideways, way)))
+
+
+def _step(headers: list[SliceHeader], depth: np.ndarray, rounding: float) -> tuple[float, tuple[str, ...]]:
     """The even step between slices in mm, and what there is to say about it."""
     if len(headers) == 1:
         return _single_step(headers[0])
@@ -137,14 +184,38 @@ def _step(headers: list[SliceHeader], depth: np.ndarray) -> tuple[float, tuple[s
         _raise_doubled(headers, depth)
     step = (depth[-1] - depth[0]) / len(gaps)
     uneven = np.abs(depth - depth[0] - step * np.arange(len(depth))).max()
-    if uneven > UNEVEN_TOLERANCE * step:
+    tolerated = UNEVEN_TOLERANCE * step
+    if rounding * LEAST_OF_ROUNDED <= step:
+        tolerated = max(tolerated, rounding * (1 + 1e-6))
+    if uneven > tolerated:
         _raise_uneven(headers, depth)
     if uneven <= ROUNDING_TOLERANCE * step:
         return float(step), ()
     return float(step), (
-        f"The slices of series {headers[0].series_uid} are off an even step of {step:.3f} mm by up to "
+        f"The slices of series {headers[0].series_name} are off an even step of {step:.3f} mm by up to "
         f"{uneven:.3f} mm: they were taken as even.",
     )
+
+
+def _median_step(headers: list[SliceHeader], depth: np.ndarray, sideways: np.ndarray) -> tuple[float, tuple[str, ...]]:
+    """The usual step of slices that need not be a regular stack, and how they differ from one."""
+    if len(headers) == 1:
+        return _single_step(headers[0])
+    gaps, name, warnings = np.diff(depth), headers[0].series_name, ()
+    if gaps.min() < SAME_POSITION_MM:
+        _raise_doubled(headers, depth)
+    step = float(np.median(gaps))
+    if np.abs(gaps - step).max() > max(2 * ROUNDED_MM, 2 * UNEVEN_TOLERANCE * step):
+        warnings += (
+            f"Series {name} has steps of {gaps.min():.2f} to {gaps.max():.2f} mm between its slices: each slice was "
+            "used by itself.",
+        )
+    if sideways.max() > 2 * ROUNDED_MM:
+        warnings += (
+            f"Series {name} has a gantry tilt of {_degrees(sideways[-1], depth[-1] - depth[0]):.1f} degrees, or slices "
+            f"shifted sideways by up to {sideways.max():.1f} mm: each slice was used by itself.",
+        )
+    return step, warnings
 
 
 def _single_step(header: SliceHeader) -> tuple[float, tuple[str, ...]]:
@@ -154,7 +225,7 @@ def _single_step(header: SliceHeader) -> tuple[float, tuple[str, ...]]:
 
 
 def _raise_doubled(headers: list[SliceHeader], depth: np.ndarray) -> None:
-    uid = headers[0].series_uid
+    uid = headers[0].series_name
     new_place = np.diff(depth, prepend=-np.inf) >= SAME_POSITION_MM
     images = np.diff(np.append(np.flatnonzero(new_place), len(depth)))
     if len(images) > 1 and images.min() == images.max():
@@ -170,20 +241,29 @@ def _raise_doubled(headers: list[SliceHeader], depth: np.ndarray) -> None:
 
 
 def _raise_uneven(headers: list[SliceHeader], depth: np.ndarray) -> None:
-    uid, gaps = headers[0].series_uid, np.diff(depth)
-    step = np.sort(gaps)[(len(gaps) - 1) // 2]
-    steps = gaps / step
-    lacking = np.rint(steps) - 1
-    if np.abs(steps - np.rint(steps)).max() <= 0.05 and lacking.min() == 0 and lacking.any():
+    uid, gaps = headers[0].series_name, np.diff(depth)
+    step, lacking = _usual(gaps), _lacking(gaps)
+    if lacking is not None:
         number, at = int(lacking.sum()), int(lacking.argmax())
         raise InputError(
             f"Series {uid} lacks {number} slice{'s' * (number > 1)}: after {headers[at].label} "
             f"(position {depth[at]:.1f} mm) the next comes {gaps[at]:.1f} mm further, where the step is {step:.1f} mm; "
             "export the whole series again."
         )
-    at = int(np.abs(steps - 1).argmax())
+    at = int(np.abs(gaps / step - 1).argmax())
     raise InputError(
         f"The slices of series {uid} are unevenly spaced, by {gaps.min():.2f} to {gaps.max():.2f} mm: after "
         f"{headers[at].label} (position {depth[at]:.1f} mm) the step is {gaps[at]:.2f} mm, elsewhere {step:.2f} mm; "
         "export a series with even steps."
     )
+
+
+def _usual(gaps: np.ndarray) -> float:
+    return float(np.sort(gaps)[(len(gaps) - 1) // 2])
+
+
+def _lacking(gaps: np.ndarray) -> np.ndarray | None:
+    """How many slices are missing in each gap; None where missing slices do not explain the gaps."""
+    steps = gaps / _usual(gaps)
+    lacking = np.rint(steps) - 1
+    return lacking if np.abs(steps - np.rint(steps)).max() <= 0.05 and lacking.min() == 0 and lacking.any() else None

@@ -56,6 +56,7 @@ _TAGS = [
     "Columns",
     "PixelSpacing",
 ]
+WITHOUT_UID = "without a Series Instance UID"
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
 _KIND_OF_VALUE = re.compile(rb"[A-Z]{2}$")
 _ENHANCED = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
@@ -78,7 +79,7 @@ class SliceHeader:
     """One DICOM image; what its header lacks or spells wrongly is None or an empty text.
 
     Args:
-        date: of the acquisition, else of the series or the study, as YYYYMMDD.
+        acquisition_date, date: the latter of the series or the study where there is none of the acquisition; YYYYMMDD.
         time: of the acquisition, as HHMMSS and a fraction.
         kvp: peak voltage of the tube or accelerator in kV.
         product: which output of this program the image is, None for other images.
@@ -88,6 +89,7 @@ class SliceHeader:
     patient: Patient
     study_uid: str
     frame_uid: str
+    acquisition_date: str
     date: str
     time: str
     acquisition: str
@@ -113,8 +115,13 @@ class SliceHeader:
 
     @property
     def label(self) -> str:
-        """The file as messages name it: with its folder only, since a longer path may hold a patient's name."""
-        return f"{self.path.parent.name}/{self.path.name}"
+        """The file as messages name it."""
+        return _label(self.path)
+
+    @property
+    def series_name(self) -> str:
+        """The series' UID as messages have it after the word series."""
+        return self.series_uid or WITHOUT_UID
 
     @property
     def made_here(self) -> bool:
@@ -131,10 +138,25 @@ class SliceHeader:
 
 
 class DamagedDicom(Exception):
-    """The file is DICOM but its header is cut or cannot be parsed."""
+    """The file is DICOM but its header is cut or cannot be parsed.
+
+    Args:
+        what: a sentence's end that says so.
+        remedy: what to do.
+    """
+
+    def __init__(
+        self, path: Path, what: str = "is a damaged or cut DICOM file", remedy: str = "copy or export it again"
+    ):
+        super().__init__(f"{path} {what}: {remedy}.")
+        self.path, self.what, self.remedy = path, what, remedy
+
+    @property
+    def label(self) -> str:
+        return _label(self.path)
 
 
-def scan_folder(folder: Path, *, recursive: bool = True) -> tuple[list[SliceHeader], list[Path]]:
+def scan_folder(folder: Path, *, recursive: bool = True) -> tuple[list[SliceHeader], list[DamagedDicom]]:
     """The DICOM images below `folder`, and the DICOM files too damaged to tell what they are.
 
     Other, hidden and special files and folder links (which may loop) are passed over.
@@ -146,8 +168,8 @@ def scan_folder(folder: Path, *, recursive: bool = True) -> tuple[list[SliceHead
     for path in _regular_files(folder, recursive=recursive):
         try:
             header = read_header(path)
-        except DamagedDicom:
-            damaged.append(path)
+        except DamagedDicom as error:
+            damaged.append(error)
         else:
             if header is not None:
                 headers.append(header)
@@ -166,7 +188,7 @@ def read_header(path: Path) -> SliceHeader | None:
     """The header of one file, None where it is no DICOM image.
 
     Raises:
-        DamagedDicom: it is DICOM, but cut or broken before the series can be told.
+        DamagedDicom: it is DICOM, but cut or broken before it can be told what it is.
         InputError: the file cannot be opened.
     """
     try:
@@ -190,7 +212,7 @@ def _parse(file: BinaryIO, path: Path) -> SliceHeader | None:
         raise
     except Exception as error:  # a broken file makes pydicom raise nearly anything
         raise DamagedDicom(path) from error
-    if not header.series_uid:
+    if not header.series_uid and header.modality in ("", "CT") and None in header.size:
         raise DamagedDicom(path)
     return header
 
@@ -213,6 +235,7 @@ def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
         ),
         study_uid=_text(ds, "StudyInstanceUID"),
         frame_uid=_text(ds, "FrameOfReferenceUID"),
+        acquisition_date=_text(ds, "AcquisitionDate"),
         date=_text(ds, "AcquisitionDate") or _text(ds, "SeriesDate") or _text(ds, "StudyDate"),
         time=_text(ds, "AcquisitionTime"),
         acquisition=_text(ds, "AcquisitionNumber"),
@@ -236,6 +259,11 @@ def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
         model_name=_text(ds, "ManufacturerModelName"),
         product=product_of_dicom(ds),
     )
+
+
+def _label(path: Path) -> str:
+    """With its folder only, since a longer path may hold a patient's name."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def _text(ds: pydicom.Dataset, keyword: str) -> str:

@@ -107,7 +107,8 @@ def _rescale(ds: pydicom.Dataset, header: SliceHeader) -> tuple[_Rescale, list[s
     if None not in values:
         return _Rescale(slope, intercept), []
     return _Rescale(slope, intercept), [
-        f"Series {header.series_uid} has no Rescale Slope or Intercept: its stored values were taken as HU; check them."
+        f"Series {header.series_name} has no Rescale Slope or Intercept: its stored values were taken as HU; check "
+        "them."
     ]
 
 
@@ -131,7 +132,7 @@ def _clear_padding(
     hu_low, hu_high = sorted(rescale.to_hu(np.array([low, high])).tolist())
     if hu_low <= TISSUE_HU[1] and hu_high >= TISSUE_HU[0]:
         return [
-            f"The padding value of series {header.series_uid} ({hu_low:g} HU) is one that tissue has too: it was not "
+            f"The padding value of series {header.series_name} ({hu_low:g} HU) is one that tissue has too: it was not "
             "taken as padding; check the corners of the images."
         ]
     hu[is_padding] = AIR_HU

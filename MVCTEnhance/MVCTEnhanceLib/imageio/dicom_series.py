@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import filecmp
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,15 @@ import pydicom
 from ..errors import InputError
 from .dicom_file import open_dicom
 from .dicom_geometry import stack_slices
-from .dicom_header import SliceHeader, scan_folder
+from .dicom_groups import ImageGroup, group_images
+from .dicom_header import DamagedDicom, SliceHeader, scan_folder
 from .dicom_pixels import read_slice
 from .quiet import quiet_pydicom
 from .values import compact
 from .volume import Volume
 
 DEEPEST = 30  # levels of sequences within each other that a header keeps
+LONGEST_LIST = 10  # series in a message
 
 
 @dataclass(frozen=True)
@@ -71,34 +73,55 @@ class SeriesInfo:
 def list_series(folder: str | Path) -> list[SeriesInfo]:
     """All DICOM series in a folder and its subfolders, sorted by UID (an empty list if there are none).
 
+    Several scans under one UID are as many series.
+
     Raises:
         InputError: the folder does not exist or cannot be read.
     """
     headers, _ = scan_folder(Path(folder))
-    return [_info(images) for images in _by_series(headers).values()]
+    return [_info(group) for group in group_images(headers)]
 
 
 def read_dicom_folder(
-    folder: Path, *, series_uid: str | None = None, recursive: bool = True, pixels: bool = True
+    folder: Path,
+    *,
+    series_uid: str | None = None,
+    recursive: bool = True,
+    pixels: bool = True,
+    slices_only: bool = False,
 ) -> Volume:
     """The CT series of a folder: the one with `series_uid`, or the only one.
 
-    HU as int16 where they are whole numbers, else float32, shape (k, j, i), slices sorted along their normal. Without
-    `pixels` all values are 0 and take no memory, for where only the place and the source matter.
+    HU as int16 where they are whole numbers, else float32, shape (k, j, i), slices sorted along their normal.
+
+    Args:
+        series_uid: a Series Instance UID or, since several scans may have the same, one file of the scan, relative to
+            the folder.
+        pixels: without them all values are 0 and take no memory, for where only the place and the source matter.
+        slices_only: as for `stack_slices`.
 
     Raises:
         InputError: there is no or more than one CT series, or the series is no regular CT volume.
     """
     headers, damaged = scan_folder(folder, recursive=recursive)
     if damaged:
-        raise InputError(
-            f"{damaged[0].parent.name}/{damaged[0].name} is a damaged or cut DICOM file, or one without a Series "
-            f"Instance UID, and may be a slice of the scan{f' (and {len(damaged) - 1} more)' * (len(damaged) > 1)}: "
-            "copy or export it again, or take it out of the folder."
-        )
+        raise _may_be_a_slice(damaged)
     if not headers:
         raise InputError(f"{folder} holds no DICOM images: choose the folder of a CT series.")
-    return _read_series(_choose(folder, _by_series(headers), series_uid), pixels)
+    groups = group_images(headers)
+    doubtful = next((group for group in groups if group.fault and not group.series_uid), None)
+    group = doubtful or _choose(folder, groups, series_uid)
+    if group.fault:
+        raise InputError(group.fault)
+    return _read_group(group, pixels=pixels, slices_only=slices_only)
+
+
+def _may_be_a_slice(damaged: list[DamagedDicom]) -> InputError:
+    first, more = damaged[0], f" (and {len(damaged) - 1} more)" * (len(damaged) > 1)
+    return InputError(
+        f"{first.label} {first.what} and may be a slice of the scan{more}: {first.remedy}, or take it out of the "
+        "folder."
+    )
 
 
 def _drop_unreadable(ds: pydicom.Dataset, levels: int = DEEPEST) -> None:
@@ -116,66 +139,81 @@ def _drop_unreadable(ds: pydicom.Dataset, levels: int = DEEPEST) -> None:
             _drop_unreadable(item, levels - 1)
 
 
-def _by_series(headers: list[SliceHeader]) -> dict[str, list[SliceHeader]]:
-    series: dict[str, list[SliceHeader]] = {uid: [] for uid in sorted({header.series_uid for header in headers})}
-    for header in headers:
-        series[header.series_uid].append(header)
-    return series
+def _info(group: ImageGroup) -> SeriesInfo:
+    first = group.images[0]
+    return SeriesInfo(first.series_uid, first.description, first.modality, len(group.images), group.obstacle)
 
 
-def _info(headers: list[SliceHeader]) -> SeriesInfo:
-    first = headers[0]
-    return SeriesInfo(first.series_uid, first.description, first.modality, len(headers), _obstacle(headers))
+def _choose(folder: Path, groups: list[ImageGroup], series_uid: str | None) -> ImageGroup:
+    """The group that is meant, among those of a folder."""
+    meant = [group for group in groups if group.obstacle is None]
+    if series_uid is not None:
+        meant = _meant(groups, folder, series_uid)
+        if not meant:
+            raise InputError(f"{folder} has no series {series_uid}: choose one of {_listed(folder, groups)}.")
+    if len(meant) > 1:
+        raise _several(folder, meant)
+    if not meant and len(groups) > 1:
+        raise InputError(
+            f"{folder} holds no CT volume but {_listed(folder, groups)}: choose the folder of a CT series."
+        )
+    (group,) = meant or groups
+    if group.obstacle:
+        raise InputError(f"Series {group.images[0].series_name} in {folder} {group.obstacle}.")
+    return group
 
 
-def _obstacle(headers: list[SliceHeader]) -> str | None:
-    """Why these images cannot be a CT volume, with what to do."""
-    other = sorted({header.modality or "unknown" for header in headers} - {"CT"})
-    if other:
-        return f"is of modality {' and '.join(other)}: choose a CT series"
-    if all(header.is_localizer for header in headers):
-        return "is a localizer (scout view): choose the axial series"
-    if any(header.is_multiframe for header in headers):
-        return "is an Enhanced (multi-frame) CT, which is not read here: convert it to single-frame CT images first"
-    if any(header.samples > 1 for header in headers):
-        return "has colour images: choose a series with HU values"
-    if not any(header.position or header.orientation for header in headers):
-        return "has no slice positions (a report or a screen picture): choose the axial series"
-    return None
+def _meant(groups: list[ImageGroup], folder: Path, series_uid: str) -> list[ImageGroup]:
+    path = folder / series_uid
+    of_file = [group for group in groups if path in (image.path for image in group.images)]
+    return of_file or [group for group in groups if series_uid in group.series_uids or path in group.left_out]
 
 
-def _choose(folder: Path, series: dict[str, list[SliceHeader]], series_uid: str | None) -> list[SliceHeader]:
-    obstacles = {uid: _obstacle(headers) for uid, headers in series.items()}
-    if series_uid is not None and series_uid not in series:
-        raise InputError(f"{folder} has no series {series_uid}: choose one of {_listed(series)}.")
-    usable = [uid for uid, obstacle in obstacles.items() if obstacle is None]
-    if series_uid is None and len(usable) > 1:
-        raise InputError(f"{folder} holds {len(usable)} CT series: choose one by its UID, {_listed(series, usable)}.")
-    chosen = series_uid or (usable[0] if usable else next(iter(series)))
-    if obstacles[chosen] is None:
-        return series[chosen]
-    if series_uid or len(series) == 1:
-        raise InputError(f"Series {chosen} in {folder} {obstacles[chosen]}.")
-    raise InputError(f"{folder} holds no CT volume but {_listed(series)}: choose the folder of a CT series.")
+def _several(folder: Path, groups: list[ImageGroup]) -> InputError:
+    if len({group.series_uid for group in groups}) > 1:
+        return InputError(f"{folder} holds {len(groups)} CT series: choose one by its UID, {_listed(folder, groups)}.")
+    reasons = " and ".join(dict.fromkeys(reason for group in groups for reason in group.apart_by))
+    place = "the UID" if any(len(group.folders) > 1 for group in groups) else "the folder or the UID"
+    return InputError(
+        f"{folder} holds {len(groups)} scans under one Series Instance UID ({groups[0].series_uid}), which differ in "
+        f"{reasons}: choose one by a file of it in place of {place}, {_listed(folder, groups)}."
+    )
 
 
-def _listed(series: dict[str, list[SliceHeader]], uids: list[str] | None = None) -> str:
-    parts = []
-    for uid in uids or series:
-        info = _info(series[uid])
-        parts.append(f"{uid} ({info.modality or 'unknown modality'}, {info.number_of_images} images)")
-    return ", ".join(parts)
+def _listed(folder: Path, groups: list[ImageGroup]) -> str:
+    """The series with what somebody can tell them apart by, but who was scanned; the UID where it is of one only."""
+    uids = Counter(group.series_uid for group in groups)
+    entries = []
+    for group in groups[:LONGEST_LIST]:
+        first = group.images[0]
+        name = group.series_uid if uids[group.series_uid] == 1 and group.series_uid else _relative(first.path, folder)
+        entries.append(f"{name} ({', '.join(_described(group))})")
+    more = len(groups) - len(entries)
+    return "; ".join(entries) + f"; and {more} more" * (more > 0)
 
 
-def _read_series(headers: list[SliceHeader], pixels: bool) -> Volume:
-    uid = headers[0].series_uid
-    headers, warnings = _axial_images(headers)
-    stack = stack_slices(headers)
+def _relative(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+def _described(group: ImageGroup) -> list[str]:
+    first, number = group.images[0], len(group.images)
+    texts = [first.modality or "unknown modality", first.description, _day(first.date)]
+    texts += [f"series {first.series_number}" * bool(first.series_number), first.manufacturer]
+    return [text for text in texts if text] + [f"{number} slice{'s' * (number > 1)}"]
+
+
+def _day(date: str) -> str:
+    return f"{date[:4]}-{date[4:6]}-{date[6:]}" if len(date) == 8 and date.isdecimal() else ""
+
+
+def _read_group(group: ImageGroup, *, pixels: bool, slices_only: bool) -> Volume:
+    stack = stack_slices(list(group.images), slices_only=slices_only)
     array, notes = (_read_pixels if pixels else _no_pixels)(stack.headers)
     first = stack.headers[0]
     source = DicomSeries(
         tuple(header.path.absolute() for header in stack.headers),
-        uid,
+        first.series_uid,
         description=first.description,
         manufacturer=first.manufacturer,
         model_name=first.model_name,
@@ -187,26 +225,9 @@ def _read_series(headers: list[SliceHeader], pixels: bool) -> Volume:
         origin=stack.origin,
         direction=stack.direction,
         source=source,
-        warnings=warnings + stack.warnings + notes,
+        warnings=group.warnings + stack.warnings + notes,
         product=first.product,
     )
-
-
-def _axial_images(headers: list[SliceHeader]) -> tuple[list[SliceHeader], tuple[str, ...]]:
-    """Without localizers and without second copies of the same file."""
-    uid, warnings = headers[0].series_uid, []
-    axial = [header for header in headers if not header.is_localizer]
-    if len(axial) < len(headers):
-        warnings.append(f"Series {uid} has {len(headers) - len(axial)} localizer images: they were left out.")
-    first_with: dict[str, SliceHeader] = {}
-    kept = []
-    for header in axial:
-        first = first_with.setdefault(header.sop_uid or str(header.path), header)
-        if first is header or not filecmp.cmp(first.path, header.path, shallow=False):
-            kept.append(header)
-    if len(kept) < len(axial):
-        warnings.append(f"Series {uid} has {len(axial) - len(kept)} files twice: the copies were left out.")
-    return kept, tuple(warnings)
 
 
 def _no_pixels(headers: tuple[SliceHeader, ...]) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -25,12 +25,15 @@ OFFSET_SHARE = 0.05
 STRAY_SHARE = 0.001
 
 
-def read_volume(path: str | Path, *, series_uid: str | None = None) -> Volume:
+def read_volume(path: str | Path, *, series_uid: str | None = None, slices_only: bool = False) -> Volume:
     """Read a scan: NRRD, NIfTI, MetaImage, a folder with a DICOM CT series, or one DICOM file of such a series.
 
     Args:
         path: file or folder (searched with its subfolders; for a DICOM file only its own folder is).
-        series_uid: the DICOM series to take, needed where a folder has several CT series.
+        series_uid: the DICOM series to take, needed where a folder has several CT series; where several scans have one
+            UID, one file of the scan, relative to the folder.
+        slices_only: for what needs the slices and not how they lie to each other: a tilted gantry, uneven steps and
+            missing slices of a DICOM series are warnings.
 
     Returns:
         HU as int16 where all values are whole numbers that fit, else float32, shape (k, j, i), with the geometry
@@ -39,7 +42,7 @@ def read_volume(path: str | Path, *, series_uid: str | None = None) -> Volume:
     Raises:
         InputError: there is nothing to read, or it is no regular 3-D scan; one sentence says what and where.
     """
-    return _checked(_readable(path, series_uid), Path(path))
+    return _checked(_readable(path, series_uid, slices_only), Path(path))
 
 
 def read_map(path: str | Path) -> Volume:
@@ -57,22 +60,22 @@ def read_map(path: str | Path) -> Volume:
     return replace(volume, array=array)
 
 
-def _readable(path: str | Path, series_uid: str | None = None) -> Volume:
+def _readable(path: str | Path, series_uid: str | None = None, slices_only: bool = False) -> Volume:
     """What `_read` gives, with one sentence for what the system refuses."""
     path = Path(path)
     try:
-        return _read(path, series_uid)
+        return _read(path, series_uid, slices_only)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check its permissions and the disk.") from error
     except MemoryError as error:
         raise InputError(f"{path} is larger than the memory of this computer: close other programs.") from error
 
 
-def _read(path: Path, series_uid: str | None) -> Volume:
+def _read(path: Path, series_uid: str | None, slices_only: bool) -> Volume:
     if not path.exists():
         raise InputError(f"{path} does not exist: check the path.")
     if path.is_dir():
-        return read_dicom_folder(path, series_uid=series_uid)
+        return read_dicom_folder(path, series_uid=series_uid, slices_only=slices_only)
     if not path.is_file():
         raise InputError(f"{path} is no ordinary file: choose a scan.")
     if has_suffix(path, READABLE):
@@ -82,10 +85,10 @@ def _read(path: Path, series_uid: str | None) -> Volume:
     try:
         header = read_header(path)
     except DamagedDicom as error:
-        raise InputError(f"{path} is a damaged or cut DICOM file: copy or export it again.") from error
+        raise InputError(str(error)) from error
     if header is None:
         raise InputError(f"{path} is no scan that can be read: choose {', '.join(READABLE)} or a DICOM folder.")
-    return read_dicom_folder(path.parent, series_uid=series_uid or header.series_uid, recursive=False)
+    return read_dicom_folder(path.parent, series_uid=series_uid or path.name, recursive=False, slices_only=slices_only)
 
 
 def _checked(volume: Volume, path: Path) -> Volume:

@@ -40,6 +40,6 @@ class ReadoutChart:
         self._clicks.disconnect()
         self._result = self._chart = None
 
-    def _on_click(self, series_id: str, k: int) -> None:
+    def _on_click(self, series_id: str, number: int) -> None:
         if self._result is not None and is_series_of(self._chart, series_id):
-            jump_to_slice(self._result.enhanced, k)
+            jump_to_slice(self._result.enhanced, number)

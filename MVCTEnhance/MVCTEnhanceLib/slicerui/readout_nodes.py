@@ -11,7 +11,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from ..app.tables import leaves
+from ..app.tables import leaves, slices_z_mm
 from .readout_rows import SCANS, readout_rows, readout_title, scan_title
 from .volumes import place_beside
 from .wording import look_of
@@ -20,7 +20,7 @@ SUMMARY_ROLE = "MVCTEnhance.summary"
 BY_SLICE_ROLE = "MVCTEnhance.bySlice"
 CHART_ROLE = "MVCTEnhance.chart"
 DEFAULT_CHART = "nselfssim"
-SLICE_COLUMN = "slice"
+SLICE_COLUMN, Z_COLUMN = "slice", "z_mm"
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def update_chart(enhanced, readouts: Mapping[str, Any], name: str):
     chart = _node(enhanced, CHART_ROLE, "vtkMRMLPlotChartNode", _("{scan} chart"))
     modifying = chart.StartModify()
     chart.SetTitle(choices[name])
-    chart.SetXAxisTitle(_("Slice (k)"))
+    chart.SetXAxisTitle(_slice_axis(readouts))
     chart.SetYAxisTitle(choices[name])
     chart.SetTitleFontSize(14)
     chart.SetAxisTitleFontSize(12)
@@ -114,7 +114,7 @@ def _fill_summary(table, readouts: Mapping[str, Any]) -> None:
 
 
 def _by_slice(readouts: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """Column name -> value of each slice k of the MVCT, NaN where it has none; of the planning CT its mean."""
+    """Column name -> value of each axial slice of the MVCT, NaN where it has none; of the planning CT its mean."""
     columns = {
         f"{group}.{name}": np.array(item["per_slice"], dtype=float)
         for group in ("mvct", "enhanced", "comparison")
@@ -124,7 +124,16 @@ def _by_slice(readouts: Mapping[str, Any]) -> dict[str, np.ndarray]:
     for name, item in leaves(readouts.get("planning_ct", {})).items():
         if item["mean"] is not None:
             columns[f"planning_ct.{name}"] = np.full(count, item["mean"])
-    return {SLICE_COLUMN: np.arange(count, dtype=float)} | columns
+    z_mm = slices_z_mm(readouts)
+    place = {Z_COLUMN: np.array(z_mm)} if z_mm else {}
+    return {SLICE_COLUMN: np.arange(1, count + 1, dtype=float)} | place | columns
+
+
+def _slice_axis(readouts: Mapping[str, Any]) -> str:
+    z_mm = slices_z_mm(readouts)
+    if not z_mm:
+        return _("Slice")
+    return _("Slice, z = {first} to {last} mm").format(first=f"{z_mm[0]:.1f}", last=f"{z_mm[-1]:.1f}")
 
 
 def _lines(readouts: Mapping[str, Any], name: str) -> list[Line]:

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from . import review_layout
 from .review_layout import DIFFERENCE_VIEW, ENHANCED_VIEW, MVCT_VIEW, REVIEW_LAYOUT, SLICE_VIEWS
+from .volumes import directions
 from .window_level import WindowLevelLink
 
 FLICKER_MS = 500
@@ -126,12 +127,19 @@ class Review:
             composite.SetForegroundOpacity(0.0 if composite.GetForegroundOpacity() > 0.5 else 1.0)
 
 
-def jump_to_slice(volume, k: int) -> None:
-    """Move all slice views to slice k of a volume node, wherever its transforms put it."""
-    columns, rows, _slices = volume.GetImageData().GetDimensions()
+def jump_to_slice(volume, number: int) -> None:
+    """Move all slice views to an axial slice of a volume node, wherever its transforms put it.
+
+    Args:
+        number: from 0, in the order of the readouts' lists: along the volume's own axis that runs along the patient.
+    """
+    from ..imageio.grid import axis_along_patient
+
+    place = [(count - 1) / 2 for count in volume.GetImageData().GetDimensions()]
+    place[axis_along_patient(directions(volume))] = number
     to_ras = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(to_ras)
-    centre = to_ras.MultiplyPoint(((columns - 1) / 2, (rows - 1) / 2, k, 1))[:3]
+    centre = to_ras.MultiplyPoint((*place, 1))[:3]
     to_world = vtk.vtkGeneralTransform()
     slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(volume.GetParentTransformNode(), None, to_world)
     slicer.vtkMRMLSliceNode.JumpAllSlices(

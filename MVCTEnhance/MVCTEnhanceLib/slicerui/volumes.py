@@ -32,8 +32,8 @@ def problem_of(node: slicer.vtkMRMLNode | None, role: str) -> str:
         return _("The {role} has no voxels: load the scan again.").format(role=role)
     if image.GetNumberOfScalarComponents() != 1:
         return _("The {role} has several values in each voxel: choose a scan in HU.").format(role=role)
-    directions = _directions(node)
-    if np.abs(directions.T @ directions - np.eye(3)).max() > _PERPENDICULAR:
+    axes = directions(node)
+    if np.abs(axes.T @ axes - np.eye(3)).max() > _PERPENDICULAR:
         return _(
             "The {role} has axes that are not perpendicular (a tilted gantry or a hardened transform): resample it "
             "first, in the module Resample Scalar/Vector/DWI Volume."
@@ -65,7 +65,7 @@ def volume_of(node: slicer.vtkMRMLScalarVolumeNode, role: str = "volume") -> Vol
         array=array.copy() if array is voxels else array,  # Slicer may free or change its own at any time
         spacing=tuple(float(mm) for mm in node.GetSpacing()),
         origin=tuple(float(mm) for mm in origin),
-        direction=_RAS_TO_LPS @ _directions(node),
+        direction=_RAS_TO_LPS @ directions(node),
         product=product_in(node.GetAttribute(KEY) or ""),
     )
 
@@ -141,7 +141,7 @@ def modality_of(node: slicer.vtkMRMLNode | None) -> str | None:
     return database.instanceValue(uids[0], _MODALITY_TAG) or None
 
 
-def _directions(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
+def directions(node: slicer.vtkMRMLVolumeNode) -> np.ndarray:
     """Unit vectors of the i, j and k axes in RAS, as columns."""
     matrix = vtk.vtkMatrix4x4()
     node.GetIJKToRASDirectionMatrix(matrix)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from ..errors import InputError, MVCTEnhanceError
 from ..imageio import Volume, read_volume
+from ..imageio.grid import axial
 from ..imageio.resample import resample_slices, shape_at
 from .config import DataConfig
 from .patients import Scan, scan_of
@@ -55,7 +56,7 @@ def load_slices(
     on_scan: Callable[[Volume], None] = lambda scan: None,
     report: Callable[..., None] = lambda event, **fields: None,
 ) -> Slices:
-    """All slices with tissue of all scans below a folder, resampled in plane to one pixel size.
+    """All axial slices with tissue of all scans below a folder, resampled in plane to one pixel size.
 
     A scan that cannot be used, or whose truth cannot be read, is left out; a "warning" told to `report` names it and
     says why. `on_scan` is called with each of the others.
@@ -69,7 +70,7 @@ def load_slices(
             raise InputError(f"The MVCT '{path}' has no truth: put one of the same name into '{truth_folder}'.")
         try:
             scan = _usable(path, spacing_mm)
-            truth_scan = read_volume(truth_folder / path.name) if truth_folder else None
+            truth_scan = axial(read_volume(truth_folder / path.name)) if truth_folder else None
         except MVCTEnhanceError as error:
             report("warning", message=f"A scan is left out of training: {error}")
             continue
@@ -114,7 +115,7 @@ def at_spacing(scan: Volume, spacing_mm: float) -> list[torch.Tensor]:
 
 
 def _usable(path: Path, spacing_mm: float) -> Volume:
-    scan = read_volume(path)
+    scan = axial(read_volume(path))
     if any(not 1 / PIXEL_FACTOR < mm / spacing_mm < PIXEL_FACTOR for mm in scan.spacing[:2]):
         size = f"{scan.spacing[1]:.3g} x {scan.spacing[0]:.3g} mm"
         raise InputError(f"'{path}' has pixels of {size}, which no scanner makes: export it again.")
