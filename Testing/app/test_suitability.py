@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from MVCTEnhanceLib.app.origin import Origin, planning_ct_warnings
+from MVCTEnhanceLib.app.origin import Origin, enhanced_warnings, planning_ct_warnings
 from MVCTEnhanceLib.app.suitability import doubts
 from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.imageio.dicom_series import DicomSeries
-from MVCTEnhanceLib.imageio.product import Product
+from MVCTEnhanceLib.imageio.product import Product, digest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 
 PLAN, CARD = read_card(find_model(DEFAULT_MODEL))
@@ -79,6 +79,22 @@ def test_an_mvct_in_place_of_the_planning_ct_is_said(mvct):
         assert f"at {said}, so it is a megavoltage CT" in found
     (found,) = planning_ct_warnings(other, mvct, Origin("MR"))
     assert "of modality MR" in found
+
+
+def test_the_mvct_in_another_voxel_order_is_no_planning_ct(mvct):
+    turned = replace(mvct, array=mvct.array[:, ::-1], direction=np.diag([1.0, -1.0, 1.0]))
+    assert any("is the MVCT itself" in text for text in planning_ct_warnings(turned, mvct))
+
+
+def test_an_enhanced_scan_that_is_another_ones_is_said(mvct):
+    made = mvct.with_array(mvct.array + np.int16(1))
+    assert enhanced_warnings(made, mvct) == []
+    assert enhanced_warnings(replace(made, product=Product("enhanced")), mvct) == []
+    assert enhanced_warnings(replace(made, product=Product("enhanced", digest(mvct)[:52])), mvct) == []
+    (found,) = enhanced_warnings(replace(made, product=Product("enhanced", digest(made))), mvct)
+    assert "made of another scan than the MVCT" in found
+    (found,) = enhanced_warnings(replace(made, product=Product("difference", digest(mvct))), mvct)
+    assert "is a difference map that this program made" in found
 
 
 def test_other_pixel_size(mvct):

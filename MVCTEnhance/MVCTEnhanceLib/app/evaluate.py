@@ -15,7 +15,7 @@ from ..imageio.resample import onto_grid
 from ..model.card import DEFAULT_MODEL, find_model, read_card, which_model
 from ..quality.readouts import evaluate
 from .machine import threads
-from .origin import planning_ct_warnings
+from .origin import enhanced_warnings, planning_ct_warnings
 from .progress import Report, collecting, under_stage
 from .provenance import provenance
 from .region import read_region
@@ -70,7 +70,8 @@ def evaluate_files(
     for scan in (mvct, enhanced, kvct, truth):
         for message in scan.warnings if scan else ():
             report("warning", message=message)
-    for message in (*doubts(mvct, plan, card), *(planning_ct_warnings(kvct, mvct) if kvct else ())):
+    of_kvct = planning_ct_warnings(kvct, mvct) if kvct else ()
+    for message in (*doubts(mvct, plan, card), *enhanced_warnings(enhanced, mvct), *of_kvct):
         report("warning", message=message)
     if model is None:
         report("warning", message=NO_MODEL_NAMED)

@@ -99,6 +99,20 @@ def planning_ct_warnings(volume: Volume, mvct: Volume, origin: Origin | None = N
     return found
 
 
+def enhanced_warnings(enhanced: Volume, mvct: Volume) -> list[str]:
+    """Why a scan given as the enhanced one of an MVCT may be none, one sentence each."""
+    product = enhanced.product
+    if product is None:
+        return []
+    if product.kind not in ("enhanced", "output"):
+        return [f"The enhanced scan {_is(product)}, so its readouts mean nothing: choose the enhanced scan."]
+    if product.input_digest and not product.is_made_of(mvct):
+        return [
+            "The enhanced scan was made of another scan than the MVCT, or of a changed copy: check that they match."
+        ]
+    return []
+
+
 def _is(product: Product) -> str:
     return f"is {_NAMES.get(product.kind, 'an output')} that this program made"
 
