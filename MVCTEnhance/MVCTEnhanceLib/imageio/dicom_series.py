@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
 
 from ..errors import InputError
 from .dicom_file import open_dicom
@@ -42,6 +43,8 @@ class DicomSeries:
 
     def header(self, k: int) -> pydicom.Dataset:
         """The whole header of slice k, read anew, without pixel data and without elements that cannot be parsed.
+
+        Texts are decoded when they are asked for: until then `get_item` gives their bytes.
 
         Raises:
             InputError: the file has gone or cannot be read any more.
@@ -127,6 +130,7 @@ def _may_be_a_slice(damaged: list[DamagedDicom]) -> InputError:
 def _drop_unreadable(ds: pydicom.Dataset, levels: int = DEEPEST) -> None:
     """Also sequences nested more than `levels` deep, which would take more of Python's stack than there is."""
     for tag in list(ds.keys()):
+        raw = ds.get_item(tag)
         try:
             element = ds[tag]
         except Exception:  # whatever pydicom makes of one odd value, it must not stop the export of a scan
@@ -137,6 +141,8 @@ def _drop_unreadable(ds: pydicom.Dataset, levels: int = DEEPEST) -> None:
             continue
         for item in element.value if element.VR == "SQ" else ():
             _drop_unreadable(item, levels - 1)
+        if element.VR in CUSTOMIZABLE_CHARSET_VR:
+            ds[tag] = raw
 
 
 def _info(group: ImageGroup) -> SeriesInfo:

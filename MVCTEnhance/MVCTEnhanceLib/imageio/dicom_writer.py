@@ -4,48 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from pydicom import dcmwrite
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.tag import BaseTag
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pydicom.valuerep import format_number_as_ds
 
 from .. import __version__
 from ..errors import MVCTEnhanceError, OutputError
 from .atomic import atomic_folder, first_cause
 from .dicom_header import holds_outputs_only
-from .product import Product
+from .dicom_iod import add_empty
+from .dicom_kept import Kept, keep
+from .dicom_uids import worked_out_uid
+from .product import PROGRAM, Product, digest
 from .quiet import quiet_pydicom
 from .values import rounded_int16
 from .volume import Volume
 
 PLACE_TOLERANCE_MM = 0.1
-_PROGRAM = "MVCTEnhance"
-# What described the stored pixels of the source and no longer holds for the new ones.
-_STALE = (
-    "PixelPaddingValue",
-    "PixelPaddingRangeLimit",
-    "SmallestImagePixelValue",
-    "LargestImagePixelValue",
-    "SmallestPixelValueInSeries",
-    "LargestPixelValueInSeries",
-    "ModalityLUTSequence",
-    "VOILUTSequence",
-    "RealWorldValueMappingSequence",
-    "IconImageSequence",
-    "DerivationCodeSequence",
-    "NumberOfFrames",
-    "PlanarConfiguration",
-    "MACParametersSequence",
-    "DigitalSignaturesSequence",
+WITHOUT_SOURCE = (
+    "The scan has no DICOM headers: the new DICOM series is of an anonymous patient, in a study and a frame of "
+    "reference that were made up, so that no program will show it on the patient's scans; its Patient Position is "
+    "empty."
 )
-_OVERLAYS_AND_CURVES = (0x5000, 0x6000)
-_FIRST_GROUP = 0x0008  # of an image; below are those of commands, of the file's own header and of directories
+NOT_AXIAL = "The slices are not axial: the new DICOM series has them as they lie, with the Image Type REFORMATTED."
+_AXIAL_COSINE = np.sqrt(0.5)  # from there the slice normal is nearer to the patient's long axis than to any other
+_SERIES_NUMBERS = {"enhanced": 1000, "difference": 2000, "correction": 3000, "cycle error": 4000}
+_DIGITS = 32  # of an input's digest; some files have not all
+_MAX_SOURCE_NUMBER = 1_000_000
+
+
+@dataclass(frozen=True)
+class _Texts:
+    description: str
+    derivation: str
+    comments: str
 
 
 def write_dicom_series(
@@ -54,20 +53,26 @@ def write_dicom_series(
     *,
     description: str,
     derivation: str | None = None,
+    comments: str = "",
     overwrite: bool = False,
 ) -> None:
     """Write a volume as a new DICOM CT series, one file for each slice k, int16 HU rounded and clipped.
 
     A volume that was read from DICOM keeps patient, study, frame of reference, position and orientation of its source
-    and becomes DERIVED\\SECONDARY\\AXIAL with new UIDs and references to the source images. Any other volume becomes a
-    series of an anonymous patient with made-up UIDs, taken as head first supine. Uncompressed Explicit VR Little
-    Endian, 16-bit signed, Rescale Slope 1 and Intercept 0, since these every treatment planning system reads.
+    and becomes a derived series with references to the source images. Any other volume becomes a series of an
+    anonymous patient. `made_up` tells what the source does not have. Uncompressed Explicit VR Little Endian, 16-bit
+    signed, Rescale Slope 1 and Intercept 0, since these every treatment planning system reads.
+
+    All UIDs are worked out from those of the source or else from the input's digest, and from the voxels, the texts,
+    what the volume is a product of and this program's version: the same call gives the same series but for dates and
+    times, any other call gives another one.
 
     Args:
         volume: HU values, shape (k, j, i).
         folder: a new or empty folder; with `overwrite` also one that holds outputs of this program and nothing else.
         description: the new Series Description (cut to 64 characters).
         derivation: how the values were made, for the Derivation Description; None for a fresh original series.
+        comments: the Image Comments (cut to 10240 characters).
 
     Raises:
         OutputError: the folder has something in it or cannot be written, the volume does not fit its source, or its
@@ -75,18 +80,33 @@ def write_dicom_series(
         InputError: the source files cannot be read any more.
     """
     values = rounded_int16(volume.array)
+    texts = _Texts(_plain(description, 64), _plain(derivation or "", 1024), _plain(comments, 10240))
     with _header_errors(folder), quiet_pydicom():
         _require_fit(volume)
-        series = _new_series(volume, description, derivation)
+        kept = keep(volume.source) if volume.source else None
+        key = _key(volume, values, kept, texts)
+        series = _new_series(volume, kept, texts, key)
         with atomic_folder(folder, may_replace=lambda path: overwrite and holds_outputs_only(path)) as partial:
             for k, pixels in enumerate(values):
-                ds = _derived(volume, k) if volume.source else _fresh(volume, k)
+                ds = _derived(kept, k) if kept else _fresh(volume, k)
                 ds.update(series)
-                _finish(ds, pixels, k, volume.product)
+                _finish(ds, pixels, volume.product)
+                _identify(ds, k, key)
                 _write(ds, partial / f"CT{k + 1:04d}.dcm")
 
 
-def _write(ds: FileDataset, path: Path) -> None:
+def made_up(volume: Volume) -> tuple[str, ...]:
+    """What a DICOM series of the volume has or leaves out that is not as in its source, one sentence each.
+
+    Raises:
+        InputError: the source files cannot be read any more.
+    """
+    with quiet_pydicom():
+        warnings = keep(volume.source).warnings if volume.source else (WITHOUT_SOURCE,)
+    return warnings if _is_axial(volume) else (*warnings, NOT_AXIAL)
+
+
+def _write(ds: Dataset, path: Path) -> None:
     try:
         dcmwrite(path, ds, enforce_file_format=True)
     except OSError as error:
@@ -129,82 +149,81 @@ def _require_fit(volume: Volume) -> None:
             )
 
 
-def _new_series(volume: Volume, description: str, derivation: str | None) -> Dataset:
+def _key(volume: Volume, values: np.ndarray, kept: Kept | None, texts: _Texts) -> tuple[str, ...]:
+    """All that tells the series from others."""
+    product = volume.product or Product("")
+    own = (product.kind, product.input_digest, digest(volume.with_array(values)), __version__)
+    return (*own, texts.description, texts.derivation, texts.comments, *(kept.key if kept else ()))
+
+
+def _new_series(volume: Volume, kept: Kept | None, texts: _Texts, key: tuple[str, ...]) -> Dataset:
     """The elements that all slices of the new series share."""
     now = datetime.now()
     ds = Dataset()
-    ds.SeriesInstanceUID = generate_uid()
-    ds.SeriesDescription = _plain(description, 64)
+    if not kept:
+        ds.update(_anonymous_study(volume))
+    ds.SeriesInstanceUID = worked_out_uid("series", *key)
+    ds.SeriesDescription = texts.description
     ds.SeriesNumber = _series_number(volume)
     ds.Modality = "CT"
     for event in ("Series", "Content", "InstanceCreation"):
         setattr(ds, f"{event}Date", now.strftime("%Y%m%d"))
         setattr(ds, f"{event}Time", now.strftime("%H%M%S.%f"))
-    if volume.source is None:
-        ds.update(_anonymous_study(now))
-    if volume.source is None and derivation is None:
-        ds.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+    plane = "AXIAL" if _is_axial(volume) else "REFORMATTED"
+    if kept or texts.derivation:
+        ds.ImageType = ["DERIVED", "SECONDARY", plane]
+        ds.DerivationDescription = texts.derivation or f"Processed by {PROGRAM} {__version__}"
     else:
-        ds.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
-        ds.DerivationDescription = _plain(derivation or f"Processed by {_PROGRAM} {__version__}", 1024)
+        ds.ImageType = ["ORIGINAL", "PRIMARY", plane]
+    if texts.comments:
+        ds.ImageComments = texts.comments
     return ds
 
 
+def _is_axial(volume: Volume) -> bool:
+    return abs(np.asarray(volume.direction, float)[2, 2]) > _AXIAL_COSINE
+
+
 def _series_number(volume: Volume) -> int:
+    """The source's number, moved by thousands that differ from kind to kind of output."""
+    offset = _SERIES_NUMBERS.get(volume.product.kind if volume.product else "", 0)
     if volume.source is None:
-        return 1
+        return offset + 1
     try:
-        return int(volume.source.header(0).get("SeriesNumber") or 0) % 1_000_000 + 1000
+        number = int(volume.source.header(0).get("SeriesNumber") or 0) % _MAX_SOURCE_NUMBER
     except (TypeError, ValueError):
-        return 1000
+        number = 0
+    return number + (offset or _SERIES_NUMBERS["enhanced"])
 
 
-def _anonymous_study(now: datetime) -> Dataset:
+def _anonymous_study(volume: Volume) -> Dataset:
+    """Patient, study and frame of reference of a volume without DICOM headers: one for all that is made of one scan."""
+    made_of = ((volume.product and volume.product.input_digest) or digest(volume))[:_DIGITS]
     ds = Dataset()
     ds.PatientName = "Anonymous"
-    ds.PatientID = ds.PatientBirthDate = ds.PatientSex = ""
-    ds.StudyID = ds.AccessionNumber = ds.ReferringPhysicianName = ""
-    ds.StudyInstanceUID = generate_uid()
-    ds.StudyDate, ds.StudyTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S.%f")
-    ds.FrameOfReferenceUID = generate_uid()
-    ds.PositionReferenceIndicator = ""
-    ds.PatientPosition = "HFS"
-    ds.Manufacturer = _PROGRAM
-    ds.KVP = None
-    ds.AcquisitionNumber = None
+    ds.StudyInstanceUID = worked_out_uid("study", made_of)
+    ds.FrameOfReferenceUID = worked_out_uid("frame of reference", made_of)
+    ds.Manufacturer = PROGRAM
     ds.WindowCenter, ds.WindowWidth = 40, 400
     return ds
 
 
-def _derived(volume: Volume, k: int) -> FileDataset:
+def _derived(kept: Kept, k: int) -> Dataset:
     """The header of source slice k with what still holds, and a reference to it."""
-    ds = volume.source.header(k)
-    ds.remove_private_tags()
-    for tag in [tag for tag in ds.keys() if _is_left_out(tag)]:  # noqa: SIM118
-        del ds[tag]
-    for keyword in _STALE:
-        if keyword in ds:
-            del ds[keyword]
+    ds = kept.header(k)
     sop_class, sop_instance = ds.get("SOPClassUID"), ds.get("SOPInstanceUID")
-    if "SourceImageSequence" in ds:
-        del ds.SourceImageSequence
-    if all(uid and isinstance(uid, str) for uid in (sop_class, sop_instance)):
+    if sop_class and sop_instance:
         source = Dataset()
         source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = sop_class, sop_instance
         ds.SourceImageSequence = [source]
     return ds
 
 
-def _is_left_out(tag: BaseTag) -> bool:
-    """Whether an element of the source shows something else than the voxels, or stands where no image may have it."""
-    return tag.group & 0xFF00 in _OVERLAYS_AND_CURVES or tag.group < _FIRST_GROUP
-
-
-def _fresh(volume: Volume, k: int) -> FileDataset:
+def _fresh(volume: Volume, k: int) -> Dataset:
     """The place of slice k of a volume without DICOM headers."""
     direction = np.asarray(volume.direction, float)
     place = volume.origin + direction[:, 2] * volume.spacing[2] * k
-    ds = FileDataset("", {}, preamble=b"\0" * 128)
+    ds = Dataset()
     ds.ImagePositionPatient = _decimals(place)
     ds.ImageOrientationPatient = _decimals([*direction[:, 0], *direction[:, 1]])
     ds.PixelSpacing = _decimals([volume.spacing[1], volume.spacing[0]])
@@ -212,44 +231,48 @@ def _fresh(volume: Volume, k: int) -> FileDataset:
     return ds
 
 
-def _finish(ds: FileDataset, pixels: np.ndarray, k: int, product: Product | None) -> None:
-    """Identity, maker and pixel data of one slice; pixels int16 HU, shape (j, i)."""
-    new = Dataset()  # an element of the source would keep its VR, which may be a wrong one
-    new.SOPClassUID = CTImageStorage
-    new.SOPInstanceUID = generate_uid()
-    new.InstanceNumber = k + 1
-    new.ContributingEquipmentSequence = [*_contributors(ds), _processing_equipment(product)]
-    new.SamplesPerPixel = 1
-    new.PhotometricInterpretation = "MONOCHROME2"
-    new.Rows, new.Columns = pixels.shape
-    new.BitsAllocated = new.BitsStored = 16
-    new.HighBit = 15
-    new.PixelRepresentation = 1
-    new.RescaleSlope, new.RescaleIntercept, new.RescaleType = "1", "0", "HU"
-    new.PixelData = pixels.astype("<i2").tobytes()
-    new["PixelData"].VR = "OW"
-    ds.update(new)
+def _finish(ds: Dataset, pixels: np.ndarray, product: Product | None) -> None:
+    """Maker and pixel data of one slice, and what the source lacks; pixels int16 HU, shape (j, i)."""
+    ds.ContributingEquipmentSequence = [*_contributors(ds), _processing_equipment(ds, product)]
+    ds.SamplesPerPixel = 1
+    ds.PhotometricInterpretation = "MONOCHROME2"
+    ds.Rows, ds.Columns = pixels.shape
+    ds.BitsAllocated = ds.BitsStored = 16
+    ds.HighBit = 15
+    ds.PixelRepresentation = 1
+    ds.RescaleSlope, ds.RescaleIntercept, ds.RescaleType = "1", "0", "HU"
+    ds.PixelData = pixels.astype("<i2").tobytes()
+    ds["PixelData"].VR = "OW"
+    add_empty(ds)
+
+
+def _identify(ds: Dataset, k: int, key: tuple[str, ...]) -> None:
+    """Number and UIDs of slice k, and the head of its file."""
+    ds.SOPClassUID = CTImageStorage
+    ds.SOPInstanceUID = worked_out_uid("image", str(k), *key)
+    ds.InstanceNumber = k + 1
     ds.file_meta = FileMetaDataset()
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
 
 
-def _contributors(ds: FileDataset) -> list[Dataset]:
+def _contributors(ds: Dataset) -> list[Dataset]:
     element = ds.get("ContributingEquipmentSequence")
     return list(element) if isinstance(element, Sequence) else []
 
 
-def _processing_equipment(product: Product | None) -> Dataset:
+def _processing_equipment(image: Dataset, product: Product | None) -> Dataset:
     purpose = Dataset()
     purpose.CodeValue = "109102"
     purpose.CodingSchemeDesignator = "DCM"
     purpose.CodeMeaning = "Processing Equipment"
     ds = Dataset()
     ds.PurposeOfReferenceCodeSequence = [purpose]
-    ds.Manufacturer = _PROGRAM
-    ds.ManufacturerModelName = _PROGRAM
+    ds.Manufacturer = PROGRAM
+    ds.ManufacturerModelName = PROGRAM
     ds.SoftwareVersions = __version__
+    ds.ContributionDateTime = f"{image.ContentDate}{image.ContentTime}"
     if product:
         ds.ContributionDescription = product.marker
     return ds
