@@ -6,8 +6,8 @@
 Both make a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
 go to `mvct-enhance demo` or to pytest: `test -m ""` runs also the thorough tests, which take long and look at what
 seldom changes. Tests run side by side, one process a core and at most four. The tests of the Slicer panel need PySide6
-and slicer-core, which are installed for them, and on Linux the system's libraries for drawing: where these cannot be
-installed, the tests skip and say so.
+and slicer-core, which are installed for them, and on Linux the system's libraries for drawing; those of written DICOM
+need dciodvfy and dcmtk: where these cannot be installed, the tests skip and say so.
 """
 
 import ctypes.util
@@ -37,6 +37,7 @@ DRAWING_LIBRARIES = {  # as the loader calls them: Debian's packages
     "dbus-1": "libdbus-1-3",
     "glib-2.0": "libglib2.0-0",
 }
+DICOM_PROGRAMS = {"dciodvfy": "dicom3tools", "dcmdump": "dcmtk", "dcmconv": "dcmtk"}  # in which of Debian's packages
 
 
 def fingerprint() -> str:
@@ -73,14 +74,24 @@ def set_up(extras: str) -> None:
 def add_drawing_libraries() -> None:
     """Have Debian's libraries that Qt and OpenGL need without a screen, where this user may install them."""
     missing = [name for name in DRAWING_LIBRARIES if not ctypes.util.find_library(name)]
-    if not missing or not sys.platform.startswith("linux"):
-        return
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        packages = sorted({package for name in missing for package in DRAWING_LIBRARIES[name].split()})
-        run("apt-get", "update", "--quiet")
-        if not run("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *packages):
-            return
-    print(f"The tests of the panel are skipped without these libraries: {', '.join(missing)}.", flush=True)
+    packages = {package for name in missing for package in DRAWING_LIBRARIES[name].split()}
+    if missing and sys.platform.startswith("linux") and not installed(packages):
+        print(f"The tests of the panel are skipped without these libraries: {', '.join(missing)}.", flush=True)
+
+
+def add_dicom_programs() -> None:
+    """Have Debian's programs that check DICOM files, where this user may install them."""
+    missing = [name for name in DICOM_PROGRAMS if not shutil.which(name)]
+    if missing and not installed({DICOM_PROGRAMS[name] for name in missing}):
+        print(f"Some tests of DICOM files are skipped without these programs: {', '.join(missing)}.", flush=True)
+
+
+def installed(packages: set[str]) -> bool:
+    """Install Debian packages; False where that is not possible."""
+    if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
+        return False
+    run("apt-get", "update", "--quiet")
+    return not run("apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *sorted(packages))
 
 
 def main() -> int:
@@ -94,6 +105,7 @@ def main() -> int:
         return run(PROGRAMS / "mvct-enhance", "demo", "--output", ROOT / "demo-output", *arguments)
     set_up("test,gui")
     add_drawing_libraries()
+    add_dicom_programs()
     style = [run(PROGRAMS / "ruff", *check) for check in (("check", "."), ("format", "--check", "."))]
     tests = run(PYTHON, "-m", "pytest", *SIDE_BY_SIDE, *QUICKLY, *arguments)
     return tests or max(style)

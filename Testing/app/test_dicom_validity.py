@@ -1,4 +1,4 @@
-"""DICOM that is written is accepted by other programs, with no error that the source did not have."""
+"""DICOM that is written is accepted by other programs, with no error even where the source had some."""
 
 import re
 import shutil
@@ -19,9 +19,10 @@ def output_of(*command) -> str:
 
 
 def errors_of(path) -> set[str]:
-    """What dciodvfy finds wrong, without the values."""
+    """What dciodvfy finds wrong."""
+    asked_for = "Element=<Laterality>"  # wherever no body part is named, though only paired ones have a side
     lines = output_of("dciodvfy", path).splitlines()
-    return {re.sub(r" = <[^>]*>", "", line) for line in lines if line.startswith("Error")}
+    return {line for line in lines if line.startswith("Error") and asked_for not in line}
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +61,8 @@ def test_derived_series_are_accepted_by_other_programs(source, derived, tmp_path
         for path in slices(folder):
             ds = pydicom.dcmread(path)
             np.testing.assert_array_equal(ds.pixel_array, volume.array[ds.InstanceNumber - 1])
-    known = set().union(*(errors_of(path) for path in slices(source)))
     for path in slices(derived["enhanced"]) + slices(derived["difference"])[:1]:
-        assert errors_of(path) - known == set()
+        assert errors_of(path) == set()
         told = output_of("dcmdump", "-q", path) + output_of("dcmconv", "-v", path, tmp_path / "converted.dcm")
         assert told.count("exit code 0") == 2 and not re.search(r"^[EW]: ", told, re.MULTILINE)
         converted = pydicom.dcmread(tmp_path / "converted.dcm")
@@ -72,5 +72,4 @@ def test_derived_series_are_accepted_by_other_programs(source, derived, tmp_path
 def test_series_without_a_source_has_no_error(main, scan, tmp_path):
     assert main("enhance", scan, "--output", tmp_path / "enhanced", "--progress", "none").code == 0
     for path in slices(tmp_path / "enhanced"):
-        asked_for = "Element=<Laterality>"  # wherever no body part is named, though only paired ones have a side
-        assert {error for error in errors_of(path) if asked_for not in error} == set()
+        assert errors_of(path) == set()

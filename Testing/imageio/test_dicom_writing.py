@@ -5,6 +5,8 @@ import logging
 import os
 import stat
 import struct
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pydicom
@@ -13,6 +15,8 @@ import SimpleITK as sitk
 from MVCTEnhanceLib import __version__
 from MVCTEnhanceLib.errors import InputError, OutputError
 from MVCTEnhanceLib.imageio import Volume, dicom_writer, read_volume, write_dicom_series
+from MVCTEnhanceLib.imageio.dicom_writer import made_up
+from MVCTEnhanceLib.imageio.product import Product, digest
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     CTImageStorage,
@@ -121,10 +125,155 @@ def test_a_derived_series_says_what_it_is(make_series, tmp_path):
         assert (maker.Manufacturer, maker.SoftwareVersions) == ("MVCTEnhance", __version__)
 
 
-def test_two_writes_give_two_series(make_series, tmp_path):
+def without_times(folder):
+    """All that files hold but for the dates and times of the run."""
+    found = []
+    for ds in datasets(folder):
+        for event in ("Series", "Content", "InstanceCreation"):
+            delattr(ds, f"{event}Date"), delattr(ds, f"{event}Time")
+        del ds.ContributingEquipmentSequence[-1].ContributionDateTime
+        found.append((ds.file_meta.to_json(), ds.to_json()))
+    return found
+
+
+@pytest.mark.parametrize("has_source", [True, False])
+def test_the_same_write_gives_the_same_series_and_any_other_another(make_series, tmp_path, monkeypatch, has_source):
     source = read_volume(make_series())
-    first, second = (datasets(write(source, tmp_path / name))[0] for name in "ab")
-    assert first.SeriesInstanceUID != second.SeriesInstanceUID and first.SOPInstanceUID != second.SOPInstanceUID
+    volume = replace(source if has_source else replace(source, source=None), product=Product("enhanced", "ab"))
+    others = [
+        {"volume": replace(volume, product=Product("difference", "ab"))},
+        {"volume": replace(volume, product=Product("enhanced", "cd"))},
+        {"volume": replace(volume, array=volume.array + np.int16(1))},
+        {"comments": "by another model"},
+        {"derivation": "by another network"},
+        {"__version__": "another"},
+    ]
+    first, again = (write(volume, tmp_path / name) for name in ("first", "again"))
+    assert without_times(first) == without_times(again)
+    uids = {(ds.SeriesInstanceUID, ds.SOPInstanceUID) for ds in datasets(first)}
+    for n, other in enumerate(others):
+        monkeypatch.setattr(dicom_writer, "__version__", other.pop("__version__", __version__))
+        changed = datasets(write(other.pop("volume", volume), tmp_path / str(n), **other))
+        uids |= {(ds.SeriesInstanceUID, ds.SOPInstanceUID) for ds in changed}
+    assert len({series for series, _ in uids}) == 7 and len({instance for _, instance in uids}) == 7 * 5
+
+
+def test_another_source_gives_another_series(make_series, tmp_path):
+    folders = [
+        make_series(name, change=lambda ds, k, n=n: setattr(ds, "SOPInstanceUID", f"1.2.{n}.{k}"))
+        for n, name in enumerate("ab")
+    ]
+    series = [datasets(write(read_volume(folder), tmp_path / f"of-{folder.name}")) for folder in folders]
+    assert len({ds.SeriesInstanceUID for ds in chain(*series)}) == 2
+    assert len({ds.SOPInstanceUID for ds in chain(*series)}) == 10
+
+
+def test_kinds_of_output_differ_in_their_numbers(make_series, tmp_path):
+    source = read_volume(make_series())
+    numbers = []
+    for kind in ("enhanced", "difference", "correction", "cycle error"):
+        for volume in (source, replace(source, source=None)):
+            folder = write(replace(volume, product=Product(kind)), tmp_path / f"{kind}{len(numbers)}")
+            numbers.append(int(datasets(folder)[0].SeriesNumber))
+    assert numbers == [1007, 1001, 2007, 2001, 3007, 3001, 4007, 4001]
+
+
+@pytest.mark.parametrize("number", [2**31 - 1, -(2**31), 0])
+def test_the_series_number_stays_a_number_of_dicom(make_series, tmp_path, number):
+    (ds,) = datasets(write(read_volume(make_series(slices=1, SeriesNumber=number)), tmp_path / "out"))
+    assert -(2**31) <= int(ds.SeriesNumber) < 2**31
+
+
+def test_the_file_says_which_output_it_is(make_series, tmp_path):
+    product = Product("difference", "0a" * 32)
+    folder = write(replace(read_volume(make_series()), product=product), tmp_path / "out")
+    assert read_volume(folder).product == product
+
+
+def test_slices_of_several_studies_and_frames_become_one_of_each_and_it_is_said(make_series, tmp_path):
+    """As SimpleITK writes a series: a study a slice, and no frame of reference."""
+
+    def change(ds, k):
+        ds.StudyInstanceUID = f"1.2.3.{k + 1}"
+        del ds.FrameOfReferenceUID
+        ds.StudyTime = f"10000{k}"
+
+    source = read_volume(make_series(change=change))
+    study, frame, times = made_up(source)
+    assert "do not share one Study Instance UID" in study and "no valid Frame of Reference UID" in frame
+    assert "differ in Study Time" in times
+    first, second = (datasets(write(enhanced(source), tmp_path / name, comments=name)) for name in ("a", "b"))
+    for keyword in ("StudyInstanceUID", "FrameOfReferenceUID"):
+        (uid,) = {ds[keyword].value for ds in (*first, *second)}
+        assert uid.is_valid and not uid.startswith("1.2.3.")
+    assert {ds.StudyTime for ds in first} == {"100000"}
+
+
+def test_made_up_uids_are_those_of_one_source_only(make_series, tmp_path):
+    def change(ds, k, patient):
+        ds.PatientID, ds.SOPInstanceUID = patient, f"1.2.{k + 1}"
+        del ds.StudyInstanceUID
+
+    folders = [make_series(name, change=lambda ds, k, name=name: change(ds, k, name)) for name in "ab"]
+    studies = {
+        ds.StudyInstanceUID for f in folders for ds in datasets(write(read_volume(f), tmp_path / f"of-{f.name}"))
+    }
+    assert len(studies) == 2
+
+
+def test_nothing_is_said_of_a_source_that_has_all(make_series):
+    assert made_up(read_volume(make_series())) == ()
+
+
+def stored(path, keyword) -> bytes:
+    ds = pydicom.dcmread(path)
+    return ds.get_item(keyword).value
+
+
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_texts_are_kept_byte_by_byte_whatever_their_character_set(make_series, tmp_path, syntax):
+    """Declared UTF-8, stored Latin-1: a letter that is replaced makes another patient."""
+    texts = {"PatientName": b"M\xfcller^Case ", "PatientID": b"J\xfc-01 ", "StudyDescription": b"Sch\xe4del "}
+
+    def change(ds, k):
+        ds.SpecificCharacterSet = "ISO_IR 192"
+        ds.file_meta.TransferSyntaxUID = syntax
+        ds.StudyDescription = "Sch_del "
+        ds.PatientName, ds.PatientID = "M_ller^Case", "J_-01"
+        item = Dataset()
+        item.PatientID, item.TypeOfPatientID = "J_-01", "TEXT"
+        ds.OtherPatientIDsSequence = [item]
+
+    folder = make_series(change=change)
+    for path in folder.iterdir():
+        content = path.read_bytes()
+        for text in texts.values():
+            content = content.replace(bytes(b if b < 128 else ord("_") for b in text.strip()), text.strip())
+        path.write_bytes(content)
+    for path in write(read_volume(folder), tmp_path / "out").iterdir():
+        for keyword, text in texts.items():
+            assert stored(path, keyword) == text
+        assert pydicom.dcmread(path).OtherPatientIDsSequence[0].get_item("PatientID").value == texts["PatientID"]
+
+
+def test_an_identifier_that_breaks_the_standard_is_kept(make_series, tmp_path):
+    folder = make_series(change=lambda ds, k: ds.add_new("PatientID", "SH", "x" * 80))
+    assert {ds.PatientID for ds in datasets(write(read_volume(folder), tmp_path / "out"))} == {"x" * 80}
+
+
+def test_values_that_dicom_does_not_allow_are_left_out_and_named(make_series, tmp_path):
+    def change(ds, k):
+        ds.add_new(0x00100040, "CS", "Z")
+        ds.add_new(0x00100030, "DA", "yesterday")
+        item = Dataset()
+        item.CodeValue = "1"
+        ds.ProcedureCodeSequence = [item]
+
+    source = read_volume(make_series(change=change))
+    (warning,) = made_up(source)
+    assert "Patient's Birth Date, Patient's Sex, Procedure Code Sequence" in warning
+    for ds in datasets(write(source, tmp_path / "out")):
+        assert ds.PatientSex == ds.PatientBirthDate == "" and "ProcedureCodeSequence" not in ds
 
 
 def test_a_derived_series_can_be_derived_again(make_series, tmp_path):
@@ -143,7 +292,7 @@ def test_what_described_the_old_pixels_is_gone(make_series, tmp_path):
         ds.add_new(0x50000005, "US", 1)
         item = Dataset()
         item.add_new(0x00090010, "LO", "MAKER")
-        item.CodeValue = "1"
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "1", "99X", "head"
         ds.ProcedureCodeSequence = [item]
         ds.private_block(0x0019, "MAKER", create=True).add_new(1, "LO", "Secret^Name")
         ds.IconImageSequence = [Dataset()]
@@ -224,8 +373,8 @@ def test_a_volume_without_headers_becomes_a_valid_anonymous_ct(tmp_path, derivat
     folder = write(volume, tmp_path / "out", derivation=derivation)
     assert_reads_back(folder, volume)
     for k, ds in enumerate(datasets(folder)):
-        assert (ds.PatientName, ds.PatientID, ds.PatientPosition, ds.Modality) == ("Anonymous", "", "HFS", "CT")
-        assert ds.ImageType[0] == ("DERIVED" if derivation else "ORIGINAL")
+        assert (ds.PatientName, ds.PatientID, ds.PatientPosition, ds.Modality) == ("Anonymous", "", "", "CT")
+        assert list(ds.ImageType)[::2] == ["DERIVED" if derivation else "ORIGINAL", "AXIAL"]
         assert ("DerivationDescription" in ds) == bool(derivation)
         assert ds.InstanceNumber == k + 1 and ds.SliceThickness == 2
         for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID", "SOPInstanceUID"):
@@ -234,6 +383,24 @@ def test_a_volume_without_headers_becomes_a_valid_anonymous_ct(tmp_path, derivat
             assert keyword in ds  # required by the CT image definition, though they may be empty
     assert len({ds.SOPInstanceUID for ds in datasets(folder)}) == 6
     assert len({(ds.SeriesInstanceUID, ds.StudyInstanceUID, ds.FrameOfReferenceUID) for ds in datasets(folder)}) == 1
+    (warning,) = made_up(volume)
+    assert "anonymous" in warning and "Patient Position is empty" in warning
+
+
+@pytest.mark.parametrize("has_source", [True, False])
+def test_slices_that_are_not_axial_are_not_called_so(make_series, tmp_path, has_source):
+    source = read_volume(make_series(ImageOrientationPatient=[1, 0, 0, 0, 0, -1], slices=1))
+    volume = source if has_source else replace(source, source=None)
+    assert {ds.ImageType[2] for ds in datasets(write(volume, tmp_path / "out"))} == {"REFORMATTED"}
+    assert "not axial" in made_up(volume)[-1]
+
+
+def test_outputs_of_one_volume_file_lie_in_one_study_and_frame(tmp_path):
+    volume = Volume(np.zeros((2, 3, 4), np.int16))
+    kinds = [None, Product("enhanced", digest(volume)), Product("difference", digest(volume)[:55])]
+    series = [datasets(write(replace(volume, product=kind), tmp_path / str(n)))[0] for n, kind in enumerate(kinds)]
+    assert len({(ds.StudyInstanceUID, ds.FrameOfReferenceUID) for ds in series}) == 1
+    assert len({ds.SeriesInstanceUID for ds in series}) == 3
 
 
 def test_a_left_handed_volume_keeps_each_voxel_in_its_place(tmp_path):

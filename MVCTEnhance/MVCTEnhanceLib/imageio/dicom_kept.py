@@ -12,7 +12,8 @@ from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
-from pydicom.tag import Tag
+from pydicom.sequence import Sequence as DicomSequence
+from pydicom.tag import BaseTag
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR, format_number_as_ds, validate_value
 
 from .dicom_iod import has_allowed_number, has_allowed_values, is_kept, is_shared, remove_incomplete, required_of_items
@@ -117,12 +118,15 @@ def _differences(first: Dataset, other: Dataset) -> set[str]:
     return {_name(tag) for tag in tags if _value(first, tag) != _value(other, tag)}
 
 
-def _name(tag: Tag) -> str:
+def _name(tag: BaseTag) -> str:
     return DataElement(tag, dictionary_VR(tag), None).name
 
 
-def _value(ds: Dataset, tag: Tag) -> Any:
+def _value(ds: Dataset, tag: BaseTag) -> Any:
+    """What can be compared, without decoding texts: pydicom's own comparison would put the text in the bytes' place."""
     value = ds.get_item(tag).value if tag in ds else None
+    if isinstance(value, DicomSequence):
+        return [{inner: _value(item, inner) for inner in item.keys()} for item in value]  # noqa: SIM118
     return value.strip(b"\0 ") if isinstance(value, bytes) else value
 
 

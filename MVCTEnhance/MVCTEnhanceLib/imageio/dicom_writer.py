@@ -107,12 +107,21 @@ def made_up(volume: Volume) -> tuple[str, ...]:
 
 
 def _write(ds: Dataset, path: Path) -> None:
+    _keep_bytes(ds)
     try:
         dcmwrite(path, ds, enforce_file_format=True)
     except OSError as error:
         if first_cause(error).errno is None:  # pydicom's own word for a value that it cannot write
             raise ValueError("a value that cannot be written") from error
         raise
+
+
+def _keep_bytes(ds: Dataset) -> None:
+    """Have texts written as the bytes that they are, which pydicom does where it need not encode the rest anew."""
+    ds.set_original_encoding(False, True, ds._character_set)
+    for element in ds.elements():
+        for item in element.value if element.VR == "SQ" else ():
+            _keep_bytes(item)
 
 
 @contextmanager
