@@ -1,13 +1,18 @@
 """A volume file becomes a series of the patient that its MVCT came from, slice by slice by place."""
 
+import json
+from dataclasses import astuple, replace
 from itertools import product
 
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from MVCTEnhanceLib.app.evaluate import measure
+from MVCTEnhanceLib.app.safety_text import series_texts
 from MVCTEnhanceLib.imageio import Volume, read_volume, write_dicom_series, write_volume
 from MVCTEnhanceLib.imageio.itk import to_itk
+from MVCTEnhanceLib.imageio.product import Product, digest
 
 
 @pytest.fixture
@@ -48,7 +53,8 @@ def test_each_slice_has_the_header_of_the_source_at_its_place(main, dicom_scan, 
         for keyword in ("PatientName", "PatientID", "StudyInstanceUID", "FrameOfReferenceUID", "ImagePositionPatient"):
             assert after[keyword].value == before[keyword].value
         assert list(after.ImageType) == ["DERIVED", "SECONDARY", "AXIAL"]
-        assert after.SeriesDescription == "MVCT enhanced (MVCTEnhance)"
+        assert after.SeriesDescription == "MVCT enhanced, research only"
+        assert "not for dose calculation or diagnosis" in after.ImageComments and "not assessed" in after.ImageComments
         assert "MVCTEnhance" in after.DerivationDescription
     assert {ds.SeriesInstanceUID for ds in derived.values()}.isdisjoint(
         {ds.SeriesInstanceUID for ds in source.values()}
@@ -83,6 +89,83 @@ def test_series_without_a_source_is_anonymous_and_said_to_be(main, enhanced_file
     for ds in slices(tmp_path / "out").values():
         assert ds.PatientName == "Anonymous" and ds.ImageType[0] == "DERIVED"
     np.testing.assert_array_equal(read_volume(tmp_path / "out").array, enhanced.array)
+
+
+@pytest.fixture
+def readouts(mvct, enhanced):
+    """Readouts of the enhanced scan with verdicts of all kinds."""
+    measured = measure(mvct, enhanced, report=lambda event, **fields: None)
+    verdicts = ["as expected", "look closer", "do not trust", "not applicable", "look closer"]
+    return measured | {
+        "program": "MVCTEnhance 9.8",
+        "model": {"name": "mine", "version": "3", "sha256": "a1" * 32},
+        "input": {"sha256": digest(mvct)},
+        "verdicts": {"enhanced": {f"v{n}": {"verdict": verdict, "reason": "."} for n, verdict in enumerate(verdicts)}},
+    }
+
+
+def test_assessment_and_model_travel_with_the_series(main, dicom_scan, enhanced_file, readouts, tmp_path):
+    (tmp_path / "readouts.json").write_text(json.dumps(readouts))
+    arguments = ["--output", tmp_path / "out", "--source", dicom_scan, "--readouts", tmp_path / "readouts.json"]
+    assert main("dicom", enhanced_file, *arguments).code == 0
+    for ds in slices(tmp_path / "out").values():
+        for words in ("research only", "dose calculation", "MVCTEnhance 9.8", "model mine 3", "a1" * 32):
+            assert words.lower() in ds.ImageComments.lower()
+        assert "DO NOT TRUST this result: v2 of enhanced." in ds.ImageComments
+        assert "Assessment of 4 image-quality metrics: 1 'do not trust', 2 'look closer'" in ds.ImageComments
+        assert len(ds.ImageComments) < 10240 and ds.ImageComments.isascii()
+    assert read_volume(tmp_path / "out").product == Product("enhanced", readouts["input"]["sha256"])
+
+
+@pytest.mark.parametrize("kind", ["enhanced", "difference", "correction", "cycle error"])
+def test_kind_of_the_file_or_of_the_option_gives_the_texts(main, dicom_scan, mvct, enhanced, tmp_path, kind):
+    write_volume(replace(enhanced, product=Product(kind, digest(mvct))), tmp_path / "told.nrrd")
+    write_volume(enhanced, tmp_path / "untold.nrrd")
+    source = ["--source", dicom_scan, "--json"]
+    for name, option in (("told", []), ("untold", ["--kind", kind.replace(" ", "-")])):
+        result = main("dicom", tmp_path / f"{name}.nrrd", "--output", tmp_path / name, *source, *option)
+        assert result.json()["warnings"] == []
+    told, untold = (next(iter(slices(tmp_path / name).values())) for name in ("told", "untold"))
+    for keyword in ("SeriesDescription", "DerivationDescription", "ImageComments", "SeriesNumber"):
+        assert told[keyword].value == untold[keyword].value
+    assert told.SeriesDescription.endswith(", research only") and len(told.SeriesDescription) <= 64
+    assert read_volume(tmp_path / "untold").product.kind == kind
+
+
+def test_kinds_have_other_texts_and_numbers():
+    texts = [series_texts(kind, None) for kind in ("enhanced", "difference", "correction", "cycle error")]
+    for of_one_kind in zip(*map(astuple, texts), strict=True):
+        assert len(set(of_one_kind)) >= 3  # of values that are no HU of tissue, two say so in the same words
+
+
+def test_map_that_does_not_say_what_it_is_is_doubted(main, dicom_scan, mvct, tmp_path):
+    write_volume(mvct.with_array(np.zeros_like(mvct.array)), tmp_path / "map.nrrd")
+    result = main("dicom", tmp_path / "map.nrrd", "--output", tmp_path / "out", "--source", dicom_scan, "--json")
+    (warning,) = result.json()["warnings"]
+    assert "--kind" in warning
+
+
+def test_readouts_of_another_scan_are_refused(main, dicom_scan, mvct, enhanced, readouts, tmp_path, assert_refused):
+    write_volume(replace(enhanced, product=Product("enhanced", "ab" * 32)), tmp_path / "other.nrrd")
+    shorter = Volume(enhanced.array[1:], enhanced.spacing, enhanced.origin, enhanced.direction)
+    write_volume(shorter, tmp_path / "shorter.nrrd")
+    (tmp_path / "readouts.json").write_text(json.dumps(readouts))
+    (tmp_path / "none.json").write_text("{}")
+    arguments = ["--output", tmp_path / "out", "--readouts"]
+    assert_refused(main("dicom", tmp_path / "other.nrrd", *arguments, tmp_path / "readouts.json"), "another MVCT")
+    assert_refused(main("dicom", tmp_path / "shorter.nrrd", *arguments, tmp_path / "readouts.json"), "of 4 slices")
+    assert_refused(main("dicom", tmp_path / "other.nrrd", *arguments, tmp_path / "none.json"), "no readouts")
+
+
+def test_source_in_pieces_becomes_one_study_and_it_is_said(main, dicom_scan, enhanced_file, tmp_path):
+    for n, path in enumerate(dicom_scan.iterdir()):
+        ds = pydicom.dcmread(path)
+        ds.StudyInstanceUID = f"1.2.{n + 1}"
+        ds.save_as(path)
+    arguments = ["--output", tmp_path / "out", "--source", dicom_scan]
+    result = main("dicom", enhanced_file, *arguments)
+    assert result.code == 0 and "Study Instance UID" in result.stderr
+    assert len({ds.StudyInstanceUID for ds in slices(tmp_path / "out").values()}) == 1
 
 
 @pytest.mark.parametrize(

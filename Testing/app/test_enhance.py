@@ -122,8 +122,11 @@ def test_dicom_series_is_derived_from_its_source(main, dicom_scan, tmp_path):
         assert after.SourceImageSequence[0].ReferencedSOPInstanceUID == before.SOPInstanceUID
         for keyword in ("PatientName", "PatientID", "StudyInstanceUID", "FrameOfReferenceUID", "ImagePositionPatient"):
             assert after[keyword].value == before[keyword].value
-    assert enhanced[0].SeriesDescription == "MVCT enhanced (MVCTEnhance)"
+    assert enhanced[0].SeriesDescription == "MVCT enhanced, research only"
     assert "difference" in difference[0].SeriesDescription
+    for ds in (*enhanced, *difference):
+        for words in ("not for dose calculation or diagnosis", "SHA-256", "Assessment of", DEFAULT_MODEL):
+            assert words in ds.ImageComments
     assert load_model(find_model(DEFAULT_MODEL)).card.get("name", "unnamed") in enhanced[0].DerivationDescription
 
 

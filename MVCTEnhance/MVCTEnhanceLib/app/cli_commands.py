@@ -83,9 +83,16 @@ def report_again(options: argparse.Namespace, report: Report) -> Result:
 def dicom(options: argparse.Namespace, report: Report) -> Result:
     from .dicom import DicomRequest, write_derived_series
 
-    texts = {name: getattr(options, name) for name in ("description", "derivation") if getattr(options, name)}
     request = DicomRequest(
-        options.scan, options.output, options.source, options.series_uid, **texts, overwrite=options.overwrite
+        options.scan,
+        options.output,
+        source=options.source,
+        series_uid=options.series_uid,
+        description=options.description or "",
+        derivation=options.derivation or "",
+        overwrite=options.overwrite,
+        kind=(options.kind or "").replace("-", " "),
+        readouts=options.readouts,
     )
     return write_derived_series(request, report=report)
 

@@ -14,6 +14,7 @@ from .cli_commands import Result
 from .progress import Report
 
 OVERWRITE = "replace outputs that exist: files, and folders with nothing but what this program wrote"
+KINDS = ("enhanced", "difference", "correction", "cycle-error")
 REGION = "mask on the MVCT's grid, not zero inside: readouts only there"
 
 
@@ -154,10 +155,12 @@ def _add_report(report: argparse.ArgumentParser) -> None:
 
 
 def _add_dicom(dicom: argparse.ArgumentParser) -> None:
-    dicom.add_argument("scan", type=Path, metavar="SCAN", help="volume file: enhanced scan, difference or cycle error")
+    dicom.add_argument("scan", type=Path, metavar="SCAN", help="volume file: enhanced scan or one of the maps")
     dicom.add_argument("--output", type=Path, required=True, help="new folder")
     dicom.add_argument("--source", type=Path, help="folder of the MVCT's series, whose headers are kept")
     dicom.add_argument("--series-uid", help="series to take where the source folder has several")
+    dicom.add_argument("--readouts", type=Path, help="readouts.json, whose assessment goes into the Image Comments")
+    dicom.add_argument("--kind", choices=KINDS, help="which output the scan is [what its file says, or enhanced]")
     dicom.add_argument("--description", help="Series Description of the new series")
     dicom.add_argument("--derivation", help="Derivation Description: how the values were made")
 

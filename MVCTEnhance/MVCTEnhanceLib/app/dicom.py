@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..errors import InputError
 from ..imageio import Volume, write_dicom_series
 from ..imageio.dicom_series import read_dicom_folder
-from ..imageio.grid import in_order_of
+from ..imageio.dicom_writer import made_up
+from ..imageio.grid import axial, in_order_of
+from ..imageio.product import Product
 from ..imageio.reader import read_map
 from .progress import Report, collecting
+from .report_again import read_readouts, require_slices
+from .safety_text import series_texts
 from .scans import require_new_series
 
-DESCRIPTION = "MVCT enhanced (MVCTEnhance)"
-WITHOUT_SOURCE = (
-    "No source series was given: the new series is of an anonymous patient, in a study and a frame of reference of its "
-    "own, so that no program will show it on the patient's scans."
-)
+_AIR_HU = -400  # a CT scan has voxels below
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,26 @@ class DicomRequest:
     """What the user asks for.
 
     Args:
-        scan: volume file of an enhanced scan, a difference or a cycle error, on the MVCT's voxels.
+        scan: volume file of an enhanced scan or of one of the maps, on the MVCT's voxels.
         output: a new folder.
         source: folder of the MVCT's series, whose patient, study and place are kept; None for an anonymous series.
         series_uid: which series, where the source folder has several.
-        description: the new Series Description.
-        derivation: how the values were made, for the Derivation Description.
+        description, derivation: Series and Derivation Description; empty for the usual ones.
         overwrite: whether a folder that holds a series made by this program, and nothing else, is replaced.
+        kind: which output the scan is; empty for what its file says, or else an enhanced scan.
+        readouts: JSON file with the readouts of the enhancement, whose assessment and model the series tells; None for
+            'not assessed'.
     """
 
     scan: Path
     output: Path
     source: Path | None = None
     series_uid: str | None = None
-    description: str = DESCRIPTION
-    derivation: str = f"Made from an MVCT by MVCTEnhance {__version__}"
+    description: str = ""
+    derivation: str = ""
     overwrite: bool = False
+    kind: str = ""
+    readouts: Path | None = None
 
 
 def write_derived_series(request: DicomRequest, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
@@ -55,29 +59,64 @@ def write_derived_series(request: DicomRequest, *, report: Report = lambda event
         slices: how many files were written; warnings.
 
     Raises:
-        InputError: something cannot be read, or the volume's voxels are not those of the source.
+        InputError: something cannot be read, the volume's voxels are not those of the source, or the readouts are of
+            another scan.
         OutputError: the folder has something in it or cannot be written; no part of the series is left.
     """
-    sources = (path for path in (request.scan, request.source) if path)
+    sources = (path for path in (request.scan, request.source, request.readouts) if path)
     require_new_series(request.output, *sources, overwrite=request.overwrite)
     warnings: list[str] = []
     report = collecting(warnings, report)
     report("stage", stage="read")
-    volume = read_map(request.scan)
-    if request.source:
-        volume = _with_source(volume, request)
-    else:
-        volume = replace(volume, source=None)
-        report("warning", message=WITHOUT_SOURCE)
+    readouts = read_readouts(request.readouts) if request.readouts else {}
+    scan = read_map(request.scan)
+    _require_of_scan(readouts, scan, request)
+    volume = _with_source(scan, request) if request.source else replace(scan, source=None)
+    volume = replace(volume, product=_product(scan, readouts, request))
+    for message in (*_kind_warnings(scan, request), *made_up(volume)):
+        report("warning", message=message)
     report("stage", stage="write")
+    texts = series_texts(volume.product.kind, readouts)
     write_dicom_series(
         volume,
         request.output,
-        description=request.description,
-        derivation=request.derivation,
+        description=request.description or texts.description,
+        derivation=request.derivation or texts.derivation,
+        comments=texts.comments,
         overwrite=request.overwrite,
     )
     return {"slices": len(volume.array), "warnings": warnings}
+
+
+def _require_of_scan(readouts: Mapping[str, Any], scan: Volume, request: DicomRequest) -> None:
+    """Refuse readouts that were measured on another scan, as far as their slices and the digests can tell."""
+    if not readouts:
+        return
+    require_slices(readouts, len(axial(scan).array), request.readouts, request.scan)
+    told, own = _input_digest(readouts), scan.product.input_digest if scan.product else ""
+    if told and own and not told.startswith(own):
+        raise InputError(
+            f"'{request.readouts}' holds readouts of another MVCT than the one '{request.scan}' was made of: give the "
+            "readouts of this scan."
+        )
+
+
+def _input_digest(readouts: Mapping[str, Any]) -> str:
+    return str((readouts.get("input") or {}).get("sha256", ""))
+
+
+def _product(scan: Volume, readouts: Mapping[str, Any], request: DicomRequest) -> Product:
+    own = scan.product or Product("enhanced")
+    return Product(request.kind or own.kind, _input_digest(readouts) or own.input_digest)
+
+
+def _kind_warnings(scan: Volume, request: DicomRequest) -> list[str]:
+    if scan.product or request.kind or request.description or scan.array.min() < _AIR_HU:
+        return []
+    return [
+        "The file does not say which output it is and was taken as an enhanced scan, though it has no voxel of air: if "
+        "it is a map, name it with --kind."
+    ]
 
 
 def _with_source(volume: Volume, request: DicomRequest) -> Volume:
@@ -90,7 +129,7 @@ def _with_source(volume: Volume, request: DicomRequest) -> Volume:
             f"'{request.scan}' has {_in_words(volume)} and the series in '{request.source}' {_in_words(source)}, or "
             "they lie in different places: give the series that the scan was made of, uncropped and not resampled."
         )
-    return replace(source, array=matched.array, product=volume.product)
+    return source.with_array(matched.array)
 
 
 def _in_words(volume: Volume) -> str:

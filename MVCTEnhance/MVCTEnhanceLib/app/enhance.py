@@ -15,7 +15,7 @@ from ..model.card import DEFAULT_MODEL, find_model
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import Model, load_model
-from .enhance_outputs import cycle_error_map, require_outputs, write_outputs
+from .enhance_outputs import cycle_error_map, output_warnings, require_outputs, write_outputs
 from .evaluate import measure
 from .machine import return_memory
 from .origin import planning_ct_warnings
@@ -100,7 +100,7 @@ def enhance(
     _require_plausible_pixels(mvct, model)
     unlike = doubts(mvct, model.plan, model.card)
     of_kvct = (*kvct.warnings, *planning_ct_warnings(kvct, mvct)) if kvct else ()
-    for message in (*mvct.warnings, *unlike, *of_kvct):
+    for message in (*mvct.warnings, *unlike, *of_kvct, *output_warnings(request, mvct)):
         report("warning", message=message)
     report("stage", stage="enhance")
     engine = Engine(model, device, report=report, cancelled=cancelled)

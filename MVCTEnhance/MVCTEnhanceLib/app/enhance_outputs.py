@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from itertools import permutations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import __version__
 from ..errors import OutputError
-from ..imageio import Volume
+from ..imageio import Volume, is_dicom_output
+from ..imageio.dicom_writer import made_up
 from ..imageio.lock import locked
 from ..imageio.product import Kind
 from ..imageio.values import rounded_int16
 from ..imageio.volume import SlicesOnDemand
+from .safety_text import series_texts
 from .scans import require_no_report, require_writable, write_scan
 
 if TYPE_CHECKING:
@@ -39,6 +40,12 @@ def require_outputs(request: EnhanceRequest) -> None:
         # The folder of a report may hold the rest, that of a DICOM series holds nothing else.
         if path == other or (path in other.parents and path in outputs[: len(scans)]):
             raise OutputError(f"'{other}' lies in the place of another output: give each a place of its own.")
+
+
+def output_warnings(request: EnhanceRequest, mvct: Volume) -> tuple[str, ...]:
+    """What the outputs will have or leave out that is not as in the MVCT's files, one sentence each."""
+    paths = (request.output, request.difference, request.cycle_error)
+    return made_up(mvct) if any(path and is_dicom_output(path) for path in paths) else ()
 
 
 def cycle_error_map(mvct: Volume, back: Volume) -> Volume:
@@ -82,27 +89,13 @@ def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping
 
 
 def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
-    made_by = f"MVCTEnhance {__version__}, model {model_card.get('name', 'unnamed')}"
-    write = partial(write_scan, compress=request.compress, overwrite=request.overwrite)
-    write(
-        result.enhanced,
-        request.output,
-        description="MVCT enhanced (MVCTEnhance)",
-        derivation=f"MVCT enhanced to kVCT-like quality by {made_by}",
-    )
+    _write_scan(request.output, result.enhanced, request, result)
     if request.difference:
-        write(
-            _made_with(result.enhanced, _difference_map(result.mvct, result.enhanced), "difference"),
-            request.difference,
-            description="MVCT enhanced - MVCT, difference in HU",
-            derivation=f"Difference enhanced - MVCT, by {made_by}",
-        )
+        difference = _made_with(result.enhanced, _difference_map(result.mvct, result.enhanced), "difference")
+        _write_scan(request.difference, difference, request, result)
     if request.cycle_error:
-        write(
-            _made_with(result.enhanced, result.cycle_error, "cycle error"),
-            request.cycle_error,
-            description="MVCT cycle error in HU",
-            derivation=f"Absolute difference of the MVCT and of what the enhanced scan turns back into, by {made_by}",
+        _write_scan(
+            request.cycle_error, _made_with(result.enhanced, result.cycle_error, "cycle error"), request, result
         )
     if request.report:
         from .report import write_report
@@ -116,3 +109,8 @@ def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, A
             warnings=result.warnings,
             overwrite=request.overwrite,
         )
+
+
+def _write_scan(path: Path, scan: Volume, request: EnhanceRequest, result: Enhanced) -> None:
+    texts = series_texts(scan.product.kind, result.readouts)
+    write_scan(scan, path, texts=texts, compress=request.compress, overwrite=request.overwrite)

@@ -54,7 +54,7 @@ def write_report_again(request: ReportRequest, *, report: Report = lambda event,
     readouts = read_readouts(request.readouts)
     mvct, enhanced = read_pair(request.mvct, request.enhanced)
     try:
-        _require_slices(readouts, len(axial(mvct).array), request)
+        require_slices(readouts, len(axial(mvct).array), request.readouts, request.mvct)
         card, warnings = _model_card(request, readouts)
         for message in warnings:
             report("warning", message=message)
@@ -104,12 +104,20 @@ def _require_output(request: ReportRequest) -> None:
     require_no_report(request.output, overwrite=request.overwrite)
 
 
-def _require_slices(readouts: dict[str, Any], slices: int, request: ReportRequest) -> None:
-    measured = {len(readouts[name]["nselfssim"]["per_slice"]) for name in ("mvct", "enhanced")}
+def require_slices(readouts: dict[str, Any], slices: int, path: Path, scan: Path) -> None:
+    """Refuse readouts of another scan, as far as the number of axial slices tells it.
+
+    Raises:
+        InputError: another number of slices was measured, or there are none.
+    """
+    try:
+        measured = {len(readouts[name]["nselfssim"]["per_slice"]) for name in ("mvct", "enhanced")}
+    except (KeyError, TypeError) as error:
+        raise _no_readouts(path) from error
     if measured != {slices}:
         raise InputError(
-            f"'{request.readouts}' holds readouts of {max(measured)} slices, but '{request.mvct}' has {slices}: give "
-            "the readouts of this scan."
+            f"'{path}' holds readouts of {max(measured)} slices, but '{scan}' has {slices}: give the readouts of this "
+            "scan."
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..errors import InputError, OutputError
@@ -12,6 +12,7 @@ from ..imageio.dicom_header import WITHOUT_UID, holds_outputs_only
 from ..imageio.formats import WRITABLE, has_suffix
 from ..imageio.grid import axial
 from ..imageio.itk import itk_name
+from .safety_text import SeriesTexts
 
 REPORT_FILES = ("report.html", "readouts.json", "readouts.csv")
 
@@ -45,17 +46,11 @@ def _by_role(text: str, volume: Volume, path: Path, role: str) -> str:
 
 
 def write_scan(
-    volume: Volume,
-    path: Path,
-    *,
-    description: str,
-    derivation: str,
-    compress: bool = True,
-    overwrite: bool = False,
+    volume: Volume, path: Path, *, texts: SeriesTexts, compress: bool = True, overwrite: bool = False
 ) -> None:
-    """A scan as a file or, where the path has no suffix of one, as a DICOM series."""
+    """A scan as a file or, where the path has no suffix of one, as a DICOM series with these texts."""
     if is_dicom_output(path):
-        write_dicom_series(volume, path, description=description, derivation=derivation, overwrite=overwrite)
+        write_dicom_series(volume, path, **asdict(texts), overwrite=overwrite)
     else:
         write_volume(volume, path, compress=compress, overwrite=overwrite)
 

@@ -6,10 +6,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
+from ..imageio import is_dicom_output
+from ..imageio.dicom_writer import made_up
+from ..imageio.product import PROGRAM
 from ..model.device import choose_device, describe_device
 from ..physics.mvct import MVCTSettings, simulate_mvct, usable_device
 from .progress import Report
+from .safety_text import INTENDED_USE, SeriesTexts
 from .scans import read_scan, require_writable, write_scan
+
+TEXTS = SeriesTexts(
+    "Simulated MVCT",
+    f"MVCT simulated from a kVCT by {PROGRAM} {__version__}",
+    f"{INTENDED_USE} Simulated from a kVCT: no scanner measured it.",
+)
 
 
 def simulate_file(
@@ -39,7 +50,8 @@ def simulate_file(
     report("device", device=str(chosen), name=describe_device(chosen))
     report("stage", stage="read")
     kvct = read_scan(kvct_path, "kVCT")
-    for message in kvct.warnings:
+    warnings = [*kvct.warnings, *(made_up(kvct) if is_dicom_output(output) else ())]
+    for message in warnings:
         report("warning", message=message)
     report("stage", stage="simulate")
     mvct = simulate_mvct(
@@ -49,11 +61,5 @@ def simulate_file(
         on_slices=lambda done, total: report("progress", stage="simulate", done=done, total=total),
     )
     report("stage", stage="write")
-    write_scan(
-        mvct,
-        output,
-        description="Simulated MVCT",
-        derivation="MVCT simulated from a kVCT by MVCTEnhance",
-        overwrite=overwrite,
-    )
-    return {"settings": asdict(settings), "device": describe_device(chosen), "warnings": list(kvct.warnings)}
+    write_scan(mvct, output, texts=TEXTS, overwrite=overwrite)
+    return {"settings": asdict(settings), "device": describe_device(chosen), "warnings": warnings}

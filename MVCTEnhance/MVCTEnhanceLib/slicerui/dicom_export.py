@@ -12,7 +12,7 @@ from ..errors import MVCTEnhanceError
 from . import files
 from .dicom_source import files_of, import_series, require_database, stage_files
 from .options import node_of
-from .outputs import ROLE_MVCT
+from .outputs import ROLE_MVCT, readouts_text, result_of
 from .stages import OnProgress
 from .steps import Step, Steps
 from .volumes import problem_of, volume_of
@@ -85,8 +85,14 @@ class DicomExport:
         output = self._options.folder or folder / "dicom"
         scan = folder / "enhanced.nrrd"
         files.write_nrrd(volume_of(enhanced, _("enhanced volume")), scan)
-        arguments = ["dicom", scan, "--output", output]
+        arguments = ["dicom", scan, "--output", output, "--kind", "enhanced"]
         names = {scan: _("The enhanced volume"), folder / "source": _("The DICOM series of the MVCT")}
+        result = result_of(enhanced)
+        if result and result.readouts:
+            readouts = folder / "readouts.json"
+            readouts.write_text(readouts_text(result.readouts), encoding="utf-8")
+            arguments += ["--readouts", readouts]
+            names[readouts] = _("The readouts")
         if source:
             arguments += ["--source", stage_files(source, folder / "source")]
         if self._options.description:
