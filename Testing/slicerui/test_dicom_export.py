@@ -62,6 +62,18 @@ def test_a_series_derived_from_the_mvct_keeps_patient_study_and_place(app, mvct,
     assert temporary_files(app) == []
 
 
+def test_the_assessment_of_the_result_travels_with_it(app, mvct, tmp_path):
+    measured = {"nselfssim": {"mean": 0.1, "per_slice": [0.1] * 4}}
+    readouts = {"mvct": measured, "enhanced": measured, "comparison": {}, "parameters": {}}
+    readouts["verdicts"] = {"enhanced": {"nselfssim": {"verdict": "look closer", "reason": "."}}}
+    readouts["model"] = {"name": "mine", "version": "3", "sha256": "a1" * 32}
+    export(add_result(app, mvct, readouts).enhanced, tmp_path / "out")
+    for header in headers((tmp_path / "out").iterdir()):
+        assert header.SeriesDescription == "MVCT enhanced, research only"
+        for words in ("not for dose calculation", "model mine 3", "a1" * 32, "0 'do not trust', 1 'look closer'"):
+            assert words in header.ImageComments
+
+
 def test_it_arrives_in_the_database_and_the_temporary_files_go(app, mvct, database):
     result = add_result(app, mvct)
     done = export(result.enhanced)
