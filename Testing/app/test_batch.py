@@ -44,7 +44,7 @@ class QuickChildren(Children):
         options = parser().parse_args(arguments)
         if any(word in str(options.input) for word in self.fail):
             raise CaseFailed(f"{options.input} is not to be written to {options.output}.")
-        for path in (options.output, options.difference):
+        for path in (options.output, options.difference, options.correction):
             if path is not None and is_dicom_output(path):
                 path.mkdir()
                 (path / "CT0001.dcm").write_text("slice")
@@ -118,8 +118,9 @@ def test_outputs_mirror_the_input_in_its_formats(batch, rows, outputs):
 
 
 def test_difference_and_report_where_they_are_asked_for(batch, outputs):
-    batch(difference=True, report=True)
-    added = {"a/scan/difference.nrrd", "b/dicom/difference/CT0001.dcm", "c/difference.nii.gz", "c/report/report.html"}
+    batch(difference=True, correction=True, report=True)
+    added = {"a/scan/correction.nrrd", "b/dicom/correction/CT0001.dcm", "c/correction.nii.gz"}
+    added |= {"a/scan/difference.nrrd", "b/dicom/difference/CT0001.dcm", "c/difference.nii.gz", "c/report/report.html"}
     assert added <= set(outputs())
 
 
@@ -280,7 +281,7 @@ def test_resume_does_a_changed_input_anew(batch, children, cohort, outputs, chan
     assert set(after) == set(before)
 
 
-@pytest.mark.parametrize("options", [{"difference": True}, {"report": True}, {"format": "mha"}])
+@pytest.mark.parametrize("options", [{"difference": True}, {"correction": True}, {"report": True}, {"format": "mha"}])
 def test_resume_with_other_options_does_all_anew(batch, children, options, outputs):
     batch()
     children.calls.clear()

@@ -15,6 +15,7 @@ from MVCTEnhanceLib.imageio import Volume, read_volume, write_dicom_series, writ
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
+from MVCTEnhanceLib.physics.density import density_hu_from_kv
 
 SECRETS = ["SECRET-ID-1", "19501231", "20190203", "SECRET-ACC-1"]
 
@@ -47,7 +48,8 @@ def expected(mvct) -> np.ndarray:
 @pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ".nii", ".mha"])
 def test_file_has_the_grid_of_the_scan_and_the_hu_of_the_engine(main, scan, tmp_path, expected, suffix):
     output, difference = tmp_path / "new" / f"enhanced{suffix}", tmp_path / f"difference{suffix}"
-    result = main("enhance", scan, "--output", output, "--difference", difference)
+    correction = tmp_path / f"correction{suffix}"
+    result = main("enhance", scan, "--output", output, "--difference", difference, "--correction", correction)
     assert result.code == 0, result.stderr
     before, after = read(scan), read(output)
     assert_same_grid(after, before)
@@ -56,6 +58,8 @@ def test_file_has_the_grid_of_the_scan_and_the_hu_of_the_engine(main, scan, tmp_
     assert np.abs(hu(after) - hu(before)).max() > 20
     np.testing.assert_array_equal(hu(after), expected)
     np.testing.assert_array_equal(hu(read(difference)), hu(after) - hu(before))
+    as_mvct = density_hu_from_kv(hu(after).astype(float))
+    np.testing.assert_allclose(hu(read(correction)), as_mvct - hu(before), atol=0.5)
 
 
 def test_uncompressed_files_hold_the_same_and_are_larger(main, scan, tmp_path):
@@ -70,8 +74,10 @@ def test_uncompressed_files_hold_the_same_and_are_larger(main, scan, tmp_path):
 
 @pytest.mark.parametrize("suffix", [".nrrd", ".nii.gz", ""])
 def test_every_output_says_what_it_is_and_of_which_scan(main, scan, tmp_path, mvct, suffix):
-    outputs = {kind: tmp_path / f"{kind[:5]}{suffix}" for kind in ("enhanced", "difference", "cycle error")}
-    options = ("--output", "--difference", "--cycle-error")
+    outputs = {
+        kind: tmp_path / f"{kind[:5]}{suffix}" for kind in ("enhanced", "difference", "correction", "cycle error")
+    }
+    options = ("--output", "--difference", "--correction", "--cycle-error")
     arguments = [part for pair in zip(options, outputs.values(), strict=True) for part in pair]
     assert main("enhance", scan, *arguments).code == 0
     for kind, path in outputs.items():
@@ -294,6 +300,7 @@ def folders(tmp_path, dicom_scan, mvct):
         ("mvct.nrrd --output file/out.nrrd", "no folder that can be written to"),
         ("mvct.nrrd --output a.nrrd --report file", "no folder that can be written to"),
         ("mvct.nrrd --output a.nrrd --difference a.nrrd", "place of another output"),
+        ("mvct.nrrd --output a.nrrd --difference d.nrrd --correction d.nrrd", "place of another output"),
         ("mvct.nrrd --output a --difference a/b", "place of another output"),
         ("mvct.nrrd --output a --report a", "place of another output"),
         ("mvct.nrrd --output a --report a/report", "place of another output"),

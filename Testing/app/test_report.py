@@ -155,6 +155,7 @@ def test_shown_slices_have_a_body_and_are_spread(report):
     alts = [image["alt"] for image in page.all("img")]
     axial = [alt for alt in alts if alt.startswith("MVCT: Axial")]
     assert axial == [f"MVCT: Axial, slice {number} of 10" for number in (4, 6, 8, 10)]
+    assert "Beyond the HU conversion: Coronal, middle" in alts
     assert "Difference: Coronal, middle" in alts and "Enhanced: Sagittal, middle" in alts
 
 

@@ -31,7 +31,8 @@ class BatchRequest:
         workers: cases at a time, each in a process of its own with the memory that it takes.
         resume: keep what was finished with the same input, model and options; do the rest.
         model, device: as in `EnhanceRequest`.
-        difference, report: whether each case gets a difference map and a report.
+        difference, correction, report: whether each case gets a difference map, a map of what was changed beyond the
+            HU conversion, and a report.
         format: one of FORMATS for every scan; None for that of the input.
     """
 
@@ -44,6 +45,7 @@ class BatchRequest:
     difference: bool = False
     report: bool = False
     format: str | None = None
+    correction: bool = False
 
     def __post_init__(self):
         if self.workers < 1:
@@ -125,6 +127,7 @@ def _settings(request: BatchRequest) -> Settings:
         model_digest=model_sha256(model),
         device=request.device,
         difference=request.difference,
+        correction=request.correction,
         report=request.report,
         format=request.format,
     )

@@ -19,7 +19,7 @@ class Settings:
     Args:
         model: the file.
         model_digest: SHA-256 of its content.
-        device, difference, report, format: as in `BatchRequest`.
+        device, difference, report, format, correction: as in `BatchRequest`.
     """
 
     model: Path
@@ -28,6 +28,7 @@ class Settings:
     difference: bool
     report: bool
     format: str | None
+    correction: bool = False
 
     def suffix(self, case: Case) -> str:
         """Of the output files of a case; empty for DICOM."""
@@ -46,7 +47,7 @@ class Settings:
             "suffix": self.suffix(case),
             "difference": self.difference,
             "report": self.report,
-        }
+        } | ({"correction": True} if self.correction else {})
 
     def arguments(self, case: Case, folder: Path) -> list[str]:
         """The command line that does a case into a folder."""
@@ -55,4 +56,5 @@ class Settings:
         arguments += [f"--model={self.model}", f"--device={self.device}"]
         arguments += [f"--series-uid={case.series_uid}"] * bool(case.series_uid)
         arguments += [f"--difference={folder / f'difference{suffix}'}"] * self.difference
+        arguments += [f"--correction={folder / f'correction{suffix}'}"] * self.correction
         return arguments + [f"--report={folder / 'report'}"] * self.report

@@ -29,6 +29,7 @@ def enhance(options: argparse.Namespace, report: Report) -> Result:
         kvct=options.kvct,
         cycle_error=options.cycle_error,
         region=options.region,
+        correction=options.correction,
         compress=not options.uncompressed,
         overwrite=options.overwrite,
     )
@@ -49,6 +50,7 @@ def batch(options: argparse.Namespace, report: Report) -> Result:
         model=options.model or DEFAULT_MODEL,
         device=options.device,
         difference=options.difference,
+        correction=options.correction,
         report=options.report,
         format=options.format,
     )

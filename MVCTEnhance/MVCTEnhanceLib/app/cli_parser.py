@@ -87,6 +87,7 @@ def _add_enhance(enhance: argparse.ArgumentParser) -> None:
     enhance.add_argument("--output", type=Path, required=True, help="volume file, or a new folder for DICOM")
     enhance.add_argument("--model", help="installed model or model file [the default of 'mvct-enhance models']")
     enhance.add_argument("--difference", type=Path, help="where to write enhanced - MVCT in HU")
+    enhance.add_argument("--correction", type=Path, help="where to write what was changed beyond the HU conversion")
     enhance.add_argument(
         "--cycle-error", type=Path, help="where to write |MVCT - enhanced scan turned back into an MVCT| in HU"
     )
@@ -113,6 +114,9 @@ def _add_batch(batch: argparse.ArgumentParser) -> None:
     batch.add_argument("--resume", action="store_true", help="do only what OUTPUT_DIR lacks, and what failed")
     batch.add_argument("--model", help="installed model or model file [the default of 'mvct-enhance models']")
     batch.add_argument("--difference", action="store_true", help="write enhanced - MVCT in HU for each case, too")
+    batch.add_argument(
+        "--correction", action="store_true", help="write what was changed beyond the HU conversion for each case, too"
+    )
     batch.add_argument("--report", action="store_true", help="write a report for each case, too")
     batch.add_argument(
         "--format", choices=("nrrd", "nii", "nii.gz", "mha", "dicom"), help="of all scans [that of each input]"

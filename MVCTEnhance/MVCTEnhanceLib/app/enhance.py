@@ -39,6 +39,8 @@ class EnhanceRequest:
         model: name of an installed model, or a model file.
         device: "auto", "cpu", "cuda", "cuda:n" or "mps".
         difference: file or DICOM folder for enhanced - MVCT in HU; None for none.
+        correction: file or DICOM folder for what was changed beyond the HU conversion, in HU (see `maps.correction`);
+            None for none.
         report: folder for report.html, readouts.json and readouts.csv; None for none.
         series_uid: which CT series, where the folder has several.
         kvct: planning CT whose readouts are what to aim at; None for none.
@@ -62,6 +64,7 @@ class EnhanceRequest:
     region: Path | None = None
     compress: bool = True
     overwrite: bool = False
+    correction: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)

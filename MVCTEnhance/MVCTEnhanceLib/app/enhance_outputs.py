@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import permutations
@@ -18,6 +18,7 @@ from ..imageio.lock import locked
 from ..imageio.product import Kind
 from ..imageio.values import rounded_int16
 from ..imageio.volume import SlicesOnDemand
+from . import maps
 from .safety_text import series_texts
 from .scans import require_no_report, require_writable, write_scan
 
@@ -30,7 +31,7 @@ PATIENCE_S = 300.0  # longer than another run takes to write a long scan to a sl
 def require_outputs(request: EnhanceRequest) -> None:
     """Refuse outputs that could not be written, or would replace each other or a scan that was given."""
     sources = [path for path in (request.input, request.kvct, request.region) if path]
-    scans = [path for path in (request.output, request.difference, request.cycle_error) if path]
+    scans = _scans(request)
     for path in scans:
         require_writable(path, *sources, overwrite=request.overwrite)
     if request.report:
@@ -44,26 +45,26 @@ def require_outputs(request: EnhanceRequest) -> None:
 
 def output_warnings(request: EnhanceRequest, mvct: Volume) -> tuple[str, ...]:
     """What the outputs will have or leave out that is not as in the MVCT's files, one sentence each."""
-    paths = (request.output, request.difference, request.cycle_error)
-    return made_up(mvct) if any(path and is_dicom_output(path) for path in paths) else ()
+    return made_up(mvct) if any(map(is_dicom_output, _scans(request))) else ()
+
+
+def _scans(request: EnhanceRequest) -> list[Path]:
+    paths = (request.output, request.difference, request.correction, request.cycle_error)
+    return [path for path in paths if path]
 
 
 def cycle_error_map(mvct: Volume, back: Volume) -> Volume:
     """|back - MVCT| in HU, clipped to int16, where `back` is the enhanced scan turned into an MVCT again."""
     array = np.empty(mvct.array.shape, np.int16)
     for k in range(len(array)):
-        array[k] = rounded_int16(np.abs(_difference(back, mvct, k)))
+        array[k] = rounded_int16(np.abs(maps.difference(mvct.array[k], back.array[k])))
     return mvct.with_array(array)
 
 
-def _difference_map(mvct: Volume, enhanced: Volume) -> Volume:
-    """enhanced - MVCT in HU, clipped to int16; for the writers, since a long scan need not be held once more."""
-    slices = SlicesOnDemand(mvct.array.shape, lambda k: rounded_int16(_difference(enhanced, mvct, k)))
-    return mvct.with_array(slices)
-
-
-def _difference(a: Volume, b: Volume, k: int) -> np.ndarray:
-    return np.subtract(a.array[k], b.array[k], dtype=np.float32)
+def _map(values: Callable[[np.ndarray, np.ndarray], np.ndarray], result: Enhanced) -> Volume:
+    """Of MVCT and enhanced scan, clipped to int16; for the writers, since a long scan need not be held once more."""
+    before, after = result.mvct.array, result.enhanced.array
+    return result.mvct.with_array(SlicesOnDemand(before.shape, lambda k: rounded_int16(values(before[k], after[k]))))
 
 
 def _made_with(enhanced: Volume, values: Volume, kind: Kind) -> Volume:
@@ -78,9 +79,7 @@ def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping
         OutputError: something cannot be written, or another run has made one of the outputs meanwhile; each output is
             either complete or not there.
     """
-    paths = {
-        path.absolute() for path in (request.output, request.difference, request.cycle_error, request.report) if path
-    }
+    paths = {path.absolute() for path in (*_scans(request), request.report) if path}
     with ExitStack() as locks:
         for path in sorted(paths):  # in one order for all runs, so that no two wait for each other
             locks.enter_context(locked(path, patience_s=PATIENCE_S))
@@ -91,8 +90,11 @@ def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping
 def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
     _write_scan(request.output, result.enhanced, request, result)
     if request.difference:
-        difference = _made_with(result.enhanced, _difference_map(result.mvct, result.enhanced), "difference")
+        difference = _made_with(result.enhanced, _map(maps.difference, result), "difference")
         _write_scan(request.difference, difference, request, result)
+    if request.correction:
+        correction = _made_with(result.enhanced, _map(maps.correction, result), "correction")
+        _write_scan(request.correction, correction, request, result)
     if request.cycle_error:
         _write_scan(
             request.cycle_error, _made_with(result.enhanced, result.cycle_error, "cycle error"), request, result

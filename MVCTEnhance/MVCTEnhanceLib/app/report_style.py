@@ -33,7 +33,7 @@ p { margin: .4rem 0; }
 .reasons li { padding: .45rem 0; border-top: 1px solid var(--line); }
 .row { margin: 0 0 1rem; padding: .8rem 1rem 1rem; border: 1px solid var(--line); border-radius: 8px;
   background: var(--card); }
-.panels { display: grid; gap: .5rem; grid-template-columns: repeat(3, minmax(0, 1fr)); }
+.panels { display: grid; gap: .5rem; grid-template-columns: repeat(4, minmax(0, 1fr)); }
 figure { margin: 0; }
 .panels img { display: block; width: 100%; background: #000; border-radius: 4px; image-rendering: auto; }
 .plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(320px, 1fr)); }
@@ -47,7 +47,8 @@ figure { margin: 0; }
 .reasons li { padding: .45rem 0; border-top: 1px solid var(--line); }
 .row { margin: 0; }
 .plots img { display: block; width: 100%; }
-.bar { display: grid; grid-template-columns: 1fr 1fr 1fr; margin-top: .3rem; font-variant-numeric: tabular-nums; }
+.bar { display: grid; grid-template-columns: auto 1fr auto; gap: 0 .3rem; margin-top: .3rem;
+  font-variant-numeric: tabular-nums; }
 .bar div { grid-column: 1 / -1; height: .8rem; border: 1px solid var(--line); border-radius: 3px; }
 .bar span:nth-of-type(2) { text-align: center; }
 .bar span:nth-of-type(3) { text-align: right; }

@@ -12,10 +12,12 @@ from ..imageio.grid import axial, listed_z_mm
 from ..imageio.volume import Volume
 from ..quality.body import body_mask
 from ..quality.masks import box_around
+from .maps import correction, difference
 from .report_html import image
 from .report_pictures import DIFFERENCE_COLOURS, difference_png, grey_png
 from .tables import slice_names, slices_z_mm
 
+BEYOND = "Beyond the HU conversion"
 _SLICES_FOR_SECTIONS = 9
 _MARGIN_MM = 15.0
 
@@ -27,7 +29,7 @@ class ReportOptions:
     Args:
         window: width of the grey window in HU.
         level: its centre in HU.
-        difference: HU at which the difference map is fully blue or red.
+        difference: HU at which the maps of what was changed are fully blue or red.
         slices: how many axial slices are shown.
     """
 
@@ -46,9 +48,11 @@ def pictures(mvct: Volume, enhanced: Volume, readouts: Mapping, options: ReportO
     low, high = options.level - options.window / 2, options.level + options.window / 2
     return "\n".join(
         [
-            "<section><h2>MVCT, enhanced and difference</h2>",
+            "<section><h2>MVCT, enhanced scan and what was changed</h2>",
             f'<p class="note">Grey from {low:g} to {high:g} HU in both scans (W {options.window:g}, '
-            f"L {options.level:g}); cut to the body and {_MARGIN_MM:g} mm around it. Difference: enhanced - MVCT.</p>",
+            f"L {options.level:g}); cut to the body and {_MARGIN_MM:g} mm around it. Difference: enhanced - MVCT; "
+            "bone is red, since it has more HU in kVCT. Beyond the HU conversion: the same with the enhanced scan's HU "
+            "turned back into those of MVCT, so that only what else was changed is left, in bone too.</p>",
             *rows,
             "</section>",
         ]
@@ -120,12 +124,12 @@ def _picture_row(
     name: str, pair: tuple[np.ndarray, np.ndarray], size_mm: tuple[float, float], options: ReportOptions
 ) -> str:
     before, after = pair
-    grey = {"window": options.window, "level": options.level}
-    difference = difference_png(after.astype(np.float32) - before, limit=options.difference)
+    grey, limit = {"window": options.window, "level": options.level}, options.difference
     panels = {
         "MVCT": (grey_png(before, **grey), "MVCT"),
         "Enhanced": (grey_png(after, **grey), "Enhanced"),
-        "Difference": (difference, _colour_bar(options.difference)),
+        "Difference": (difference_png(difference(before, after), limit=limit), _colour_bar("Difference", limit)),
+        BEYOND: (difference_png(correction(before, after), limit=limit), _colour_bar(BEYOND, limit)),
     }
     shape = f"aspect-ratio: {size_mm[0]:.4g} / {size_mm[1]:.4g}"
     figures = "".join(
@@ -135,8 +139,8 @@ def _picture_row(
     return f'<div class="row"><h3>{escape(name)}</h3><div class="panels">{figures}</div></div>'
 
 
-def _colour_bar(limit: float) -> str:
+def _colour_bar(name: str, limit: float) -> str:
     return (
         f'<div class="bar"><div style="background: linear-gradient(to right, {", ".join(DIFFERENCE_COLOURS)})"></div>'
-        f"<span>-{limit:g} HU</span><span>Difference</span><span>+{limit:g} HU</span></div>"
+        f"<span>-{limit:g} HU</span><span>{name}</span><span>+{limit:g} HU</span></div>"
     )

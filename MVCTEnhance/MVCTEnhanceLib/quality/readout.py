@@ -132,6 +132,8 @@ def readout_parameters() -> dict:
         "edge_width_mm": asdict(SKIN),
         "bone_edge_width_mm": {"bone_from_hu": BONE_FROM_HU, **asdict(BONE)},
         "edge_overshoot_hu": asdict(OvershootParameters()),
+        "edge_undershoot_hu": {"as": "edge_overshoot_hu"},
+        "edge_error": {"as": "edge_overshoot_hu", "truth": "scan - truth"},
         "dig": {"gradient": "forward differences", "scaled_window_hu": NETWORK_WINDOW_HU, "scaled_to": (-1.0, 1.0)},
         "air_agreement": asdict(AirParameters()),
         "hu_bias": {"comparison": "enhanced - MVCT", "truth": "scan - truth"},
