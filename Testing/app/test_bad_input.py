@@ -262,3 +262,28 @@ def test_report_on_a_full_disk(main, scan, small_disk, tmp_path):
     assert "disk is full" in result.stderr.splitlines()[-1]
     assert sitk.ReadImage(str(tmp_path / "e.nrrd")).GetSize() == (96, 96, 4)
     assert not list(small_disk.rglob(".partial*")) and not list(small_disk.rglob("*.html"))
+
+
+def test_planning_ct_with_a_tilted_gantry_and_a_missing_slice(enhance, scan, dicom_scan, assert_enhanced):
+    for k, path in enumerate(slices(dicom_scan)):
+        ds = pydicom.dcmread(path)
+        x, y, z = ds.ImagePositionPatient
+        ds.ImagePositionPatient = [x, y + 2 * k, z]
+        ds.save_as(path)
+    slices(dicom_scan)[1].unlink()
+    readouts = assert_enhanced(enhance(scan, "--kvct", dicom_scan))
+    assert len(readouts["planning_ct"]["noise_hu"]["per_slice"]) == 3
+    said = [text for text in readouts["warnings"] if text.startswith("The planning CT has")]
+    assert len(said) == 2 and "tilt" in said[1]
+
+
+def test_two_patients_under_one_series_uid(enhance, dicom_scan, assert_refused, assert_enhanced):
+    for path in slices(dicom_scan):
+        ds = pydicom.dcmread(path)
+        ds.PatientID, ds.PatientName = "SECRET-ID-2", "Secretname^Other"
+        ds.ImagePositionPatient = [*ds.ImagePositionPatient[:2], ds.ImagePositionPatient[2] + 24]
+        ds.save_as(path.with_name(f"other-{path.name}"))
+    result = enhance(dicom_scan)
+    assert_refused(result, "2 scans under one Series Instance UID", "differ in Patient ID", "other-CT0001.dcm")
+    assert not any(secret in result.stderr for secret in ("SECRET-ID", "Secretname"))
+    assert_enhanced(enhance(dicom_scan, "--series-uid", "other-CT0003.dcm"))

@@ -261,7 +261,7 @@ def test_files_and_folders_without_read_permission(make_series, refused, limited
 
 
 @pytest.mark.parametrize(
-    "start", [b"\x08\x00\x05\x00", b"\x02\x00\x10\x00\x00\x01", b"\x08\x00\x40\x00\x10\x00\x00\x00"]
+    "start", [b"\x08\x00" * 4, b"\x08\x00\x05\x00", b"\x02\x00\x10\x00\x00\x01", b"\x08\x00\x40\x00\x10\x00\x00\x00"]
 )
 def test_raw_voxels_beside_the_slices_are_no_damaged_slice(make_series, start):
     """They may begin as an old DICOM file without a preamble does."""
@@ -269,3 +269,48 @@ def test_raw_voxels_beside_the_slices_are_no_damaged_slice(make_series, start):
     before = read_volume(folder)
     (folder / "voxels.raw").write_bytes(start + np.random.default_rng(0).bytes(5000))
     np.testing.assert_array_equal(read_volume(folder).array, before.array)
+
+
+def with_syntax(uid):
+    def change(ds, k):
+        ds.file_meta.TransferSyntaxUID = uid
+        if pydicom.uid.UID(uid).is_transfer_syntax and pydicom.uid.UID(uid).is_encapsulated:
+            ds.PixelData = pydicom.encaps.encapsulate([b"\0" * 960])
+            ds["PixelData"].is_undefined_length = True
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("uid", "name"),
+    [
+        ("1.2.3.4.5", "transfer syntax 1.2.3.4.5,"),
+        ("1.2.840.113619.5.2", "1.2.840.113619.5.2"),  # private, of GE
+        ("1.2.840.10008.1.2.4.102", "MPEG-4 AVC/H.264 High Profile / Level 4.1 (1.2.840.10008.1.2.4.102)"),
+    ],
+)
+def test_a_transfer_syntax_that_is_not_read_is_named(make_series, refused, uid, name):
+    folder = make_series(change=with_syntax(uid))
+    with pytest.raises(InputError) as caught:
+        read_volume(folder)
+    assert "damaged" not in str(caught.value)
+    refused(folder, name, "export the series uncompressed")
+
+
+@pytest.mark.parametrize("unit", ["OD", "ED", "Z_EFF"])
+def test_values_that_are_no_hu(make_series, refused, unit):
+    refused(make_series(RescaleType=unit), f"Rescale Type {unit}", "no HU")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
+def test_a_cut_rtstruct_is_no_slice(make_series, make_slice, share):
+    folder = make_series()
+    ds = make_slice(SOPClassUID=pydicom.uid.RTStructureSetStorage, Modality="RTSTRUCT", PixelData=None, Rows=None)
+    ds.ROIContourSequence = [pydicom.Dataset() for _ in range(40)]
+    for item in ds.ROIContourSequence:
+        item.ContributingEquipmentSequence = [pydicom.Dataset()]
+        item.ROIDisplayColor = [1, 2, 3]
+    path = folder / "RS.dcm"
+    pydicom.dcmwrite(path, ds, enforce_file_format=True)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    assert len(read_volume(folder).array) == 5

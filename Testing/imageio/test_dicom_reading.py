@@ -6,6 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.imageio import DicomSeries, SeriesInfo, list_series, read_volume, write_dicom_series
 from MVCTEnhanceLib.imageio.product import Product
 from pydicom.uid import (
@@ -448,3 +449,80 @@ def test_the_enhanced_scan_as_written_is_known_again(make_series, tmp_path):
     write_dicom_series(derived, tmp_path / "out", description="x", derivation="Made from an MVCT by MVCTEnhance 0.1.0")
     assert read_volume(tmp_path / "out").product == Product("enhanced")
     assert derived.product is None
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize(("dtype", "value"), [(np.uint16, 3000), (np.int16, -1000)])
+def test_values_that_lie_at_the_top_of_their_words_are_read(make_series, dtype, value, compressed):
+    """High Bit 15 of 12 bits stored: the values are 16 times as large, with something else in the lowest bits."""
+    pixels = np.full((6, 5), (value << 4) + 7, dtype)
+
+    def change(ds, k):
+        if compressed:
+            ds.compress(RLELossless, generate_instance_uid=False)
+        ds.BitsStored, ds.HighBit = 12, 15
+
+    volume = read_volume(make_series(pixels=pixels, RescaleIntercept=0, change=change))
+    assert (volume.array == value).all() and volume.warnings == ()
+
+
+@pytest.mark.parametrize("high_bit", [7, 40])
+def test_a_high_bit_that_cannot_be_is_told_and_ignored(make_series, high_bit):
+    (warning,) = read_volume(make_series(HighBit=high_bit)).warnings
+    assert "High Bit" in warning
+
+
+def test_a_rescale_type_that_may_be_no_hu_is_told(make_series):
+    assert read_volume(make_series("hu", RescaleType="HU")).warnings == ()
+    (warning,) = read_volume(make_series("us", RescaleType="US")).warnings
+    assert "Rescale Type US" in warning and "HU" in warning
+
+
+def tilted(degrees, steps):
+    def change(ds, k):
+        z = float(np.cumsum([0, *steps])[k])
+        ds.ImagePositionPatient = [-10, f"{-20 + z * np.tan(np.radians(degrees)):.6f}", z]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("degrees", "steps", "words"),
+    [
+        (12, [3, 3, 3, 3], ["tilt of 12.0 degrees"]),
+        (0, [3, 3, 5, 3], ["3.00 to 5.00 mm"]),
+        (0, [3, 6, 3, 9], ["3.00 to 9.00 mm"]),
+        (20, [3, 3, 3, 6], ["3.00 to 6.00 mm", "tilt of 20.0 degrees"]),
+        (0, [3, 3, 3, 3], []),
+    ],
+)
+def test_a_scan_of_which_only_the_slices_count_may_be_tilted_and_uneven(make_series, degrees, steps, words):
+    folder = make_series(change=tilted(degrees, steps))
+    volume = read_volume(folder, slices_only=True)
+    np.testing.assert_array_equal(volume.array, expected(folder))
+    assert volume.spacing == (0.7, 0.8, 3.0)
+    assert len(volume.warnings) == len(words)
+    assert all(word in warning for word, warning in zip(words, volume.warnings, strict=True))
+
+
+@pytest.mark.parametrize("step", [0.625, 1.25, 3.27, 5 / 3])
+def test_positions_rounded_to_a_tenth_are_taken_as_even_with_a_warning(make_series, step):
+    def change(ds, k):
+        ds.ImagePositionPatient = [-10, -20, f"{-101.37 + step * k:.1f}"]
+
+    volume = read_volume(make_series("whole", slices=40, change=change))
+    assert volume.spacing[2] == pytest.approx(step, abs=0.1 / 39)
+    assert len(volume.warnings) == 1 and "taken as even" in volume.warnings[0]
+    with pytest.raises(InputError, match=r"lacks|unevenly"):
+        read_volume(make_series("gap", slices=40, change=lambda ds, k: change(ds, k) or k != 17))
+
+
+def test_a_turned_scan_with_rounded_positions_is_taken_as_straight_with_a_warning(make_series):
+    axes = rotated(50)
+
+    def change(ds, k):
+        ds.ImageOrientationPatient = [f"{x:.10f}" for x in axes.T[:2].ravel()]
+        ds.ImagePositionPatient = [f"{x:.1f}" for x in 1.27 * k * axes.T[2]]
+
+    warnings = read_volume(make_series(slices=30, change=change)).warnings
+    assert all("taken as" in warning for warning in warnings) and warnings

@@ -26,7 +26,7 @@ class Found:
     Args:
         folder: that its files lie in or, where they are in several, below.
         source, series_uid: what the reader is given.
-        files: all that it is read from.
+        files: all of its series UID, first those that it is read from.
         uid: its Series Instance UID, empty where the images have none; None for what is no DICOM series.
         shares_uid: whether another scan at the same place has the same UID.
     """
@@ -172,7 +172,8 @@ def _dicom(scans: Sequence[ImageGroup]) -> list[Found]:
     at_place = Counter((place, scan.series_uid) for place, scan in zip(places, scans, strict=True))
     found = []
     for scan, place in zip(scans, places, strict=True):
-        files, uid = tuple(image.path for image in scan.images), scan.series_uid
+        files = (*(image.path for image in scan.images), *sorted(scan.left_out))
+        uid = scan.series_uid
         shared = at_place[place, uid] > 1
         if len(scan.folders) == 1:  # a reader that is given a file looks into its folder only
             found.append(Found(place, files[0], files, uid, shares_uid=shared))

@@ -120,7 +120,7 @@ def _kind_warnings(scan: Volume, request: DicomRequest) -> list[str]:
 
 
 def _with_source(volume: Volume, request: DicomRequest) -> Volume:
-    if not request.source.is_dir():
+    if not request.source.is_dir() and not request.source.is_file():
         raise InputError(f"'{request.source}' is no folder: give the folder of the MVCT's DICOM series.")
     source = read_dicom_folder(request.source, series_uid=request.series_uid, pixels=False)
     matched = in_order_of(volume, source)

@@ -10,8 +10,13 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 from pydicom.encaps import encapsulate, get_frame
+from pydicom.pixels import get_decoder
 from pydicom.uid import (
     CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     JPEG2000TransferSyntaxes,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
@@ -23,6 +28,12 @@ from ..errors import InputError, lacks_memory
 from .dicom_header import SliceHeader
 from .quiet import quiet_itk
 
+_UNCOMPRESSED = (
+    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+)
 _JPEG = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes)
 _JPEG_START, _START_OF_SCAN = b"\xff\xd8", 0xDA
 _JPEG_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF markers, with that of JPEG-LS
@@ -38,6 +49,29 @@ _ELEMENTS = (
     "HighBit",
     "PixelRepresentation",
 )
+
+
+def require_known_syntax(ds: pydicom.Dataset, header: SliceHeader) -> None:
+    """Refuse an intact file whose pixel data nothing here can read.
+
+    Raises:
+        InputError: its transfer syntax is private, unknown, or a compression without a decoder.
+    """
+    syntax = ds.file_meta.TransferSyntaxUID
+    if syntax in _UNCOMPRESSED or syntax in (*_JPEG, *JPEG2000TransferSyntaxes) or _has_decoder(syntax):
+        return
+    name = syntax if syntax.name == syntax else f"{syntax.name} ({syntax})"
+    raise InputError(
+        f"{header.label} has the transfer syntax {name}, which is not read here: export the series uncompressed "
+        "(Explicit VR Little Endian)."
+    )
+
+
+def _has_decoder(syntax: pydicom.uid.UID) -> bool:
+    try:
+        return get_decoder(syntax).is_available
+    except NotImplementedError:
+        return False
 
 
 def checked_frame(ds: pydicom.Dataset, header: SliceHeader) -> bytes:

@@ -33,9 +33,19 @@ def open_dicom(file: BinaryIO | Path, **options) -> pydicom.FileDataset:
     return pydicom.dcmread(file, force=True, **options)
 
 
-def _require_bounded(file: BinaryIO) -> None:
+def read_file_meta(file: BinaryIO) -> pydicom.Dataset:
+    """The elements of group 0002 of an open file, from its begin.
+
+    Raises:
+        Exception: nearly any that pydicom raises for a damaged file.
+    """
+    file.seek(0)
     read_preamble(file, force=True)
-    meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+    return read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag.group != 2)
+
+
+def _require_bounded(file: BinaryIO) -> None:
+    meta = read_file_meta(file)
     if meta.get("TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
         return
     unpack, size = zlib.decompressobj(-zlib.MAX_WBITS), 0

@@ -39,7 +39,7 @@ def stack_slices(headers: list[SliceHeader], *, slices_only: bool = False) -> Sl
 
     Args:
         slices_only: for what needs the slices and not how they lie to each other: tilt, uneven steps and missing slices
-            are warnings, and the spacing along k is the median step.
+            are warnings, and the spacing along k is the usual step.
 
     Raises:
         InputError: sizes, pixel spacings or orientations are mixed, slices are missing, doubled, uneven or shifted
@@ -49,7 +49,7 @@ def stack_slices(headers: list[SliceHeader], *, slices_only: bool = False) -> Sl
     depth = positions @ axes[2]
     rounding = ROUNDED_MM if _are_rounded(positions) else 0.0
     if slices_only:
-        step, warnings = _median_step(headers, depth, _sideways(positions, axes[2]))
+        step, warnings = _usual_step(headers, depth, _sideways(positions, axes[2]))
     else:
         shifts = _require_straight(headers, positions, axes[2], rounding)
         step, warnings = _step(headers, depth, rounding * np.abs(axes[2]).sum())
@@ -197,14 +197,14 @@ def _step(headers: list[SliceHeader], depth: np.ndarray, rounding: float) -> tup
     )
 
 
-def _median_step(headers: list[SliceHeader], depth: np.ndarray, sideways: np.ndarray) -> tuple[float, tuple[str, ...]]:
+def _usual_step(headers: list[SliceHeader], depth: np.ndarray, sideways: np.ndarray) -> tuple[float, tuple[str, ...]]:
     """The usual step of slices that need not be a regular stack, and how they differ from one."""
     if len(headers) == 1:
         return _single_step(headers[0])
     gaps, name, warnings = np.diff(depth), headers[0].series_name, ()
     if gaps.min() < SAME_POSITION_MM:
         _raise_doubled(headers, depth)
-    step = float(np.median(gaps))
+    step = _usual(gaps)
     if np.abs(gaps - step).max() > max(2 * ROUNDED_MM, 2 * UNEVEN_TOLERANCE * step):
         warnings += (
             f"Series {name} has steps of {gaps.min():.2f} to {gaps.max():.2f} mm between its slices: each slice was "

@@ -113,7 +113,7 @@ def _of_series(images: Images, copies_apart: bool) -> list[ImageGroup]:
         images=(),
         apart_by=tuple(dict.fromkeys(reasons)),
         series_uids=frozenset({images[0].series_uid}),
-        left_out=frozenset(image.path for image in images if image not in slices),
+        left_out=frozenset(image.path for image in images) - {image.path for image in slices},
     )
     return [replace(common, images=tuple(part), warnings=(*warnings, *_doubts(part))) for part in parts]
 
@@ -339,11 +339,12 @@ def _join_singles(groups: list[ImageGroup]) -> list[ImageGroup]:
         if len(group.images) == 1 and group.series_uid and group.is_ct and group.obstacle is None:
             singles[_kind(group.images[0])].append(group)
     for alike in singles.values():
-        of_image = {group.images[0]: group for group in alike}
-        for part in _taken_apart(list(of_image), []):
-            joined = _joined([of_image[image] for image in part])
+        of_path = {group.images[0].path: group for group in alike}
+        for part in _taken_apart([group.images[0] for group in alike], []):
+            joined = _joined([of_path[image.path] for image in part])
             if joined:
-                groups = [group for group in groups if group.images[0] not in part] + [joined]
+                paths = {image.path for image in part}
+                groups = [group for group in groups if group.images[0].path not in paths] + [joined]
     return sorted(groups, key=lambda group: (group.series_uid, group.images[0].path))
 
 

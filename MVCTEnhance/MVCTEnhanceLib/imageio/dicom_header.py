@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,9 +16,10 @@ from pydicom.uid import (
     LegacyConvertedEnhancedCTImageStorage,
     MediaStorageDirectoryStorage,
 )
+from pydicom.valuerep import VR
 
 from ..errors import InputError
-from .dicom_file import open_dicom
+from .dicom_file import open_dicom, read_file_meta
 from .product import Product, product_of_dicom
 from .quiet import quiet_pydicom
 
@@ -57,8 +58,6 @@ _TAGS = [
     "PixelSpacing",
 ]
 WITHOUT_UID = "without a Series Instance UID"
-_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00")
-_KIND_OF_VALUE = re.compile(rb"[A-Z]{2}$")
 _ENHANCED = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 
 
@@ -211,10 +210,21 @@ def _parse(file: BinaryIO, path: Path) -> SliceHeader | None:
     except MemoryError:
         raise
     except Exception as error:  # a broken file makes pydicom raise nearly anything
+        if _holds_no_image(file):
+            return None
         raise DamagedDicom(path) from error
     if not header.series_uid and header.modality in ("", "CT") and None in header.size:
         raise DamagedDicom(path)
     return header
+
+
+def _holds_no_image(file: BinaryIO) -> bool:
+    """Whether a file, whatever else is wrong with it, is of a storage class without images, as an RTSTRUCT is."""
+    try:
+        name = read_file_meta(file).MediaStorageSOPClassUID.name
+    except Exception:  # what pydicom makes of a broken file
+        return False
+    return name.endswith("Storage") and "Image" not in name
 
 
 def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
@@ -233,19 +243,19 @@ def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
             name=_raw(ds, "PatientName").rstrip("^= ").casefold(),
             birth_date=_raw(ds, "PatientBirthDate"),
         ),
-        study_uid=_text(ds, "StudyInstanceUID"),
-        frame_uid=_text(ds, "FrameOfReferenceUID"),
-        acquisition_date=_text(ds, "AcquisitionDate"),
-        date=_text(ds, "AcquisitionDate") or _text(ds, "SeriesDate") or _text(ds, "StudyDate"),
-        time=_text(ds, "AcquisitionTime"),
-        acquisition=_text(ds, "AcquisitionNumber"),
-        instance=_text(ds, "InstanceNumber"),
-        series_uid=_text(ds, "SeriesInstanceUID"),
-        series_number=_text(ds, "SeriesNumber"),
-        sop_uid=_text(ds, "SOPInstanceUID"),
-        sop_class=_text(ds, "SOPClassUID"),
-        modality=_text(ds, "Modality"),
-        description=_text(ds, "SeriesDescription"),
+        study_uid=text_of(ds, "StudyInstanceUID"),
+        frame_uid=text_of(ds, "FrameOfReferenceUID"),
+        acquisition_date=text_of(ds, "AcquisitionDate"),
+        date=text_of(ds, "AcquisitionDate") or text_of(ds, "SeriesDate") or text_of(ds, "StudyDate"),
+        time=text_of(ds, "AcquisitionTime"),
+        acquisition=text_of(ds, "AcquisitionNumber"),
+        instance=text_of(ds, "InstanceNumber"),
+        series_uid=text_of(ds, "SeriesInstanceUID"),
+        series_number=text_of(ds, "SeriesNumber"),
+        sop_uid=text_of(ds, "SOPInstanceUID"),
+        sop_class=text_of(ds, "SOPClassUID"),
+        modality=text_of(ds, "Modality"),
+        description=text_of(ds, "SeriesDescription"),
         image_type=(image_type,) if isinstance(image_type, str) else tuple(image_type),
         position=_numbers(ds, "ImagePositionPatient", 3),
         orientation=_numbers(ds, "ImageOrientationPatient", 6),
@@ -255,8 +265,8 @@ def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
         frames=frames or 1,
         thickness=thickness,
         kvp=kvp,
-        manufacturer=_text(ds, "Manufacturer"),
-        model_name=_text(ds, "ManufacturerModelName"),
+        manufacturer=text_of(ds, "Manufacturer"),
+        model_name=text_of(ds, "ManufacturerModelName"),
         product=product_of_dicom(ds),
     )
 
@@ -266,7 +276,7 @@ def _label(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def _text(ds: pydicom.Dataset, keyword: str) -> str:
+def text_of(ds: pydicom.Dataset, keyword: str) -> str:
     """A text value on one line, as it goes into messages, whatever bytes a broken file has there."""
     try:
         value = ds.get(keyword)
@@ -291,18 +301,21 @@ def _numbers(ds: pydicom.Dataset, keyword: str, count: int) -> tuple[float, ...]
 
 
 def _looks_like_dicom(file: BinaryIO) -> bool:
-    """Whether the DICM mark is there, or (old files without one) it begins with an element of group 0002 or 0008.
-
-    Raw voxels beside a scan may begin with the same four bytes, so the element's kind of value or its successor counts.
-    """
-    start = file.read(132)
+    """Whether the DICM mark is there or, in old files without one, the first elements are of DICOM."""
+    start = file.read(1024)
     file.seek(0)
-    if start[128:] == b"DICM":
-        return True
-    if start[:2] not in _FIRST_GROUPS or start[3:4] != b"\x00":
+    return start[128:132] == b"DICM" or _begins_with_elements(start)
+
+
+def _begins_with_elements(start: bytes) -> bool:
+    """Whether bytes begin with an element of group 0002 or 0008; a raw file of small numbers may nearly do."""
+    if len(start) < 16 or start[:2] not in (b"\x02\x00", b"\x08\x00") or start[3] != 0:
         return False
-    successor = 8 + int.from_bytes(start[4:8], "little")  # where no kind of value is written
-    return _KIND_OF_VALUE.match(start[4:6]) is not None or start[successor : successor + 2] in _FIRST_GROUPS
+    if start[4:6].decode("latin-1") in VR.__members__:
+        return True
+    length = int.from_bytes(start[4:8], "little")
+    first, following = (struct.unpack("<HH", start[at : at + 4].ljust(4, b"\0")) for at in (0, 8 + min(length, 1024)))
+    return length % 2 == 0 and first < following and following[0] in (0x0002, 0x0008, 0x0010)
 
 
 def _is_empty_slice(path: Path, file: BinaryIO) -> bool:

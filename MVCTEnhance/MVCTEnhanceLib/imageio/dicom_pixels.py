@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pydicom
+from pydicom.uid import RLELossless
 
 from ..errors import InputError
-from .dicom_codecs import checked_frame, decode_with_gdcm
+from .dicom_codecs import checked_frame, decode_with_gdcm, require_known_syntax
 from .dicom_file import open_dicom
-from .dicom_header import SliceHeader
+from .dicom_header import SliceHeader, text_of
 from .quiet import quiet_pydicom
 from .values import AIR_HU
 
@@ -24,6 +25,7 @@ _PIXEL_ELEMENTS = {
     "BitsStored": "Bits Stored",
     "PixelRepresentation": "Pixel Representation",
 }
+_OTHER_UNITS = ("OD", "Z_EFF", "ED", "EDW", "MGML", "PCT")  # of Rescale Type (PS3.3 C.11.1.1.2)
 _FLOAT_PIXELS = ("FloatPixelData", "DoubleFloatPixelData")
 
 
@@ -62,14 +64,16 @@ def read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
 
 def _read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
     ds = open_dicom(header.path)
+    if "TransferSyntaxUID" not in ds.file_meta:  # old files without a file meta header
+        ds.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+    require_known_syntax(ds, header)
     _require_pixel_elements(ds, header)
     rescale, notes = _rescale(ds, header)
-    stored = _stored_values(ds, header)
+    stored, more = _stored_values(ds, header)
     if stored.shape != header.size:
         raise InputError(f"The pixel data of {header.label} do not fit its header: copy or export it again.")
     hu = rescale.to_hu(stored)
-    notes += _clear_padding(hu, stored, ds, rescale, header)
-    return hu, notes
+    return hu, [*notes, *more, *_clear_padding(hu, stored, ds, rescale, header)]
 
 
 def _require_pixel_elements(ds: pydicom.Dataset, header: SliceHeader) -> None:
@@ -81,9 +85,29 @@ def _require_pixel_elements(ds: pydicom.Dataset, header: SliceHeader) -> None:
         )
 
 
-def _stored_values(ds: pydicom.Dataset, header: SliceHeader) -> np.ndarray:
-    if "TransferSyntaxUID" not in ds.file_meta:  # old files without a file meta header
-        ds.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
+def _stored_values(ds: pydicom.Dataset, header: SliceHeader) -> tuple[np.ndarray, list[str]]:
+    """The values that lie below High Bit in their words, and what there is to say."""
+    shift = _shift(ds)
+    if shift is None:
+        name = header.series_name
+        return _decoded(ds, header), [f"Series {name} has a High Bit that contradicts its Bits Stored: check the HU."]
+    if shift:
+        ds.BitsStored += shift  # so that the bits below are not cut off, and the sign is that of High Bit
+        return _decoded(ds, header) >> shift, []
+    return _decoded(ds, header), []
+
+
+def _shift(ds: pydicom.Dataset) -> int | None:
+    """By how many bits the values lie above the lowest bit of their words; None where the header contradicts itself."""
+    high, stored, allocated = (_number(ds, keyword) for keyword in ("HighBit", "BitsStored", "BitsAllocated"))
+    if None in (high, stored, allocated) or high == stored - 1:
+        return 0
+    syntax = ds.file_meta.TransferSyntaxUID
+    is_plain = not syntax.is_encapsulated or syntax == RLELossless  # other pictures have no bits below their values
+    return int(high - stored + 1) if is_plain and 0 < stored <= high < allocated else None
+
+
+def _decoded(ds: pydicom.Dataset, header: SliceHeader) -> np.ndarray:
     if not ds.file_meta.TransferSyntaxUID.is_encapsulated:
         return ds.pixel_array
     frame = checked_frame(ds, header)
@@ -104,12 +128,28 @@ def _rescale(ds: pydicom.Dataset, header: SliceHeader) -> tuple[_Rescale, list[s
             f"{header.label} has a Rescale Slope of {slope:g} and Intercept of {intercept:g}, which give no HU: "
             "export the series again."
         )
+    notes = _unit_notes(ds, header)
     if None not in values:
-        return _Rescale(slope, intercept), []
+        return _Rescale(slope, intercept), notes
     return _Rescale(slope, intercept), [
+        *notes,
         f"Series {header.series_name} has no Rescale Slope or Intercept: its stored values were taken as HU; check "
-        "them."
+        "them.",
     ]
+
+
+def _unit_notes(ds: pydicom.Dataset, header: SliceHeader) -> list[str]:
+    """What there is to say of values that may be no HU.
+
+    Raises:
+        InputError: they are none.
+    """
+    unit = text_of(ds, "RescaleType")
+    if unit.upper() in _OTHER_UNITS:
+        raise InputError(f"{header.label} has values of Rescale Type {unit}, which are no HU: choose a series in HU.")
+    if unit.upper() in ("", "HU"):
+        return []
+    return [f"Series {header.series_name} has the Rescale Type {unit}: its values were taken as HU; check them."]
 
 
 def _number(ds: pydicom.Dataset, keyword: str) -> float | None:

@@ -21,7 +21,7 @@ from .values import compact
 from .volume import Volume
 
 DEEPEST = 30  # levels of sequences within each other that a header keeps
-LONGEST_LIST = 10  # series in a message
+LONGEST_LIST, LONGEST_TEXT = 10, 64  # series in a message, letters of a text of each
 
 
 @dataclass(frozen=True)
@@ -86,18 +86,14 @@ def list_series(folder: str | Path) -> list[SeriesInfo]:
 
 
 def read_dicom_folder(
-    folder: Path,
-    *,
-    series_uid: str | None = None,
-    recursive: bool = True,
-    pixels: bool = True,
-    slices_only: bool = False,
+    path: Path, *, series_uid: str | None = None, pixels: bool = True, slices_only: bool = False
 ) -> Volume:
-    """The CT series of a folder: the one with `series_uid`, or the only one.
+    """A CT series: the only one of a folder, the one with `series_uid`, or that of a file.
 
     HU as int16 where they are whole numbers, else float32, shape (k, j, i), slices sorted along their normal.
 
     Args:
+        path: folder, searched with its subfolders; or one DICOM file of the series, of which only the folder is.
         series_uid: a Series Instance UID or, since several scans may have the same, one file of the scan, relative to
             the folder.
         pixels: without them all values are 0 and take no memory, for where only the place and the source matter.
@@ -106,14 +102,16 @@ def read_dicom_folder(
     Raises:
         InputError: there is no or more than one CT series, or the series is no regular CT volume.
     """
-    headers, damaged = scan_folder(folder, recursive=recursive)
+    is_file = path.is_file()
+    folder, choice = (path.parent, series_uid or path.name) if is_file else (path, series_uid)
+    headers, damaged = scan_folder(folder, recursive=not is_file)
     if damaged:
         raise _may_be_a_slice(damaged)
     if not headers:
         raise InputError(f"{folder} holds no DICOM images: choose the folder of a CT series.")
     groups = group_images(headers)
     doubtful = next((group for group in groups if group.fault and not group.series_uid), None)
-    group = doubtful or _choose(folder, groups, series_uid)
+    group = doubtful or _choose(folder, groups, choice)
     if group.fault:
         raise InputError(group.fault)
     return _read_group(group, pixels=pixels, slices_only=slices_only)
@@ -206,7 +204,7 @@ def _described(group: ImageGroup) -> list[str]:
     first, number = group.images[0], len(group.images)
     texts = [first.modality or "unknown modality", first.description, _day(first.date)]
     texts += [f"series {first.series_number}" * bool(first.series_number), first.manufacturer]
-    return [text for text in texts if text] + [f"{number} slice{'s' * (number > 1)}"]
+    return [text[:LONGEST_TEXT] for text in texts if text] + [f"{number} slice{'s' * (number > 1)}"]
 
 
 def _day(date: str) -> str:

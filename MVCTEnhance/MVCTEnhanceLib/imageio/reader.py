@@ -88,7 +88,7 @@ def _read(path: Path, series_uid: str | None, slices_only: bool) -> Volume:
         raise InputError(str(error)) from error
     if header is None:
         raise InputError(f"{path} is no scan that can be read: choose {', '.join(READABLE)} or a DICOM folder.")
-    return read_dicom_folder(path.parent, series_uid=series_uid or path.name, recursive=False, slices_only=slices_only)
+    return read_dicom_folder(path, series_uid=series_uid, slices_only=slices_only)
 
 
 def _checked(volume: Volume, path: Path) -> Volume:
