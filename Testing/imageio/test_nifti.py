@@ -123,7 +123,6 @@ def test_nifti_2(read, order):
         {"begin": 1000},
         {"scale": (np.nan, np.nan)},
         {"scale": (0.0, 5.0)},
-        {"voxel": (1.0, 1.0, 1.0)},  # the matrix counts
         {"sform": (2, PLACE), "qform": AGREES},
         {"sform": (4, PLACE)},
         {"sform": None, "qform": AGREES},
@@ -171,6 +170,12 @@ def test_two_places_that_disagree_are_said_and_that_of_itk_is_taken(read, tmp_pa
     volume = read(nifti1(qform=(codes[0], *DISAGREES[1:]), sform=(codes[1], PLACE)))
     assert len(volume.warnings) == 1 and f"differ by 33.7 mm (qform and sform): the {taken}" in volume.warnings[0]
     assert volume.origin == pytest.approx(sitk.ReadImage(str(tmp_path / "v.nii")).GetOrigin())
+
+
+def test_two_voxel_sizes_that_disagree_are_said_and_that_of_the_place_is_taken(read):
+    volume = read(nifti1(voxel=(2.0, 3.0, 4.5)))
+    assert len(volume.warnings) == 1 and "2 x 3 x 4 mm were taken (sform), not 2 x 3 x 4.5 mm" in volume.warnings[0]
+    assert volume.spacing == pytest.approx((2, 3, 4))
 
 
 def test_no_orientation_at_all_is_said(read, tmp_path):

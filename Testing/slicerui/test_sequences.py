@@ -95,12 +95,22 @@ def test_every_day_gets_its_own_results_that_are_browsed_with_it(app, run):
 
 
 def test_every_day_s_result_tells_the_model_and_what_it_is_for_while_browsing(app, run):
+    from MVCTEnhanceLib.imageio.product import product_in
+
     proxy, browser, _ = add_days(app, [noisy_head(1), noisy_head(2)])
     result = run(options(proxy, model="simulated-anchor")).done[0]
+    inputs = set()
     for number in (1, 0):
         show(app, browser, number)
         assert result.enhanced.GetAttribute("MVCTEnhance.model") == "simulated-anchor"
         assert "model simulated-anchor; for research only" in result.enhanced.GetDescription()
+        enhanced, difference = (
+            product_in(node.GetAttribute("MVCTEnhance.product")) for node in (result.enhanced, result.difference)
+        )
+        assert (enhanced.kind, difference.kind) == ("enhanced", "difference")
+        assert enhanced.input_digest == difference.input_digest
+        inputs.add(enhanced.input_digest)
+    assert len(inputs) == 2 and "" not in inputs
 
 
 def test_the_day_that_is_shown_is_in_the_results_at_once(app, run):

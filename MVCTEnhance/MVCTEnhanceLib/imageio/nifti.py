@@ -21,6 +21,7 @@ from .volume import Volume
 from .volume_checks import ABSURD, VOXELS_A_BYTE, is_upright, require_room, with_upright_axes
 
 SAME_PLACE_MM = 0.1  # within which the two places that a header gives agree
+SAME_SIZE = 1e-3  # of a voxel's longest edge, within which its two sizes agree
 _TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 _OF_SEVERAL_VALUES = (32, 128, 1792, 2048, 2304)  # complex numbers and colours
 _MM = {1: 1000.0, 3: 0.001}  # by the code of the unit of length
@@ -180,28 +181,8 @@ def _skip(stream: Unpacked, count: int) -> None:
 
 
 def _placed(array: np.ndarray, header: _Header, path: Path) -> Volume:
-    """The array at the place that the header gives; of two, the one that ITK and so Slicer take."""
-    by_quaternion, by_matrix = header.codes
-    warnings = []
-    quaternion = _by_quaternion(header) if by_quaternion > 0 else None
-    matrix = np.reshape(header.matrix, (3, 4)) if by_matrix > 0 else None
-    is_trusted = matrix is not None and (quaternion is None or (by_matrix == _SCANNER and is_upright(matrix)))
-    place = matrix if is_trusted else quaternion
-    if quaternion is not None and matrix is not None:
-        apart = _apart(quaternion, matrix, header)
-        if apart > SAME_PLACE_MM:
-            name = "sform" if place is matrix else "qform"
-            warnings.append(
-                f"{path} gives two places that differ by {apart:.1f} mm (qform and sform): the {name} was taken, check "
-                "where the scan lies."
-            )
-    if place is None:
-        place = _RAS_TO_LPS @ np.hstack([np.diag(header.voxel[1:]), np.zeros((3, 1))])
-        warnings.append(
-            f"{path} does not say how the scan lies in the patient (no qform and no sform): it was taken as head first "
-            "supine, check left and right."
-        )
-    place = header.mm * (_RAS_TO_LPS @ place)
+    """The array at the place that the header gives, in LPS and mm."""
+    place, warnings = _place(header, path)
     if header.is_2d:
         normal = np.cross(place[:, 0], place[:, 1])
         place[:, 2] = normal / (np.linalg.norm(normal) or 1.0)
@@ -209,6 +190,10 @@ def _placed(array: np.ndarray, header: _Header, path: Path) -> Volume:
     spacing = np.linalg.norm(place[:, :3], axis=0)
     if not spacing.all():
         raise _impossible(path, "voxel size of 0 mm")
+    stated = header.mm * np.array(header.voxel[1:])
+    if not header.is_2d and np.abs(spacing - stated).max() > SAME_SIZE * spacing.max():
+        sizes = (" x ".join(f"{mm:.4g}" for mm in size) for size in (spacing, stated))
+        warnings.append("{} gives two voxel sizes: {} mm were taken (sform), not {} mm (pixdim).".format(path, *sizes))
     return Volume(
         array=array,
         spacing=tuple(spacing.tolist()),
@@ -216,6 +201,28 @@ def _placed(array: np.ndarray, header: _Header, path: Path) -> Volume:
         direction=place[:, :3] / spacing,
         warnings=tuple(warnings),
     )
+
+
+def _place(header: _Header, path: Path) -> tuple[np.ndarray, list[str]]:
+    """Voxel indices to LPS in mm, shape (3, 4), and warnings; of two places, the one that ITK and so Slicer take."""
+    by_quaternion, by_matrix = header.codes
+    quaternion = _by_quaternion(header) if by_quaternion > 0 else None
+    matrix = np.reshape(header.matrix, (3, 4)) if by_matrix > 0 else None
+    if quaternion is None and matrix is None:
+        warning = (
+            f"{path} does not say how the scan lies in the patient (no qform and no sform): it was taken as head first "
+            "supine, check left and right."
+        )
+        return header.mm * np.hstack([np.diag(header.voxel[1:]), np.zeros((3, 1))]), [warning]
+    is_trusted = matrix is not None and (quaternion is None or (by_matrix == _SCANNER and is_upright(matrix)))
+    place, name = (matrix, "sform") if is_trusted else (quaternion, "qform")
+    warnings = []
+    if quaternion is not None and matrix is not None and (apart := _apart(quaternion, matrix, header)) > SAME_PLACE_MM:
+        warnings.append(
+            f"{path} gives two places that differ by {apart:.1f} mm (qform and sform): the {name} was taken, check "
+            "where the scan lies."
+        )
+    return header.mm * (_RAS_TO_LPS @ place), warnings
 
 
 def _by_quaternion(header: _Header) -> np.ndarray:
