@@ -158,6 +158,13 @@ def test_the_same_write_gives_the_same_series_and_any_other_another(make_series,
     assert len({series for series, _ in uids}) == 7 and len({instance for _, instance in uids}) == 7 * 5
 
 
+def test_an_original_series_is_another_each_time(tmp_path):
+    volume = Volume(np.zeros((2, 3, 4), np.int16))
+    first, second = (datasets(write(volume, tmp_path / name, derivation=None))[0] for name in "ab")
+    for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID"):
+        assert first[keyword].value != second[keyword].value
+
+
 def test_another_source_gives_another_series(make_series, tmp_path):
     folders = [
         make_series(name, change=lambda ds, k, n=n: setattr(ds, "SOPInstanceUID", f"1.2.{n}.{k}"))

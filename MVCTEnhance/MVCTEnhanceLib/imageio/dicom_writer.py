@@ -12,7 +12,7 @@ import numpy as np
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from pydicom.valuerep import format_number_as_ds
 
 from .. import __version__
@@ -63,9 +63,9 @@ def write_dicom_series(
     anonymous patient. `made_up` tells what the source does not have. Uncompressed Explicit VR Little Endian, 16-bit
     signed, Rescale Slope 1 and Intercept 0, since these every treatment planning system reads.
 
-    All UIDs are worked out from those of the source or else from the input's digest, and from the voxels, the texts,
-    what the volume is a product of and this program's version: the same call gives the same series but for dates and
-    times, any other call gives another one.
+    All UIDs of a derived series are worked out from those of the source or else from the input's digest, and from the
+    voxels, the texts, what the volume is a product of and this program's version: the same call gives the same series
+    but for dates and times, any other call gives another one. An original series is another one each time.
 
     Args:
         volume: HU values, shape (k, j, i).
@@ -159,7 +159,9 @@ def _require_fit(volume: Volume) -> None:
 
 
 def _key(volume: Volume, values: np.ndarray, kept: Kept | None, texts: _Texts) -> tuple[str, ...]:
-    """All that tells the series from others."""
+    """All that tells the series from others; an original one, which is made of nothing, is another each time."""
+    if not kept and not texts.derivation:
+        return (generate_uid(),)
     product = volume.product or Product("")
     own = (product.kind, product.input_digest, digest(volume.with_array(values)), __version__)
     return (*own, texts.description, texts.derivation, texts.comments, *(kept.key if kept else ()))
@@ -170,7 +172,7 @@ def _new_series(volume: Volume, kept: Kept | None, texts: _Texts, key: tuple[str
     now = datetime.now()
     ds = Dataset()
     if not kept:
-        ds.update(_anonymous_study(volume))
+        ds.update(_anonymous_study(volume, texts))
     ds.SeriesInstanceUID = worked_out_uid("series", *key)
     ds.SeriesDescription = texts.description
     ds.SeriesNumber = _series_number(volume)
@@ -205,9 +207,10 @@ def _series_number(volume: Volume) -> int:
     return number + (offset or _SERIES_NUMBERS["enhanced"])
 
 
-def _anonymous_study(volume: Volume) -> Dataset:
+def _anonymous_study(volume: Volume, texts: _Texts) -> Dataset:
     """Patient, study and frame of reference of a volume without DICOM headers: one for all that is made of one scan."""
-    made_of = ((volume.product and volume.product.input_digest) or digest(volume))[:_DIGITS]
+    input_digest = volume.product.input_digest if volume.product else ""
+    made_of = (input_digest or digest(volume))[:_DIGITS] if texts.derivation else generate_uid()
     ds = Dataset()
     ds.PatientName = "Anonymous"
     ds.StudyInstanceUID = worked_out_uid("study", made_of)
