@@ -24,6 +24,14 @@ def test_a_scan_keeps_its_digest_through_every_format(tmp_path):
         assert digest(read_volume(tmp_path / f"scan{suffix}")) == digest(scan)
 
 
+@pytest.mark.parametrize("order", ["LAS", "RAI", "PSL"])
+def test_a_scan_keeps_its_digest_in_every_order_of_its_axes(tmp_path, order):
+    write_volume(_scan(), tmp_path / "scan.nrrd")
+    copy = sitk.DICOMOrient(sitk.ReadImage(str(tmp_path / "scan.nrrd")), order)
+    sitk.WriteImage(copy, str(tmp_path / "copy.nrrd"))
+    assert digest(read_volume(tmp_path / "copy.nrrd")) == digest(_scan())
+
+
 def test_one_other_voxel_or_another_place_is_another_scan():
     scan = _scan()
     other = scan.array.copy()

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from .grid import axial
+
 if TYPE_CHECKING:
     from pydicom import Dataset
 
@@ -97,10 +99,11 @@ def product_of_dicom(ds: Dataset) -> Product | None:
 
 
 def digest(volume: Volume) -> str:
-    """SHA-256, in hexadecimal digits, of the voxels in their order and of the grid rounded to 0.001 mm.
+    """SHA-256, in hexadecimal digits, of the voxels as `axial` slices and of their grid rounded to 0.001 mm.
 
-    The same scan gives the same digest from whatever format it was read.
+    The same scan gives the same digest from whatever format it was read and however its axes are stored.
     """
+    volume = axial(volume)
     grid = (*volume.spacing, *volume.origin, *np.asarray(volume.direction, float).ravel())
     rounded = ",".join(f"{round(float(number), 3) + 0.0:.3f}" for number in grid)
     content = hashlib.sha256(f"{volume.array.shape}{volume.array.dtype}{rounded}".encode())
