@@ -51,7 +51,7 @@ def parts_of_modules(ds):
     ds.ClinicalTrialProtocolID = "trial"
     ds.ContrastBolusRoute = "IV"
     ds.PatientIdentityRemoved = "YES"
-    ds.WindowCenter = 40
+    ds.WindowCenter, ds.VOILUTFunction = 40, "LINEAR"
     ds.PatientSpeciesDescription = "dog"
     ds.LongitudinalTemporalOffsetFromEvent = 1.0
     for keyword in ("ReferencedStudySequence", "ProcedureCodeSequence", "DeidentificationMethodCodeSequence"):

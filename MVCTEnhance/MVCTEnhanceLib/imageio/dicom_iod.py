@@ -145,11 +145,13 @@ _ENUMERATED = MappingProxyType(
         "ContentQualification": ("PRODUCT", "RESEARCH", "SERVICE"),
     }
 )
-# Elements that mean nothing, or are not allowed, without another.
+# Elements that mean nothing, or are not allowed, without another; in an order in which one follows from the other.
 _NEEDS = MappingProxyType(
     {
         "WindowCenter": ("WindowWidth",),
         "WindowWidth": ("WindowCenter",),
+        "WindowCenterWidthExplanation": ("WindowCenter",),
+        "VOILUTFunction": ("WindowCenter",),
         "LongitudinalTemporalOffsetFromEvent": ("LongitudinalTemporalEventType",),
         "LongitudinalTemporalEventType": ("LongitudinalTemporalOffsetFromEvent",),
         "WaterEquivalentDiameter": ("WaterEquivalentDiameterCalculationMethodCodeSequence",),
