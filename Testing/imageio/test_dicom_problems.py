@@ -297,6 +297,14 @@ def test_a_transfer_syntax_that_is_not_read_is_named(make_series, refused, uid, 
     refused(folder, name, "export the series uncompressed")
 
 
+def test_a_private_transfer_syntax_whose_header_cannot_be_read_is_named(make_series, refused):
+    """GE's own, in which no numbers come in the order that DICOM has for an unknown one."""
+    folder = make_series(change=with_syntax(pydicom.uid.ExplicitVRBigEndian))
+    for path in folder.iterdir():
+        path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.2\0", b"1.2.840.113619.5.2\0\0", 1))
+    refused(folder, "transfer syntax 1.2.840.113619.5.2, which is not read here", "export the series uncompressed")
+
+
 @pytest.mark.parametrize("unit", ["OD", "ED", "Z_EFF"])
 def test_values_that_are_no_hu(make_series, refused, unit):
     refused(make_series(RescaleType=unit), f"Rescale Type {unit}", "no HU")

@@ -94,7 +94,9 @@ def _add_enhance(enhance: argparse.ArgumentParser) -> None:
     enhance.add_argument("--report", type=Path, help="folder for report.html, readouts.json and readouts.csv")
     enhance.add_argument("--kvct", type=Path, help="planning CT, whose readouts are what to aim at")
     enhance.add_argument("--region", type=Path, help=REGION)
-    enhance.add_argument("--series-uid", help="CT series to take where the folder has several")
+    enhance.add_argument(
+        "--series-uid", help="series to take where the folder has several: its UID or one of its files"
+    )
     enhance.add_argument("--uncompressed", action="store_true", help="write .nrrd and .mha files faster, and larger")
 
 
@@ -162,7 +164,7 @@ def _add_dicom(dicom: argparse.ArgumentParser) -> None:
     dicom.add_argument("scan", type=Path, metavar="SCAN", help="volume file: enhanced scan or one of the maps")
     dicom.add_argument("--output", type=Path, required=True, help="new folder")
     dicom.add_argument("--source", type=Path, help="folder of the MVCT's series, whose headers are kept")
-    dicom.add_argument("--series-uid", help="series to take where the source folder has several")
+    dicom.add_argument("--series-uid", help="series to take where the source has several: its UID or one of its files")
     dicom.add_argument("--readouts", type=Path, help="readouts.json, whose assessment goes into the Image Comments")
     dicom.add_argument("--kind", choices=KINDS, help="which output the scan is [what its file says, or enhanced]")
     dicom.add_argument("--description", help="Series Description of the new series")

@@ -42,7 +42,7 @@ class EnhanceRequest:
         correction: file or DICOM folder for what was changed beyond the HU conversion, in HU (see `maps.correction`);
             None for none.
         report: folder for report.html, readouts.json and readouts.csv; None for none.
-        series_uid: which CT series, where the folder has several.
+        series_uid: which CT series, where the folder has several: its UID, or one of its files as `read_volume` has it.
         kvct: planning CT whose readouts are what to aim at; None for none.
         cycle_error: file or DICOM folder for |G_kV→MV(G_MV→kV(x)) - x| in HU; None for none.
         region: file on the MVCT's grid, not zero inside, to which the readouts are limited (see `quality.evaluate`);

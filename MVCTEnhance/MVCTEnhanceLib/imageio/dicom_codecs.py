@@ -25,6 +25,7 @@ from pydicom.uid import (
 )
 
 from ..errors import InputError, lacks_memory
+from .dicom_file import EXPORT_UNCOMPRESSED, unread_syntax
 from .dicom_header import SliceHeader
 from .quiet import quiet_itk
 
@@ -60,11 +61,7 @@ def require_known_syntax(ds: pydicom.Dataset, header: SliceHeader) -> None:
     syntax = ds.file_meta.TransferSyntaxUID
     if syntax in _UNCOMPRESSED or syntax in (*_JPEG, *JPEG2000TransferSyntaxes) or _has_decoder(syntax):
         return
-    name = syntax if syntax.name == syntax else f"{syntax.name} ({syntax})"
-    raise InputError(
-        f"{header.label} has the transfer syntax {name}, which is not read here: export the series uncompressed "
-        "(Explicit VR Little Endian)."
-    )
+    raise InputError(f"{header.label} has the {unread_syntax(syntax)}: {EXPORT_UNCOMPRESSED}.")
 
 
 def _has_decoder(syntax: pydicom.uid.UID) -> bool:

@@ -12,6 +12,13 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 LARGEST_UNPACKED = 1 << 28  # bytes
 _CHUNK = 1 << 20
+EXPORT_UNCOMPRESSED = "export the series uncompressed (Explicit VR Little Endian)"
+
+
+def unread_syntax(syntax: pydicom.uid.UID) -> str:
+    """How messages name a transfer syntax that nothing here can read."""
+    name = syntax if syntax.name == syntax else f"{syntax.name} ({syntax})"
+    return f"transfer syntax {name}, which is not read here"
 
 
 def open_dicom(file: BinaryIO | Path, **options) -> pydicom.FileDataset:

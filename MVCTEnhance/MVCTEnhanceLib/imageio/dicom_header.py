@@ -19,7 +19,7 @@ from pydicom.uid import (
 from pydicom.valuerep import VR
 
 from ..errors import InputError
-from .dicom_file import open_dicom, read_file_meta
+from .dicom_file import EXPORT_UNCOMPRESSED, open_dicom, read_file_meta, unread_syntax
 from .product import Product, product_of_dicom
 from .quiet import quiet_pydicom
 
@@ -210,21 +210,28 @@ def _parse(file: BinaryIO, path: Path) -> SliceHeader | None:
     except MemoryError:
         raise
     except Exception as error:  # a broken file makes pydicom raise nearly anything
-        if _holds_no_image(file):
-            return None
-        raise DamagedDicom(path) from error
+        return _parse_meta_alone(file, path, error)
     if not header.series_uid and header.modality in ("", "CT") and None in header.size:
-        raise DamagedDicom(path)
+        return _parse_meta_alone(file, path, None)
     return header
 
 
-def _holds_no_image(file: BinaryIO) -> bool:
-    """Whether a file, whatever else is wrong with it, is of a storage class without images, as an RTSTRUCT is."""
+def _parse_meta_alone(file: BinaryIO, path: Path, cause: Exception | None) -> None:
+    """None for a file of a storage class without images, as an RTSTRUCT is, whatever else is wrong with it.
+
+    Raises:
+        DamagedDicom: any other file.
+    """
     try:
-        name = read_file_meta(file).MediaStorageSOPClassUID.name
+        meta = read_file_meta(file)
+        storage, syntax = meta.MediaStorageSOPClassUID.name, meta.TransferSyntaxUID
     except Exception:  # what pydicom makes of a broken file
-        return False
-    return name.endswith("Storage") and "Image" not in name
+        raise DamagedDicom(path) from cause
+    if storage.endswith("Storage") and "Image" not in storage:
+        return None
+    if syntax.is_private:
+        raise DamagedDicom(path, f"has the {unread_syntax(syntax)}", EXPORT_UNCOMPRESSED) from cause
+    raise DamagedDicom(path) from cause
 
 
 def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:

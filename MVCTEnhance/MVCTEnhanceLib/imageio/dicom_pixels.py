@@ -64,7 +64,7 @@ def read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
 
 def _read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
     ds = open_dicom(header.path)
-    if "TransferSyntaxUID" not in ds.file_meta:  # old files without a file meta header
+    if not ds.file_meta.get("TransferSyntaxUID"):  # old files without a file meta header
         ds.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
     require_known_syntax(ds, header)
     _require_pixel_elements(ds, header)
