@@ -55,7 +55,8 @@ class MVCTEnhanceParameterNode:
     allItems: every item of the sequence that the MVCT shows. region, segmentID: where the readouts are measured.
     model: name of an installed model or path of a file, "" for the default. device: "auto", "cpu", "cuda:n" or "mps".
     readouts: those of the enhanced scan. chartReadout: what the chart shows. fade: 0 MVCT to 1 enhanced.
-    differenceWindow: HU of the full colours. wheelFolder: to install packages from.
+    differenceWindow: HU of the full colours. showCorrection: the map beyond the HU conversion, not the difference.
+    wheelFolder: to install packages from.
     """
 
     mvct: vtkMRMLScalarVolumeNode
@@ -73,6 +74,7 @@ class MVCTEnhanceParameterNode:
     chartReadout: str = "nselfssim"
     fade: Annotated[float, WithinRange(0.0, 1.0)] = 1.0
     differenceWindow: Annotated[float, WithinRange(10.0, 2000.0)] = 300.0
+    showCorrection: bool = False
     exportFolder: Path = Path()
     wheelFolder: Path = Path()
 
@@ -155,7 +157,7 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
         return MVCTEnhanceParameterNode(super().getParameterNode())
 
     def enhance(self, volumeNode, *, onProgress=None, **choices):
-        """Enhance an MVCT volume and wait; the result has enhanced, difference, cycleError, readoutsNode, readouts."""
+        """Enhance an MVCT volume and wait; the result has enhanced, difference, correction, cycleError, readouts."""
         return scripting().enhance(volumeNode, choices, onProgress)
 
     def startEnhance(self, volumeNode, *, onProgress=None, onDone=None, onError=None, **choices):

@@ -24,6 +24,8 @@ def voxels(app, node) -> np.ndarray:
 
 
 def test_the_whole_way_from_a_scan_to_results_that_belong_together(app):
+    from MVCTEnhanceLib.physics.density import density_hu_from_kv
+
     mvct = add_mvct(app, ijk_to_ras=OBLIQUE)
     planning_ct = app.add_volume(head(), "planning CT")
     mvct.GetDisplayNode().SetAutoWindowLevel(False)
@@ -36,7 +38,7 @@ def test_the_whole_way_from_a_scan_to_results_that_belong_together(app):
     assert calls.errors == []
     result = calls.done[0]
 
-    for node in (result.enhanced, result.difference, result.cycleError):
+    for node in (result.enhanced, result.difference, result.correction, result.cycleError):
         np.testing.assert_array_equal(ijk_to_ras(app, node), ijk_to_ras(app, mvct))
         np.testing.assert_allclose(ijk_to_ras(app, node), OBLIQUE, atol=1e-12)
         assert node.GetParentTransformNode() is transform
@@ -45,6 +47,8 @@ def test_the_whole_way_from_a_scan_to_results_that_belong_together(app):
     difference = voxels(app, result.enhanced).astype(int) - noisy_head()
     np.testing.assert_array_equal(voxels(app, result.difference), difference)
     assert difference.any()
+    beyond = density_hu_from_kv(voxels(app, result.enhanced).astype(float)) - noisy_head()
+    np.testing.assert_allclose(voxels(app, result.correction), beyond, atol=0.5)
     assert voxels(app, result.cycleError).min() >= 0 and voxels(app, result.cycleError).any()
 
     assert [node.GetName() for node in (result.enhanced, result.difference, result.cycleError)] == [
@@ -83,8 +87,8 @@ def test_a_second_run_uses_the_same_colours_and_the_chosen_outputs(app):
     nodes = app.scene.GetNumberOfNodes()
     outputs = {"enhanced": first.enhanced.GetID(), "difference": first.difference.GetID()}
     again = run_job(app, options(second, **outputs)).done[0]
-    assert (again.enhanced, again.difference, again.readoutsNode) == (
-        first.enhanced, first.difference, first.readoutsNode
+    assert (again.enhanced, again.difference, again.correction, again.readoutsNode) == (
+        first.enhanced, first.difference, first.correction, first.readoutsNode
     )  # fmt: skip
     assert app.scene.GetNumberOfNodes() == nodes
     np.testing.assert_array_equal(
@@ -113,6 +117,7 @@ def test_results_are_found_again_in_a_saved_scene(app, tmp_path):
     found = result_of(app.slicer.util.getNode("MVCT enhanced"))
     assert found.readouts == readouts
     assert (found.difference.GetName(), found.cycleError.GetName()) == ("MVCT difference", "MVCT cycle error")
+    assert found.correction.GetName() == "MVCT beyond the HU conversion"
     assert found.enhanced.GetNodeReference("MVCTEnhance.mvct") is mvct
     np.testing.assert_array_equal(voxels(app, found.enhanced), enhanced)
     colours = found.difference.GetDisplayNode().GetColorNode()

@@ -86,6 +86,29 @@ def test_restore_brings_the_scans_back_into_their_views(app, result):
     assert composite.GetBackgroundVolumeID() == result.difference.GetID()
 
 
+def test_the_map_beyond_the_hu_conversion_takes_the_place_of_the_difference_and_gives_it_back(app):
+    result = add_result(app, open_with_scan(app), correction=True)
+    choose_result(app, result)
+    app.click(app.ui.reviewButton)
+    app.ui.differenceWindowSpinBox.value = 120
+    composite = view(app, "Difference").mrmlSliceCompositeNode()
+    for shown in (result.correction, result.difference):
+        app.click(app.ui.correctionCheckBox)
+        assert parameters(app).showCorrection == (shown is result.correction)
+        assert composite.GetBackgroundVolumeID() == shown.GetID()
+        assert shown.GetDisplayNode().GetWindow() == 240
+        (legend,) = app.slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode")
+        assert legend.GetPrimaryDisplayNode() is shown.GetDisplayNode()
+
+
+def test_a_result_of_an_older_version_has_no_map_beyond_the_hu_conversion(app, result):
+    assert not app.ui.correctionCheckBox.enabled
+    assert "enhance the scan again" in app.ui.correctionCheckBox.toolTip
+    parameters(app).showCorrection = True
+    app.click(app.ui.reviewButton)
+    assert view(app, "Difference").mrmlSliceCompositeNode().GetBackgroundVolumeID() == result.difference.GetID()
+
+
 def test_the_colours_of_the_difference_map_follow_their_hu(app, result):
     app.click(app.ui.reviewButton)
     app.ui.differenceWindowSpinBox.value = 120

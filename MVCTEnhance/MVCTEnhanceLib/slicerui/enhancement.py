@@ -122,12 +122,18 @@ def read_results(options: EnhanceOptions, folder: Path, readouts: dict) -> Voxel
         OutputError: something is missing.
     """
     voxels = {option: files.read_voxels(folder / name) for option, name in _outputs(options).items()}
-    return Voxels(voxels["--output"], voxels["--difference"], voxels.get("--cycle-error"), readouts)
+    return Voxels(
+        voxels["--output"],
+        voxels["--difference"],
+        voxels.get("--cycle-error"),
+        readouts,
+        voxels["--correction"],
+    )
 
 
 def _outputs(options: EnhanceOptions) -> dict[str, str]:
     """Option of the command line -> file in the folder."""
-    outputs = {"--output": "enhanced.nrrd", "--difference": "difference.nrrd"}
+    outputs = {"--output": "enhanced.nrrd", "--difference": "difference.nrrd", "--correction": "correction.nrrd"}
     return outputs | ({"--cycle-error": "cycle-error.nrrd"} if options.wants_cycle_error else {})
 
 

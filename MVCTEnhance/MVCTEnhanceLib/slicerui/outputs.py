@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 ROLE_MVCT = "MVCTEnhance.mvct"
 ROLE_PLANNING_CT = "MVCTEnhance.planningCT"
 ROLE_DIFFERENCE = "MVCTEnhance.difference"
+ROLE_CORRECTION = "MVCTEnhance.correction"
 ROLE_CYCLE_ERROR = "MVCTEnhance.cycleError"
 ROLE_READOUTS = "MVCTEnhance.readouts"
 MODEL = "MVCTEnhance.model"  # attribute: name or file, as it was chosen
@@ -36,6 +37,7 @@ class EnhanceResult:
         readoutsNode: text node that holds the readouts as JSON.
         readouts: all readouts with their verdicts, as `mvct-enhance enhance --json` gives them.
         warnings: what the user must be told, one sentence each.
+        correction: volume of what was changed beyond the HU conversion; None in scenes of older versions.
     """
 
     enhanced: slicer.vtkMRMLScalarVolumeNode
@@ -44,6 +46,7 @@ class EnhanceResult:
     readoutsNode: slicer.vtkMRMLTextNode
     readouts: dict[str, Any]
     warnings: tuple[str, ...] = ()
+    correction: slicer.vtkMRMLScalarVolumeNode | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,7 @@ class Voxels:
     difference: np.ndarray
     cycle_error: np.ndarray | None
     readouts: dict[str, Any]
+    correction: np.ndarray | None = None
 
 
 def put_into_scene(
@@ -87,6 +91,11 @@ def put_into_scene(
     tell_origin(enhanced, options, voxels.readouts)
     difference = volume(options.difference, "difference", _("difference"), voxels.difference)
     display.show_difference(difference)
+    correction = None
+    if voxels.correction is not None:
+        name = _("beyond the HU conversion")
+        correction = volume(_last_correction(enhanced, options), "correction", name, voxels.correction)
+        display.show_difference(correction)
     cycle_error = None
     if voxels.cycle_error is not None:
         cycle_error = volume(options.cycle_error, "cycle error", _("cycle error"), voxels.cycle_error)
@@ -94,14 +103,14 @@ def put_into_scene(
     readouts = _readouts_node(enhanced, mvct, voxels.readouts, browser)
     for role, node in (
         (ROLE_DIFFERENCE, difference),
+        (ROLE_CORRECTION, correction),
         (ROLE_CYCLE_ERROR, cycle_error),
         (ROLE_READOUTS, readouts),
         (ROLE_PLANNING_CT, node_of(options.planning_ct)),
     ):
         enhanced.SetNodeReferenceID(role, node.GetID() if node else None)
-    return EnhanceResult(
-        enhanced, difference, cycle_error, readouts, voxels.readouts, tuple(voxels.readouts.get("warnings", ()))
-    )
+    warnings = tuple(voxels.readouts.get("warnings", ()))
+    return EnhanceResult(enhanced, difference, cycle_error, readouts, voxels.readouts, warnings, correction)
 
 
 def mark(node: slicer.vtkMRMLScalarVolumeNode, kind: Kind, readouts: Mapping[str, Any]) -> None:
@@ -133,12 +142,20 @@ def result_of(enhanced: slicer.vtkMRMLNode | None) -> EnhanceResult | None:
         node,
         readouts,
         tuple(readouts.get("warnings", ())),
+        enhanced.GetNodeReference(ROLE_CORRECTION),
     )
 
 
 def readouts_text(readouts: Mapping[str, Any]) -> str:
     """Readouts as they are kept in a text node."""
     return json.dumps(readouts, indent=1, allow_nan=False)
+
+
+def _last_correction(enhanced: slicer.vtkMRMLNode, options: EnhanceOptions) -> str:
+    """The ID of the volume that the last run into the enhanced one has left; empty where it has another use now."""
+    found = enhanced.GetNodeReferenceID(ROLE_CORRECTION) or ""
+    chosen = (options.mvct, options.planning_ct, options.enhanced, options.difference, options.cycle_error)
+    return "" if found in chosen else found
 
 
 def _free(node_id: str, browser: slicer.vtkMRMLSequenceBrowserNode | None) -> slicer.vtkMRMLNode | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import qt
 import slicer
+import slicer.util
 import vtk
 from slicer.i18n import tr as _
 
@@ -15,11 +16,12 @@ from .volumes import directions
 from .window_level import WindowLevelLink
 
 FLICKER_MS = 500
+_LEGEND = "MVCTEnhance.legend"  # attribute of the one that the review has made
 
 
 @dataclass(frozen=True)
 class ReviewVolumes:
-    """What is compared: volume nodes; the difference map may be None."""
+    """What is compared: volume nodes; the difference map, or the one chosen in its place, may be None."""
 
     mvct: object
     enhanced: object
@@ -65,11 +67,16 @@ class Review:
             _fill_view(review_layout.slice_logic(view), backgrounds[view], foreground)
         self._window_level.link(volumes.mvct, volumes.enhanced)
         self.set_fade(fade)
-        if volumes.difference:
-            _show_legend(volumes.difference)
+        _show_legend(volumes.difference)
         self.fit(volumes.mvct)
         # Once more when Qt has given the new views their size, since the fit depends on it.
         qt.QTimer.singleShot(0, lambda: self.fit(volumes.mvct) if self.shown else None)
+
+    def show_map(self, difference) -> None:
+        """Put another map (or None) into the view of the difference, where the review is shown."""
+        if self.shown:
+            _fill_view(review_layout.slice_logic(DIFFERENCE_VIEW), difference, None)
+            _show_legend(difference)
 
     def link(self, volumes: ReviewVolumes) -> None:
         """Where the review is shown, keep window and level of both scans the same from now on."""
@@ -181,19 +188,20 @@ def _set_opacity(fade: float) -> None:
 
 
 def _show_legend(difference) -> None:
-    """A colour legend in HU, in the difference view only."""
+    """A colour legend in HU, in the difference view only; none where there is no map."""
     logic = review_layout.slice_logic(DIFFERENCE_VIEW)
     if logic is None:
         return
     colours = slicer.modules.colors.logic()
     # Slicer draws a legend only in views that are there when its node comes: so it comes anew.
-    old = colours.GetColorLegendDisplayNode(difference)
-    if old is not None:
-        slicer.mrmlScene.RemoveNode(old)
-    legend = colours.AddDefaultColorLegendDisplayNode(difference)
+    for old in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
+        if old.GetAttribute(_LEGEND) or old is colours.GetColorLegendDisplayNode(difference):
+            slicer.mrmlScene.RemoveNode(old)
+    legend = colours.AddDefaultColorLegendDisplayNode(difference) if difference else None
     if legend is None:
         return
     modifying = legend.StartModify()
+    legend.SetAttribute(_LEGEND, "1")
     legend.SetTitleText(_("HU"))
     legend.SetLabelFormat("%.0f")
     legend.SetSize(0.12, 0.6)

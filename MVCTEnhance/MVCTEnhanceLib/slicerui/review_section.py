@@ -27,6 +27,7 @@ class ReviewSection:
         self._parameters = None
         self._volumes: ReviewVolumes | None = None
         self._half_width: float | None = None
+        self._has_correction = False
         self._review = Review()
         ui.reviewButton.connect("clicked(bool)", self._on_review)
         ui.restoreButton.connect("clicked(bool)", lambda checked: self.restore())
@@ -40,13 +41,22 @@ class ReviewSection:
         """Show what the parameters say of a result (or None)."""
         self._parameters = parameters
         mvct = result.enhanced.GetNodeReference(ROLE_MVCT) if result else None
-        self._volumes = ReviewVolumes(mvct, result.enhanced, result.difference) if mvct else None
+        before, self._volumes = self._volumes, _volumes(mvct, result, parameters) if mvct else None
         self._review.set_fade(parameters.fade)
         self._link()
-        if result and result.difference and self._half_width not in (None, parameters.differenceWindow):
-            show_difference(result.difference, parameters.differenceWindow)
+        if self._volumes and self._half_width not in (None, parameters.differenceWindow):
+            show_difference_of(self._volumes, parameters.differenceWindow)
         self._half_width = parameters.differenceWindow
+        self._show_other_map(before)
+        self._has_correction = bool(result and result.correction)
         self._update_buttons()
+
+    def _show_other_map(self, before: ReviewVolumes | None) -> None:
+        """Where the user has chosen another map of the same scan, put it into its view."""
+        now = self._volumes
+        if before and now and before.enhanced is now.enhanced and before.difference is not now.difference:
+            show_difference_of(now, self._parameters.differenceWindow)
+            self._review.show_map(now.difference)
 
     def show(self) -> None:
         """Switch to the review layout."""
@@ -110,8 +120,15 @@ class ReviewSection:
             why = _("There is nothing to compare yet: press Apply, or choose a volume that was enhanced.")
         self._ui.reviewButton.checked = shown
         tell_why(self._ui.reviewButton, "" if shown else why)
+        no_map = _("The chosen result has no such map: enhance the scan again.")
+        tell_why(self._ui.correctionCheckBox, why or ("" if self._has_correction else no_map))
         for widget in (self._ui.restoreButton, self._ui.flickerButton, self._ui.fadeSlider):
             tell_why(widget, why or ("" if shown else _("Press 'Review layout' first.")))
+
+
+def _volumes(mvct, result: EnhanceResult, parameters) -> ReviewVolumes:
+    chosen = result.correction if parameters.showCorrection and result.correction else result.difference
+    return ReviewVolumes(mvct, result.enhanced, chosen)
 
 
 def show_difference_of(volumes: ReviewVolumes, half_width: float) -> None:

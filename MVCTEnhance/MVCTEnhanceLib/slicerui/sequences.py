@@ -74,6 +74,7 @@ class SequenceEnhancement(Enhancement):
         synchronise(browser, sequence, result.enhanced, enhanced)
         for proxy, kind, take in (
             (result.difference, "difference", lambda voxels: voxels.difference),
+            (result.correction, "correction", lambda voxels: voxels.correction),
             (result.cycleError, "cycle error", lambda voxels: voxels.cycle_error),
         ):
             if proxy is not None:
@@ -92,8 +93,8 @@ class SequenceEnhancement(Enhancement):
 class SequenceJob(EnhanceJob):
     """Enhance all items of the sequence whose proxy is the MVCT.
 
-    Results go into new sequences (enhanced, difference, cycle error, readouts) of the same browser, whose proxies are
-    the nodes of the `EnhanceResult`. An item that fails is left out, and a warning tells why.
+    Results go into new sequences (enhanced, difference, correction, cycle error, readouts) of the same browser, whose
+    proxies are the nodes of the `EnhanceResult`. An item that fails is left out, and a warning tells why.
     """
 
     work = SequenceEnhancement
