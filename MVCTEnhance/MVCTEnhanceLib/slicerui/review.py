@@ -73,10 +73,9 @@ class Review:
         qt.QTimer.singleShot(0, lambda: self.fit(volumes.mvct) if self.shown else None)
 
     def show_map(self, difference) -> None:
-        """Put another map (or None) into the view of the difference, where the review is shown."""
-        if self.shown:
-            _fill_view(review_layout.slice_logic(DIFFERENCE_VIEW), difference, None)
-            _show_legend(difference)
+        """Put another map (or None) into the view of the difference."""
+        _fill_view(review_layout.slice_logic(DIFFERENCE_VIEW), difference, None)
+        _show_legend(difference)
 
     def link(self, volumes: ReviewVolumes) -> None:
         """Where the review is shown, keep window and level of both scans the same from now on."""
@@ -194,8 +193,9 @@ def _show_legend(difference) -> None:
         return
     colours = slicer.modules.colors.logic()
     # Slicer draws a legend only in views that are there when its node comes: so it comes anew.
+    own = colours.GetColorLegendDisplayNode(difference) if difference else None
     for old in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
-        if old.GetAttribute(_LEGEND) or old is colours.GetColorLegendDisplayNode(difference):
+        if old is own or old.GetAttribute(_LEGEND):
             slicer.mrmlScene.RemoveNode(old)
     legend = colours.AddDefaultColorLegendDisplayNode(difference) if difference else None
     if legend is None:

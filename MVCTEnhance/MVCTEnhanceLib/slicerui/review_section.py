@@ -52,9 +52,10 @@ class ReviewSection:
         self._update_buttons()
 
     def _show_other_map(self, before: ReviewVolumes | None) -> None:
-        """Where the user has chosen another map of the same scan, put it into its view."""
+        """Where the user has chosen another map of the scan that is shown, put it into its view."""
         now = self._volumes
-        if before and now and before.enhanced is now.enhanced and before.difference is not now.difference:
+        same = before and now and before.enhanced is now.enhanced
+        if same and before.difference is not now.difference and self._review.shown:
             show_difference_of(now, self._parameters.differenceWindow)
             self._review.show_map(now.difference)
 
