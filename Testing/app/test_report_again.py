@@ -113,6 +113,8 @@ def test_readouts_that_are_missing_or_of_another_scan_are_refused(again, changed
     assert_refused(again(tmp_path / "none.json"), "none.json", "cannot be read")
     other = changed(lambda readouts: [readouts[name]["nselfssim"]["per_slice"].pop() for name in ("mvct", "enhanced")])
     assert_refused(again(other), "readouts of 3 slices", "has 4")
+    cut = changed(lambda readouts: readouts["slices"]["z_mm"].pop())
+    assert_refused(again(cut), "readouts of 3 slices", "has 4")
 
 
 def test_inputs_are_never_overwritten(again, enhanced, tmp_path, assert_refused):

@@ -117,8 +117,8 @@ def measure(
 ) -> dict[str, Any]:
     """Every readout of scans in memory, JSON-serialisable; MVCT, enhanced scan, truth and region on the same grid.
 
-    Axial slices are measured, in one fixed order of rows and columns however the scans are stored (see `axial`). The
-    lists have them in the order of the scan's own axis along the patient, with the places in `slices`.
+    Axial slices are measured, with rows and columns in one fixed order however the scans are stored (see `axial`). The
+    lists have them in the order of the scan's own axis along the patient; `slices` tells where they lie.
     """
     report("stage", stage="measure")
     places = {"z_mm": listed_z_mm(mvct)} | ({"planning_ct_z_mm": listed_z_mm(kvct)} if kvct else {})

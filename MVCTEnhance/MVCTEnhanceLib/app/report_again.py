@@ -14,6 +14,7 @@ from .evaluate import read_pair
 from .progress import Report
 from .report import write_report
 from .scans import REPORT_FILES, require_no_report
+from .tables import slices_z_mm
 
 GROUPS = ("mvct", "enhanced", "comparison", "parameters")
 
@@ -112,11 +113,12 @@ def require_slices(readouts: dict[str, Any], slices: int, path: Path, scan: Path
     """
     try:
         measured = {len(readouts[name]["nselfssim"]["per_slice"]) for name in ("mvct", "enhanced")}
-    except (KeyError, TypeError) as error:
+        measured |= {len(z_mm)} if (z_mm := slices_z_mm(readouts)) else set()
+    except (KeyError, TypeError, AttributeError) as error:
         raise _no_readouts(path) from error
-    if measured != {slices}:
+    if others := measured - {slices}:
         raise InputError(
-            f"'{path}' holds readouts of {max(measured)} slices, but '{scan}' has {slices}: give the readouts of this "
+            f"'{path}' holds readouts of {max(others)} slices, but '{scan}' has {slices}: give the readouts of this "
             "scan."
         )
 
