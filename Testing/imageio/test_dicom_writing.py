@@ -158,6 +158,16 @@ def test_the_same_write_gives_the_same_series_and_any_other_another(make_series,
     assert len({series for series, _ in uids}) == 7 and len({instance for _, instance in uids}) == 7 * 5
 
 
+def test_slices_in_another_order_are_other_images(tmp_path):
+    array = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
+    volume = Volume(array)
+    turned = Volume(array[::-1], origin=(0.0, 0.0, 1.0), direction=np.diag([1.0, 1.0, -1.0]))
+    uids = {
+        ds.SOPInstanceUID for n, scan in enumerate((volume, turned)) for ds in datasets(write(scan, tmp_path / str(n)))
+    }
+    assert len(uids) == 4
+
+
 def test_an_original_series_is_another_each_time(tmp_path):
     volume = Volume(np.zeros((2, 3, 4), np.int16))
     first, second = (datasets(write(volume, tmp_path / name, derivation=None))[0] for name in "ab")

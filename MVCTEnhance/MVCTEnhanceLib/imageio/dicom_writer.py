@@ -163,7 +163,8 @@ def _key(volume: Volume, values: np.ndarray, kept: Kept | None, texts: _Texts) -
     if not kept and not texts.derivation:
         return (generate_uid(),)
     product = volume.product or Product("")
-    own = (product.kind, product.input_digest, digest(volume.with_array(values)), __version__)
+    order = str(np.asarray(volume.direction, float).round(3).tolist())  # which the digest does not depend on
+    own = (product.kind, product.input_digest, digest(volume.with_array(values)), order, __version__)
     return (*own, texts.description, texts.derivation, texts.comments, *(kept.key if kept else ()))
 
 
