@@ -62,6 +62,7 @@ def refusal(folder, **options):
         ("Patient ID", OTHER),
         ("Patient ID", {"PatientID": "other-secret"}),
         ("Patient ID", {"PatientID": "", "PatientName": "Other^Secret"}),
+        ("Patient's Name", {"PatientName": "Other^Secret"}),
         ("Study Instance UID", {"StudyInstanceUID": "1.9"}),
         ("Frame of Reference UID", {"FrameOfReferenceUID": "1.9"}),
         ("Acquisition Date", {"AcquisitionDate": "20240316"}),

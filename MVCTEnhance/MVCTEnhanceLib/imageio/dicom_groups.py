@@ -146,13 +146,20 @@ def _without_copies(images: Images, copies_apart: bool) -> tuple[Images, list[st
     for image in images:
         folder = image.path.parent if copies_apart else None
         first = first_with.setdefault((image.sop_uid or image.path, folder), image)
-        if first is image or not filecmp.cmp(first.path, image.path, shallow=False):
+        if first is image or not _is_copy(image.path, first.path):
             kept.append(image)
     if len(kept) == len(images):
         return images, []
     return kept, [
         f"Series {images[0].series_name} has {len(images) - len(kept)} files twice: the copies were left out."
     ]
+
+
+def _is_copy(path: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(path, other, shallow=False)
+    except OSError:  # gone meanwhile, of which the reader will tell
+        return False
 
 
 def _taken_apart(images: Images, reasons: list[str]) -> list[Images]:
