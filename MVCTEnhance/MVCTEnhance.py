@@ -53,10 +53,8 @@ class MVCTEnhanceParameterNode:
     """What the user chose; it is saved with the scene.
 
     allItems: every item of the sequence that the MVCT shows. region, segmentID: where the readouts are measured.
-    model: name of an installed model or path of a file, "" for the default. device: "auto", "cpu", "cuda:n" or "mps".
-    readouts: those of the enhanced scan. chartReadout: what the chart shows. fade: 0 MVCT to 1 enhanced.
-    differenceWindow: HU of the full colours. showCorrection: the map beyond the HU conversion, not the difference.
-    wheelFolder: to install packages from.
+    model: installed name or path, "" for the default. device: "auto", "cpu", "cuda:n", "mps". readouts: of enhanced.
+    fade: 0 MVCT to 1 enhanced. differenceWindow: HU of the full colours. showCorrection: not the difference is shown.
     """
 
     mvct: vtkMRMLScalarVolumeNode
