@@ -163,20 +163,20 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
         return scripting().start_enhance(volumeNode, choices, (onProgress, onDone, onError))
 
     def enhanceFolder(self, inputFolder, outputFolder, *, onProgress=None, **options):
-        """Enhance every scan below a folder and wait; options: workers=1, resume=False, model, device="auto"."""
+        """Enhance every scan below a folder and wait; options: workers=1, resume, overwrite, force, model, device."""
         return scripting().enhance_files(inputFolder, outputFolder, options, onProgress)
 
-    def exportDicom(self, enhancedNode, folder=None, *, description=""):
-        """Write a derived DICOM series to a new folder, or into the DICOM database where none is given."""
-        return scripting().export_dicom(enhancedNode, folder, description)
+    def exportDicom(self, enhancedNode, folder=None, *, description="", force=False):
+        """Write a derived DICOM series to a new folder or the DICOM database; force: also what is not to be trusted."""
+        return scripting().export_dicom(enhancedNode, folder, description, force=force)
 
-    def exportReport(self, enhancedNode, folder):
-        """Write the HTML report; returns its path."""
-        return scripting().export_report(enhancedNode, folder)
+    def exportReport(self, enhancedNode, folder, *, overwrite=False, identify=False):
+        """Write the HTML report, which with identify names the scan's DICOM series; returns its path."""
+        return scripting().export_report(enhancedNode, folder, overwrite=overwrite, identify=identify)
 
-    def exportReadouts(self, enhancedNode, path):
+    def exportReadouts(self, enhancedNode, path, *, overwrite=False):
         """Write the readouts as CSV, a line a slice; returns the path."""
-        return scripting().export_csv(enhancedNode, path)
+        return scripting().export_csv(enhancedNode, path, overwrite=overwrite)
 
     def installDependencies(self, wheelFolder=None):
         """Install missing Python packages after one question, from a folder of wheels where one is given."""

@@ -26,15 +26,21 @@ from MVCTEnhanceLib.imageio import Volume, is_dicom_output, write_dicom_series, 
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 
 SCAN = Volume(np.zeros((2, 8, 8), np.int16), (1.0, 1.0, 3.0))
+WHY = "1 readouts are assessed as 'do not trust', so no DICOM series was written: add --force."
 NAMES = ["a/scan.nrrd", "b/dicom", "c.nii.gz"]
 only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX locks and processes")
 
 
 class QuickChildren(Children):
-    """Writes what a child would, at once; `fail` holds words of sources that fail, `calls` the arguments."""
+    """Writes what a child would, at once; `calls` holds the arguments.
+
+    `fail` and `withhold` hold words of sources that fail or are not to be trusted, `verdicts` verdicts by such words.
+    """
 
     calls: list[list[str]] = []  # noqa: RUF012 (shared by all on purpose)
     fail: set[str] = set()  # noqa: RUF012
+    withhold: set[str] = set()  # noqa: RUF012
+    verdicts: dict[str, str] = {}  # noqa: RUF012
 
     def run(self, arguments, *, on_event):
         self.calls.append(list(arguments))
@@ -44,7 +50,10 @@ class QuickChildren(Children):
         options = parser().parse_args(arguments)
         if any(word in str(options.input) for word in self.fail):
             raise CaseFailed(f"{options.input} is not to be written to {options.output}.")
+        withheld = not options.force and any(word in str(options.input) for word in self.withhold)
         for path in (options.output, options.difference, options.correction):
+            if withheld and path is not None and is_dicom_output(path):
+                continue
             if path is not None and is_dicom_output(path):
                 path.mkdir()
                 (path / "CT0001.dcm").write_text("slice")
@@ -53,7 +62,11 @@ class QuickChildren(Children):
         if options.report:
             options.report.mkdir()
             (options.report / "report.html").write_text("report")
-        return {"mvct": {"noise_hu": {"mean": 20.0, "per_slice": [20.0, 20.0]}}, "warnings": ["odd"]}
+        readouts = {"mvct": {"noise_hu": {"mean": 20.0, "per_slice": [20.0, 20.0]}}, "warnings": ["odd"]}
+        for word, verdict in self.verdicts.items():
+            if word in str(options.input):
+                readouts["verdicts"] = {"mvct": {"noise_hu": {"verdict": verdict, "reason": "."}}}
+        return readouts | ({"withheld": True, "failure": WHY} if withheld else {})
 
 
 @pytest.fixture
@@ -61,6 +74,8 @@ def children(monkeypatch):
     monkeypatch.setattr(batch_run, "Children", QuickChildren)
     monkeypatch.setattr(QuickChildren, "calls", [])
     monkeypatch.setattr(QuickChildren, "fail", set())
+    monkeypatch.setattr(QuickChildren, "withhold", set())
+    monkeypatch.setattr(QuickChildren, "verdicts", {})
     return QuickChildren
 
 
@@ -281,23 +296,116 @@ def test_resume_does_a_changed_input_anew(batch, children, cohort, outputs, chan
     assert set(after) == set(before)
 
 
-@pytest.mark.parametrize("options", [{"difference": True}, {"correction": True}, {"report": True}, {"format": "mha"}])
-def test_resume_with_other_options_does_all_anew(batch, children, options, outputs):
-    batch()
-    children.calls.clear()
-    assert (batch(resume=True, **options).kept, len(children.calls)) == (0, 3)
-    assert ("a/scan/enhanced.nrrd" in outputs()) == ("format" not in options)
-
-
-@pytest.mark.parametrize(("changed", "kept"), [(0, 3), (1, 0)])
-def test_model_counts_by_its_content(batch, children, tmp_path, changed, kept):
-    batch()
-    children.calls.clear()
+@pytest.fixture
+def other_model(tmp_path):
+    """A model file that differs from the default one in a bit."""
     content = bytearray(find_model(DEFAULT_MODEL).read_bytes())
-    content[-1] ^= changed
-    (tmp_path / "copy.safetensors").write_bytes(content)
-    assert batch(resume=True, model=tmp_path / "copy.safetensors").kept == kept
-    assert len(children.calls) == 3 - kept
+    content[-1] ^= 1
+    (tmp_path / "other.safetensors").write_bytes(content)
+    return tmp_path / "other.safetensors"
+
+
+def test_resume_with_more_outputs_adds_them(batch, children, outputs):
+    batch(difference=True)
+    before = set(outputs())
+    children.calls.clear()
+    assert (batch(resume=True, report=True, correction=True).kept, len(children.calls)) == (0, 3)
+    added = {"a/scan/report/report.html", "b/dicom/report/report.html", "c/report/report.html"}
+    added |= {"a/scan/correction.nrrd", "b/dicom/correction/CT0001.dcm", "c/correction.nii.gz"}
+    assert set(outputs()) == before | added
+
+
+def test_resume_with_fewer_outputs_takes_none_away(batch, children, outputs):
+    batch(difference=True, report=True)
+    before = outputs()
+    children.calls.clear()
+    assert (batch(resume=True).kept, children.calls) == (3, [])
+    assert outputs() == before
+
+
+def test_changed_input_keeps_its_kinds_of_output(batch, cohort, outputs):
+    batch(difference=True)
+    names = set(outputs())
+    write_volume(SCAN.with_array(SCAN.array + 1), cohort / "a" / "scan.nrrd")
+    assert batch(resume=True).kept == 2
+    assert set(outputs()) == names
+
+
+def test_files_that_the_user_has_added_go_along_when_a_case_is_done_anew(batch, tmp_path):
+    batch()
+    (tmp_path / "out" / "c" / "mine").mkdir()
+    (tmp_path / "out" / "c" / "mine" / "notes.txt").write_text("my notes")
+    batch(resume=True, difference=True)
+    assert (tmp_path / "out" / "c" / "mine" / "notes.txt").read_text() == "my notes"
+    assert (tmp_path / "out" / "c" / "difference.nii.gz").is_file()
+
+
+@pytest.mark.parametrize("other", ["model", "format", "version of the program"])
+def test_results_of_another_kind_are_replaced_only_when_told_so(
+    batch, children, outputs, other, other_model, monkeypatch, cohort
+):
+    batch(difference=True)
+    before = outputs()
+    children.calls.clear()
+    options = {"model": {"model": other_model}, "format": {"format": "mha"}}.get(other, {})
+    if not options:
+        monkeypatch.setattr("MVCTEnhanceLib.app.batch_settings.PROGRAM", "MVCTEnhance 99")
+        monkeypatch.setattr("MVCTEnhanceLib.app.batch_run.PROGRAM", "MVCTEnhance 99")
+    write_volume(SCAN, cohort / "new.nrrd")
+    with pytest.raises(OutputError, match=f"3 cases by another {other}: .* adding --overwrite"):
+        batch(resume=True, **options)
+    assert (outputs(), children.calls) == (before, [])
+    result = batch(resume=True, overwrite=True, **options)
+    assert (result.done, result.kept, len(children.calls)) == (4, 0, 4)
+    suffix = ".mha" if other == "format" else ".nrrd"
+    assert {f"a/scan/enhanced{suffix}", f"a/scan/difference{suffix}"} <= set(outputs())
+    assert not any(name.startswith("a/scan/enhanced") and not name.endswith(suffix) for name in outputs())
+    assert batch(resume=True, **options).kept == 4
+
+
+def test_overwrite_without_resume_does_all_anew(batch, children):
+    batch()
+    children.calls.clear()
+    result = batch(overwrite=True)
+    assert (result.done, result.kept, len(children.calls)) == (3, 0, 3)
+
+
+def test_same_model_under_another_name_is_the_same(batch, children, tmp_path):
+    batch()
+    children.calls.clear()
+    shutil.copy(find_model(DEFAULT_MODEL), tmp_path / "copy.safetensors")
+    assert (batch(resume=True, model=tmp_path / "copy.safetensors").kept, children.calls) == (3, [])
+
+
+def test_dicom_of_a_case_that_is_not_to_be_trusted_is_withheld_until_it_is_forced(
+    batch, children, rows, outputs, tmp_path
+):
+    children.withhold = {"b/dicom"}
+    result = batch(report=True)
+    assert (result.done, result.withheld, result.failed) == (2, 1, 0)
+    assert result.failure == "the DICOM series of 1 of 3 cases were withheld: the reasons are in summary.csv."
+    row = rows()["b/dicom"]
+    assert (row["status"], row["reason"], row["output"]) == ("withheld", WHY, "b/dicom")
+    assert row["mvct.noise_hu"] == "20"
+    kept = {f"b/dicom/{name}" for name in ("report/report.html", "readouts.json", "done.json")}
+    assert {name for name in outputs() if name.startswith("b/")} == kept
+    assert "failure" not in json.loads((tmp_path / "out" / "b" / "dicom" / "readouts.json").read_text())
+    children.calls.clear()
+    again = batch(resume=True)
+    assert (again.withheld, again.kept, children.calls) == (1, 3, [])  # not for ever the same work
+    forced = batch(resume=True, force=True)
+    assert (forced.done, forced.withheld, forced.kept, len(children.calls)) == (3, 0, 2, 1)
+    assert "b/dicom/enhanced/CT0001.dcm" in outputs()
+    children.calls.clear()
+    assert batch(resume=True, difference=True).done == 3  # which takes no series away again
+    assert "b/dicom/enhanced/CT0001.dcm" in outputs() and len(children.calls) == 3
+
+
+def test_cases_are_counted_by_their_gravest_assessment(batch, children):
+    children.verdicts = {"scan": "look closer", "dicom": "do not trust", "c.nii": "as expected"}
+    result = batch()
+    assert (result.look_closer, result.do_not_trust) == (1, 1)
+    assert (batch(resume=True).look_closer, batch(resume=True).do_not_trust) == (1, 1)
 
 
 def test_format_of_the_input_by_its_name_changes_nothing(batch, children, tmp_path, cohort):
@@ -459,18 +567,18 @@ def test_two_batches_do_not_work_in_one_folder(batch, children, tmp_path):
 def test_killed_at_any_step_no_finished_case_is_lost(batch, children, tmp_path, outputs, earlier, rows):
     """SIGKILL before each operation on a file that a batch makes, at the first run or while it replaces old results."""
     if earlier:
-        batch(difference=True)
+        batch()
         shutil.copytree(tmp_path / "out", tmp_path / "earlier")
     step, ended = 0, False
     while not ended:
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         if earlier:
             shutil.copytree(tmp_path / "earlier", tmp_path / "out")
-        ended = not _killed_before_step(step, tmp_path / "out", lambda: batch(resume=True))
+        ended = not _killed_before_step(step, tmp_path / "out", lambda: batch(resume=True, difference=True))
         notes = [path for path in (tmp_path / "out").rglob("done.json") if ".partial" not in str(path)]
-        made = [path for path in notes if len(list(path.parent.glob("difference*"))) == 0]
+        made = [path for path in notes if list(path.parent.glob("difference*"))]
         before = outputs()
-        assert batch(resume=True).kept == len(made)
+        assert batch(resume=True, difference=True).kept == len(made)
         assert not list((tmp_path / "out").rglob(".partial*"))
         assert all(
             outputs()[name] == before[name]

@@ -90,7 +90,7 @@ def finished(cohort):
     before = contents(cohort)
     command = [sys.executable, "-m", "MVCTEnhanceLib", "batch", str(cohort), str(output), "--workers", "2"]
     process = subprocess.run(
-        [*command, "--difference", "--report", "--progress", "jsonl"],
+        [*command, "--difference", "--report", "--force", "--progress", "jsonl"],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         encoding="utf-8",
@@ -189,7 +189,12 @@ def test_bar_shows_the_cohort(volumes, tmp_path, run):
     assert "batch: " in result.stderr and "2/2" in result.stderr and "case 2: enhance" in result.stderr
     assert "case 1 of 2 failed" in result.stderr
     assert "Secret" not in result.stdout + result.stderr
-    assert result.stdout == "1 of 2 cases are done, see summary.csv in the output folder\n"
+    done, assessment = result.stdout.splitlines()
+    assert done == "1 of 2 cases are done, see summary.csv in the output folder"
+    assert (
+        assessment.startswith("Assessment: 'do not trust' in ")
+        and "of 2 cases, at most 'look closer' in " in assessment
+    )
 
 
 @only_posix

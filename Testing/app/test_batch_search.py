@@ -147,7 +147,7 @@ def test_own_outputs_are_counted_and_passed_over(root, find, monkeypatch):
     monkeypatch.setattr("SimpleITK.ReadImage", None)  # headers are enough, of thousands of files
     cases, warnings = find()
     assert list(cases) == ["dicom", "mvct.nrrd"]
-    assert warnings == [f"{count} outputs of this program (enhanced scans or maps) are no MVCT: passed over."]
+    assert warnings == [f"{count} outputs of this program (such as enhanced scans) are no MVCT: passed over."]
     own = []
     find_cases(root, own_outputs=own)
     assert sorted(product.kind for product in own) == ["cycle error", "difference", "enhanced", "enhanced", "enhanced"]

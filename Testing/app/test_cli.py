@@ -213,7 +213,15 @@ def signal_at(process, stage, *signals):
 def test_cancel_leaves_nothing_and_is_130(start, long_scan, tmp_path, files, stage, signals):
     before = files()
     process = start(
-        "enhance", long_scan, "--output", tmp_path / "out", "--difference", tmp_path / "diff", "--progress", "jsonl"
+        "enhance",
+        long_scan,
+        "--output",
+        tmp_path / "out",
+        "--difference",
+        tmp_path / "diff",
+        "--force",
+        "--progress",
+        "jsonl",
     )
     err, seconds = signal_at(process, stage, *signals)
     assert (process.returncode, err) == (130, "mvct-enhance: Cancelled; every file that is there is complete.\n")

@@ -107,7 +107,7 @@ def readouts(mvct, enhanced):
 def test_assessment_and_model_travel_with_the_series(main, dicom_scan, enhanced_file, readouts, tmp_path):
     (tmp_path / "readouts.json").write_text(json.dumps(readouts))
     arguments = ["--output", tmp_path / "out", "--source", dicom_scan, "--readouts", tmp_path / "readouts.json"]
-    assert main("dicom", enhanced_file, *arguments).code == 0
+    assert main("dicom", enhanced_file, *arguments, "--force").code == 0
     for ds in slices(tmp_path / "out").values():
         for words in ("research only", "dose calculation", "MVCTEnhance 9.8", "model mine 3", "a1" * 32):
             assert words.lower() in ds.ImageComments.lower()

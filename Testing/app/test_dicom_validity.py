@@ -43,8 +43,8 @@ def source(request):
 def derived(main, source, tmp_path):
     """The enhanced scan and the difference map as series derived from the source."""
     outputs = {"enhanced": tmp_path / "enhanced", "difference": tmp_path / "difference"}
-    arguments = ["--output", outputs["enhanced"], "--difference", outputs["difference"], "--progress", "none"]
-    assert main("enhance", source, *arguments).code == 0
+    arguments = ["--output", outputs["enhanced"], "--difference", outputs["difference"], "--force"]
+    assert main("enhance", source, *arguments, "--progress", "none").code == 0
     return outputs
 
 
@@ -70,6 +70,6 @@ def test_derived_series_are_accepted_by_other_programs(source, derived, tmp_path
 
 
 def test_series_without_a_source_has_no_error(main, scan, tmp_path):
-    assert main("enhance", scan, "--output", tmp_path / "enhanced", "--progress", "none").code == 0
+    assert main("enhance", scan, "--output", tmp_path / "enhanced", "--progress", "none", "--force").code == 0
     for path in slices(tmp_path / "enhanced"):
         assert errors_of(path) == set()

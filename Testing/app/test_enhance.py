@@ -79,7 +79,7 @@ def test_every_output_says_what_it_is_and_of_which_scan(main, scan, tmp_path, mv
     }
     options = ("--output", "--difference", "--correction", "--cycle-error")
     arguments = [part for pair in zip(options, outputs.values(), strict=True) for part in pair]
-    assert main("enhance", scan, *arguments).code == 0
+    assert main("enhance", scan, *arguments, "--force").code == 0
     for kind, path in outputs.items():
         product = read_volume(path).product
         assert product.kind == kind and product.is_made_of(mvct)
@@ -105,7 +105,9 @@ def test_dicom_of_a_kilovoltage_ct_is_said_before_it_is_enhanced(main, dicom_sca
 
 
 def test_dicom_series_is_the_same_scan(main, dicom_scan, tmp_path, expected):
-    result = main("enhance", dicom_scan, "--output", tmp_path / "out", "--difference", tmp_path / "difference")
+    result = main(
+        "enhance", dicom_scan, "--output", tmp_path / "out", "--difference", tmp_path / "difference", "--force"
+    )
     assert result.code == 0, result.stderr
     before, after, difference = (read(folder) for folder in (dicom_scan, tmp_path / "out", tmp_path / "difference"))
     assert_same_grid(after, before)
@@ -115,7 +117,7 @@ def test_dicom_series_is_the_same_scan(main, dicom_scan, tmp_path, expected):
 
 
 def test_dicom_series_is_derived_from_its_source(main, dicom_scan, tmp_path):
-    main("enhance", dicom_scan, "--output", tmp_path / "out", "--difference", tmp_path / "difference")
+    main("enhance", dicom_scan, "--output", tmp_path / "out", "--difference", tmp_path / "difference", "--force")
     source, enhanced, difference = (
         [pydicom.dcmread(path) for path in sorted(folder.iterdir())]
         for folder in (dicom_scan, tmp_path / "out", tmp_path / "difference")
@@ -138,7 +140,7 @@ def test_dicom_series_is_derived_from_its_source(main, dicom_scan, tmp_path):
 
 def test_dicom_in_and_file_out_and_the_other_way(main, dicom_scan, scan, tmp_path, expected):
     assert main("enhance", dicom_scan, "--output", tmp_path / "out.nrrd").code == 0
-    assert main("enhance", scan, "--output", tmp_path / "out").code == 0
+    assert main("enhance", scan, "--output", tmp_path / "out", "--force").code == 0
     for path in (tmp_path / "out.nrrd", tmp_path / "out"):
         assert_same_grid(read(path), read(scan))
         np.testing.assert_array_equal(hu(read(path)), expected)
@@ -316,7 +318,7 @@ def test_outputs_that_would_do_harm_are_refused_before_any_work(
 
 
 def test_report_may_lie_around_the_other_outputs(main, scan, tmp_path):
-    arguments = ["--output", tmp_path / "all" / "e.nrrd", "--difference", tmp_path / "all" / "difference"]
+    arguments = ["--output", tmp_path / "all" / "e.nrrd", "--difference", tmp_path / "all" / "difference", "--force"]
     assert main("enhance", scan, *arguments, "--report", tmp_path / "all").code == 0
     assert {path.name for path in (tmp_path / "all").iterdir()} == {
         "e.nrrd", "difference", "report.html", "readouts.json", "readouts.csv",
@@ -353,7 +355,7 @@ def test_difference_that_fails_is_an_error_and_the_scan_before_it_is_complete(
 
 
 def test_folders_are_made_only_for_a_result(scan, tmp_path):
-    request = EnhanceRequest(scan, tmp_path / "new" / "out", report=tmp_path / "report", device="cpu")
+    request = EnhanceRequest(scan, tmp_path / "new" / "out", report=tmp_path / "report", device="cpu", force=True)
     with pytest.raises(Cancelled):
         enhance(request, cancelled=lambda: True)
     assert [path.name for path in tmp_path.iterdir()] == ["mvct.nrrd"]

@@ -19,14 +19,14 @@ def made(tmp_path_factory, mvct):
     folder = tmp_path_factory.mktemp("made")
     write_volume(mvct, folder / "mvct.nrrd")
     enhance(EnhanceRequest(folder / "mvct.nrrd", folder / "enhanced.nrrd", device="cpu", report=folder / "report"))
-    enhance(EnhanceRequest(folder / "mvct.nrrd", folder / "series", device="cpu"))
+    enhance(EnhanceRequest(folder / "mvct.nrrd", folder / "series", device="cpu", force=True))
     return folder
 
 
 # Arguments of each command whose output is x, and what is there already.
 COMMANDS = {
     "enhance scan": ("enhance mvct.nrrd --output x.nrrd", "x.nrrd"),
-    "enhance dicom": ("enhance mvct.nrrd --output x", "x"),
+    "enhance dicom": ("enhance mvct.nrrd --output x --force", "x"),
     "difference": ("enhance mvct.nrrd --output e.nrrd --difference x.nii", "x.nii"),
     "cycle error": ("enhance mvct.nrrd --output e.nrrd --cycle-error x.mha", "x.mha"),
     "its report": ("enhance mvct.nrrd --output e.nrrd --report x", "x/readouts.json"),

@@ -2,6 +2,8 @@ from functools import partial
 
 import pytest
 from MVCTEnhanceLib.app import phantom
+from MVCTEnhanceLib.app.batch_cases import find_cases
+from MVCTEnhanceLib.app.origin import mvct_warnings, origin_of, planning_ct_warnings
 from MVCTEnhanceLib.imageio import read_volume
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from MVCTEnhanceLib.quality import body_mask, noise_sd
@@ -22,6 +24,10 @@ def test_planning_ct_and_noisier_mvct_of_one_place_are_left(main, small_phantom,
     planning_ct, mvct = (read_volume(folder / name) for name in ("planning-ct.nrrd", "mvct.nrrd"))
     assert mvct.spacing[:2] == pytest.approx((0.763, 0.763))
     assert mvct.origin[2] == planning_ct.origin[2] and len(mvct.array) == len(planning_ct.array) == 2
+    assert [case.source.name for case in find_cases(folder)] == ["mvct.nrrd"]  # a batch leaves the planning CT out
+    assert mvct_warnings(origin_of(mvct)) == planning_ct_warnings(planning_ct, mvct) == []
+    (warning,) = mvct_warnings(origin_of(planning_ct))
+    assert "is the planning CT of a phantom that this program made: choose the MVCT of the phantom" in warning
     noise = []
     for scan in (planning_ct, mvct):
         pixel_size = (scan.spacing[1], scan.spacing[0])

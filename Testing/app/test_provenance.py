@@ -54,6 +54,36 @@ def test_readouts_and_report_tell_program_model_input_and_time(runs):
         assert text in block
 
 
+NAMED = {"SeriesDescription": "MVCT fx 3 <neck>", "AcquisitionDate": "20190205", "SeriesDate": "20190204"}
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Function (folder): the report below a folder."""
+    return lambda folder: (tmp_path / folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_report_names_the_scan_only_when_asked(main, dicom_scan, with_texts, tmp_path, page):
+    with_texts(dicom_scan, NAMED)
+    outputs = ["--output", tmp_path / "e.nrrd", "--report", tmp_path / "named", "--identify"]
+    assert main("enhance", dicom_scan, *outputs).code == 0
+    assert "MVCT fx 3 &lt;neck&gt;, 2019-02-05" in page("named")
+    readouts = tmp_path / "named" / "readouts.json"
+    assert json.loads(readouts.read_text(encoding="utf-8"))["scan"]["date"] == "2019-02-05"
+    again = ["report", "--mvct", dicom_scan, "--enhanced", tmp_path / "e.nrrd", "--readouts", readouts]
+    assert main(*again, "--output", tmp_path / "anonymous").code == 0
+    for path in (tmp_path / "anonymous").iterdir():
+        assert not any(text in path.read_text(encoding="utf-8") for text in ("fx 3", "2019"))
+    readouts = tmp_path / "anonymous" / "readouts.json"
+    assert main(*again[:-1], readouts, "--output", tmp_path / "again", "--identify").code == 0
+    assert page("again") == page("named")
+
+
+def test_scan_without_description_and_date_is_told(main, scan, tmp_path):
+    result = main("enhance", scan, "--output", tmp_path / "e.nrrd", "--report", tmp_path / "r", "--identify")
+    assert result.code == 0 and "is no DICOM series with a description or date" in result.stderr
+
+
 def test_readouts_of_an_earlier_version_tell_what_they_know():
     rows = provenance_rows({"model": {"name": "mine", "program": "MVCTEnhance 0.9"}})
     assert rows == {

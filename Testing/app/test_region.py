@@ -127,7 +127,7 @@ def test_cycle_error_is_how_far_the_way_back_misses_the_mvct(main, scan, mvct, t
 
 
 def test_cycle_error_as_dicom_is_derived_from_the_scan(main, dicom_scan, tmp_path):
-    outputs = ["--output", tmp_path / "e.nrrd", "--cycle-error", tmp_path / "cycle"]
+    outputs = ["--output", tmp_path / "e.nrrd", "--cycle-error", tmp_path / "cycle", "--force"]
     assert main("enhance", dicom_scan, *outputs).code == 0
     assert len(list((tmp_path / "cycle").iterdir())) == 4
 

@@ -45,6 +45,27 @@ def headers(paths) -> list:
     return sorted((pydicom.dcmread(path) for path in paths), key=lambda header: float(header.ImagePositionPatient[2]))
 
 
+@pytest.mark.parametrize("identify", [False, True])
+def test_report_names_the_scan_of_the_database_only_when_asked(app, mvct, tmp_path, identify):
+    from MVCTEnhanceLib.slicerui.export import ReportOptions, export_report_and_wait
+    from slicerui.results import add_result as add_result_with_readouts
+
+    enhanced = add_result_with_readouts(app, mvct).enhanced.GetID()
+    path = export_report_and_wait(ReportOptions(enhanced, tmp_path / "report", identify=identify)).path
+    assert ("daily MVCT" in path.read_text(encoding="utf-8")) == identify
+
+
+def test_what_is_not_to_be_trusted_is_exported_only_when_forced(app, mvct, tmp_path):
+    from MVCTEnhanceLib.errors import MVCTEnhanceError
+
+    verdict = {"verdict": "do not trust", "reason": "It is too high."}
+    result = add_result(app, mvct, {"verdicts": {"enhanced": {"noise_hu": verdict}}})
+    with pytest.raises(MVCTEnhanceError, match=r"do not trust' \(Enhanced, Noise\).*force=True"):
+        export(result.enhanced, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert export(result.enhanced, tmp_path / "out", force=True).slices == 4
+
+
 def test_a_series_derived_from_the_mvct_keeps_patient_study_and_place(app, mvct, database, tmp_path):
     result = add_result(app, mvct)
     done = export(result.enhanced, tmp_path / "out", description="enhanced for review")

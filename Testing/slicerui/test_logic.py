@@ -114,7 +114,7 @@ def test_exports_are_a_call_each(app, logic, tmp_path):
     result = logic.enhance(mvct, device="cpu")
     assert logic.exportReadouts(result.enhanced, tmp_path / "readouts.csv").stat().st_size
     assert logic.exportReport(result.enhanced, tmp_path / "report").name == "report.html"
-    assert logic.exportDicom(result.enhanced, tmp_path / "dicom", description="test").slices == 4
+    assert logic.exportDicom(result.enhanced, tmp_path / "dicom", description="test", force=True).slices == 4
 
 
 def test_the_report_s_path_is_given_and_its_warnings_are_logged(app, logic, tmp_path, caplog):

@@ -2,14 +2,14 @@
 
 import pytest
 from slicerui.panels import choose_result, open_with_scan, parameters
-from slicerui.results import add_result, readouts
+from slicerui.results import add_result, readouts, verdicts
 
 BUTTONS = ("exportDicomFolderButton", "exportDicomDatabaseButton", "exportCsvButton", "exportReportButton")
 
 
 @pytest.fixture
 def result(app):
-    result = add_result(app, open_with_scan(app, "Day 1"))
+    result = add_result(app, open_with_scan(app, "Day 1"), verdicts=verdicts("look closer"))
     choose_result(app, result)
     return result
 
@@ -67,6 +67,14 @@ def test_the_report_is_written_into_a_new_folder(app, result, tmp_path):
     assert "Noise" in page.read_text(encoding="utf-8") and str(page) in says(app)
 
 
+def test_a_report_is_to_name_a_scan_without_dicom_where_the_box_is_checked(app, result, tmp_path):
+    app.type_text(app.ui.exportPathLineEdit, str(tmp_path))
+    app.click(app.ui.identifyCheckBox)
+    app.click(app.ui.exportReportButton)
+    wait_for_the_end(app)
+    assert "The MVCT is no DICOM series with a description or date" in says(app)
+
+
 def test_what_the_report_lacks_is_said_with_caution(app, result, tmp_path):
     from slicerui.test_export import forget_the_model
 
@@ -88,6 +96,20 @@ def test_a_dicom_series_is_written_into_a_new_folder(app, result, tmp_path):
     assert len(files) == 4 and "4 DICOM files written" in says(app)
     assert "DERIVED" in dcmread(files[0]).ImageType
     assert "did not come from DICOM" in says(app)
+
+
+def test_a_scan_that_is_not_to_be_trusted_is_exported_after_one_question(app, tmp_path):
+    result = add_result(app, open_with_scan(app, "Day 1"), verdicts=verdicts("do not trust"))
+    choose_result(app, result)
+    app.type_text(app.ui.exportPathLineEdit, str(tmp_path))
+    app.popups.answer_next("cancel", "ok")
+    app.click(app.ui.exportDicomFolderButton)
+    assert app.ui.exportDicomFolderButton.enabled and not list(tmp_path.glob("Day 1*"))
+    app.click(app.ui.exportDicomFolderButton)
+    wait_for_the_end(app)
+    assert len(list((tmp_path / "Day 1 enhanced").iterdir())) == 4
+    assert len(app.popups.shown) == 2
+    assert "1 readouts of this scan are assessed as 'do not trust':\n\nEnhanced, Noise" in app.popups.shown[0]
 
 
 def test_a_place_that_cannot_be_written_to_is_said(app, result, tmp_path):

@@ -12,11 +12,12 @@ from ..imageio.formats import WRITABLE
 from ..imageio.product import Product
 from ..model.card import DEFAULT_MODEL, find_model, model_sha256, read_card
 from .batch_cases import find_cases
-from .batch_folder import SUMMARY, require_usable, working_in
+from .batch_folder import SUMMARY, earlier_results, require_usable, working_in
 from .batch_run import BatchRun
 from .batch_search import require_folder
-from .batch_settings import Settings
+from .batch_settings import OUTPUTS, Settings, require_alike
 from .progress import Report
+from .verdicts import DO_NOT_TRUST, LOOK_CLOSER
 
 FORMATS = (*(suffix.removeprefix(".") for suffix in WRITABLE), "dicom")
 
@@ -29,11 +30,15 @@ class BatchRequest:
         input: folder with the scans at any depth: DICOM series, volume files.
         output: a new or empty folder apart from it; with `resume` also that of an earlier batch.
         workers: cases at a time, each in a process of its own with the memory that it takes.
-        resume: keep what was finished with the same input, model and options; do the rest.
+        resume: keep what was finished with the same input, model, format and program, add what more is asked for, and
+            do the rest.
         model, device: as in `EnhanceRequest`.
         difference, correction, report: whether each case gets a difference map, a map of what was changed beyond the
             HU conversion, and a report.
         format: one of FORMATS for every scan; None for that of the input.
+        overwrite: whether results of another model, format or version of the program are replaced; if not, a batch
+            that has such ones is refused. Without `resume` all cases are done anew.
+        force: as in `EnhanceRequest`.
     """
 
     input: Path
@@ -46,6 +51,8 @@ class BatchRequest:
     report: bool = False
     format: str | None = None
     correction: bool = False
+    overwrite: bool = False
+    force: bool = False
 
     def __post_init__(self):
         if self.workers < 1:
@@ -56,18 +63,33 @@ class BatchRequest:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """Numbers of cases (`kept`, a part of `done`, were finished before), the seconds it took, and the table.
+    """Numbers of cases, the seconds it took, and the table.
 
-    `own_outputs` counts the files and series passed over since they are outputs of this program.
+    Args:
+        done: finished; `kept` of them or of those withheld were so before.
+        withheld: all but their DICOM series was written, since a readout is assessed as 'do not trust'.
+        look_closer, do_not_trust: by the gravest assessment of a case, of those done or withheld.
+        own_outputs: files and series passed over since they are outputs of this program.
     """
 
     cases: int
     done: int
     kept: int
     failed: int
+    withheld: int
+    look_closer: int
+    do_not_trust: int
     seconds: float
     summary: Path
     own_outputs: int = 0
+
+    @property
+    def failure(self) -> str:
+        """What was not done, in one sentence; empty where all was."""
+        parts = [f"{self.failed} of {self.cases} cases failed"] * bool(self.failed)
+        if self.withheld:
+            parts.append(f"the DICOM series of {self.withheld} of {self.cases} cases were withheld")
+        return f"{', and '.join(parts)}: the reasons are in {self.summary.name}." if parts else ""
 
 
 def enhance_folder(
@@ -94,20 +116,28 @@ def enhance_folder(
     start = time.monotonic()
     source, output = request.input.absolute(), request.output.absolute()
     require_folder(source)
-    require_usable(output, source, resume=request.resume)
+    may_go_on = request.resume or request.overwrite
+    require_usable(output, source, resume=may_go_on)
     settings = _settings(request)
     report("stage", stage="search")
     own_outputs: list[Product] = []
     cases = find_cases(source, report=report, own_outputs=own_outputs)
     with working_in(output):
-        require_usable(output, source, resume=request.resume)  # another batch may have come and gone
+        require_usable(output, source, resume=may_go_on)  # another batch may have come and gone
+        earlier = earlier_results(output, cases)
+        if not request.overwrite:
+            require_alike(settings, cases, earlier, output)
         run = BatchRun(cases, source, output, settings, report)
+        run.take_over(earlier, keep=request.resume)
         run.run(request.workers, cancelled)
     return BatchResult(
         cases=len(cases),
         done=run.count("done"),
         kept=run.kept,
         failed=run.count("failed"),
+        withheld=run.count("withheld"),
+        look_closer=run.count_assessed(LOOK_CLOSER),
+        do_not_trust=run.count_assessed(DO_NOT_TRUST),
         seconds=time.monotonic() - start,
         summary=request.output / SUMMARY,
         own_outputs=len(own_outputs),
@@ -126,8 +156,7 @@ def _settings(request: BatchRequest) -> Settings:
         model=model.absolute(),
         model_digest=model_sha256(model),
         device=request.device,
-        difference=request.difference,
-        correction=request.correction,
-        report=request.report,
+        outputs=frozenset(name for name in OUTPUTS if getattr(request, name)),
         format=request.format,
+        force=request.force,
     )

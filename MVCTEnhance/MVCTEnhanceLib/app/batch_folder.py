@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -98,16 +98,25 @@ def require_there(output: Path, places: dict[str, Path]) -> None:
         raise OutputError(f"The folder '{output}' was removed while the batch worked in it: start the batch again.")
 
 
-def finished(place: Path, made_of: dict[str, Any]) -> dict[str, Any] | None:
-    """The note of a case whose files are all there, made of this input with these settings; else None.
+def earlier_results(output: Path, cases: Iterable[Case]) -> dict[str, dict[str, Any]]:
+    """The notes of cases that an earlier run has finished, by their keys."""
+    places = _read_json(output / PLAN).get("places", {})
+    notes = {case.key: finished(output / places[case.key]) for case in cases if case.key in places}
+    return {key: note for key, note in notes.items() if note}
 
-    Its "readouts" are those of the case.
+
+def finished(place: Path) -> dict[str, Any] | None:
+    """The note of a case whose files are all there; else None.
+
+    It has made_of (input, model, suffix, and which outputs), made_by (the program), seconds, files (name -> size),
+    withheld where no DICOM was written (the reason), and readouts, those of the case.
     """
     note = _read_json(place / NOTE)
-    if note.get("made_of") != made_of or any(_size(place / name) != size for name, size in note["files"].items()):
+    if not {"made_of", "made_by", "seconds", "files"} <= set(note):
         return None
     readouts = _read_json(place / READOUTS)
-    return note | {"readouts": readouts} if readouts else None
+    is_whole = all(_size(place / name) == size for name, size in note["files"].items())
+    return note | {"readouts": readouts} if readouts and is_whole else None
 
 
 @contextmanager
@@ -124,6 +133,8 @@ def staging(output: Path) -> Iterator[Path]:
 def put_in_place(folder: Path, place: Path, note: dict[str, Any], readouts: dict[str, Any]) -> None:
     """Turn a staging folder into the folder of a finished case, in the stead of an older result of the case.
 
+    What the user has put beside the older result goes along.
+
     Raises:
         OutputError: there is something else in its place, or it cannot be written.
         OSError: it cannot be moved.
@@ -134,8 +145,18 @@ def put_in_place(folder: Path, place: Path, note: dict[str, Any], readouts: dict
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
     _write_json(folder / NOTE, note | {"files": sizes})
+    _keep_other_files(place, folder)
     place.parent.mkdir(parents=True, exist_ok=True)
     put_folder(folder, place)
+
+
+def _keep_other_files(place: Path, folder: Path) -> None:
+    ours = {NOTE, *_read_json(place / NOTE).get("files", ())}
+    for path in filter(Path.is_file, place.rglob("*")):
+        target = folder / path.relative_to(place)
+        if path.relative_to(place).as_posix() not in ours and not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target)
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 import queue
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..errors import Cancelled, MVCTEnhanceError, OutputError
 from .batch_cases import Case
 from .batch_folder import SUMMARY, assign_places, finished, put_in_place, require_there, staging
-from .batch_settings import Settings
-from .batch_summary import Row, Status, values_of, write_summary
+from .batch_settings import Note, Settings
+from .batch_summary import Row, Status, gravest, values_of, write_summary
 from .batch_worker import AGAIN, CANCELLED, CaseFailed, Children
 from .progress import Report
+from .provenance import PROGRAM
 
 POLL_S = 0.2
 
@@ -32,21 +32,41 @@ class BatchRun:
         output: the folder that holds a folder for each case and the summary.
 
     Attributes:
-        kept: how many cases were finished before.
+        kept: how many cases an earlier run has finished.
     """
 
     def __init__(self, cases: Sequence[Case], source: Path, output: Path, settings: Settings, report: Report):
         self._cases, self._source, self._output, self._settings = cases, source, output, settings
         self._report = report
         self._places = assign_places(output, cases)
-        self._rows = [self._row_before(case) for case in cases]
+        self._rows = [Row(case.name) for case in cases]
+        self._each = [settings] * len(cases)
         self._messages: queue.SimpleQueue[tuple[int, Row | tuple[str, dict[str, Any]]]] = queue.SimpleQueue()
         self._device: dict[str, Any] = {}
         self._unwritten: OutputError | None = None
-        self.kept = self.count("done")
+        self.kept = 0
+
+    def take_over(self, earlier: Mapping[str, Note], *, keep: bool) -> None:
+        """Start from what an earlier run has left: no case will have fewer outputs than it has.
+
+        Args:
+            earlier: its results by the cases' keys.
+            keep: whether those that fit the settings are finished; else all are done anew.
+        """
+        for number, case in enumerate(self._cases):
+            note = earlier.get(case.key)
+            if note:
+                self._each[number] = self._settings.extended(case, note)
+            if keep and note and self._settings.is_finished(case, note):
+                self._rows[number] = self._row(case, note)
+                self.kept += 1
 
     def count(self, status: Status) -> int:
         return sum(row.status == status for row in self._rows)
+
+    def count_assessed(self, verdict: str) -> int:
+        """How many cases have this as their gravest assessment."""
+        return sum(gravest(row.values) == verdict for row in self._rows)
 
     def run(self, workers: int, cancelled: Callable[[], bool]) -> None:
         """Do every case that is not finished yet.
@@ -61,7 +81,7 @@ class BatchRun:
         try:
             self._report("stage", stage="batch", cases=len(self._rows), kept=self.kept, workers=workers)
             for number, row in enumerate(self._rows):
-                if row.status == "done":
+                if row.status in ("done", "withheld"):
                     self._tell(number, "kept")
             self._report_progress()
             # Left in the reverse order: the children end, whose ends the threads wait for.
@@ -76,14 +96,11 @@ class BatchRun:
         if self._unwritten:
             raise self._unwritten
 
-    def _row_before(self, case: Case) -> Row:
-        place = self._places[case.key]
-        note = finished(place, self._settings.made_of(case))
-        return self._done(case, note["seconds"], note["readouts"]) if note else Row(case.name)
-
-    def _done(self, case: Case, seconds: float, readouts: dict[str, Any]) -> Row:
-        place = self._places[case.key].relative_to(self._output).as_posix()
-        return Row(case.name, "done", seconds=seconds, output=place, values=values_of(readouts))
+    def _row(self, case: Case, note: Note) -> Row:
+        """Of a case that is finished."""
+        place, why = self._places[case.key].relative_to(self._output).as_posix(), note.get("withheld", "")
+        status = "withheld" if why else "done"
+        return Row(case.name, status, why, seconds=note["seconds"], output=place, values=values_of(note["readouts"]))
 
     def _work(self, number: int, children: Children) -> None:
         """Do one case, in a thread, and send its row."""
@@ -98,19 +115,21 @@ class BatchRun:
 
     def _enhance(self, number: int, children: Children) -> Row:
         case, start = self._cases[number], time.monotonic()
-        place = self._places[case.key]
+        place, settings = self._places[case.key], self._each[number]
         with staging(self._output) as folder:
             try:
                 self._messages.put((number, ("stage", {"stage": "start"})))
                 readouts = children.run(
-                    self._settings.arguments(case, folder), on_event=lambda *event: self._messages.put((number, event))
+                    settings.arguments(case, folder), on_event=lambda *event: self._messages.put((number, event))
                 )
-                note = {"made_of": self._settings.made_of(case), "seconds": round(time.monotonic() - start, 1)}
+                note = {"made_of": settings.made_of(case), "seconds": round(time.monotonic() - start, 1)}
+                if readouts.pop("withheld", False):
+                    note |= {"withheld": readouts.pop("failure")}
                 self._require_there()
-                put_in_place(folder, place, note | {"made_by": f"MVCTEnhance {__version__}"}, readouts)
+                put_in_place(folder, place, note | {"made_by": PROGRAM}, readouts)
             except CaseFailed as error:
                 raise CaseFailed(str(error).replace(str(folder), str(place))) from error
-        return self._done(case, note["seconds"], readouts)
+        return self._row(case, note | {"readouts": readouts})
 
     def _in_words(self, error: Exception) -> str:
         """The reason, with paths relative to the input and output folders."""
@@ -173,8 +192,10 @@ class BatchRun:
     def _keep_what_is_done(self) -> None:
         """After a cancel: the rows of cases that were finished last, whose messages may be lost with it."""
         for number, row in enumerate(self._rows):
-            if row.status == "waiting":
-                self._rows[number] = self._row_before(self._cases[number])
+            case = self._cases[number]
+            note = finished(self._places[case.key]) if row.status == "waiting" else None
+            if note and self._settings.is_finished(case, note):
+                self._rows[number] = self._row(case, note)
         with suppress(OutputError):
             self._require_there()
             write_summary(self._output / SUMMARY, self._rows)

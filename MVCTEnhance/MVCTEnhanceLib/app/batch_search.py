@@ -69,7 +69,7 @@ def find_scans(
         own_outputs += made
     if made and not found:
         raise InputError(
-            f"'{folder}' holds no scan but {len(made)} outputs of this program (enhanced scans or maps): give the "
+            f"'{folder}' holds no scan but {len(made)} outputs of this program (such as enhanced scans): give the "
             "folder of the MVCT scans."
         )
     if not found:
@@ -77,7 +77,7 @@ def find_scans(
     if search.passed:
         report("warning", message=f"{search.passed} DICOM series or segmentations are no CT scans: passed over.")
     if made:
-        message = f"{len(made)} outputs of this program (enhanced scans or maps) are no MVCT: passed over."
+        message = f"{len(made)} outputs of this program (such as enhanced scans) are no MVCT: passed over."
         report("warning", message=message)
     return found
 

@@ -29,11 +29,12 @@ MEANS = (
     *(f"{scan}.{name}" for scan in ("mvct", "enhanced") for name in _OF_A_SCAN),
     *(f"comparison.{name}" for name in _OF_BOTH),
 )
-_COUNTS = ("slices", "warnings", *(verdict.replace(" ", "_") for verdict in VERDICTS))
+_BY_VERDICT = {verdict: verdict.replace(" ", "_") for verdict in VERDICTS}
+_COUNTS = ("slices", "warnings", *_BY_VERDICT.values())
 _PROVENANCE = tuple(provenance_rows({}))
 COLUMNS = ("case", "status", "reason", "seconds", "output", *_COUNTS, *MEANS, *_PROVENANCE)
 
-Status = Literal["waiting", "done", "failed"]
+Status = Literal["waiting", "done", "withheld", "failed"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,9 @@ class Row:
 
     Args:
         case: its name.
-        status: "waiting" until it was run.
-        reason: why it failed, one sentence.
+        status: "waiting" until it was run; "withheld" where all but DICOM was written, since a readout is assessed as
+            'do not trust'.
+        reason: why it failed, or its DICOM was withheld, one sentence.
         seconds: that it took.
         output: folder of its outputs, relative to that of the table.
         values: means over the slices and counts by column, see `values_of`.
@@ -64,8 +66,13 @@ def values_of(readouts: Mapping[str, Any]) -> dict[str, str]:
     values["slices"] = str(len(_find(readouts, "mvct.noise_hu").get("per_slice", ())))
     if "verdicts" in readouts:
         given = Counter(entry["verdict"] for group in readouts["verdicts"].values() for entry in group.values())
-        values |= {verdict.replace(" ", "_"): str(given[verdict]) for verdict in VERDICTS}
+        values |= {column: str(given[verdict]) for verdict, column in _BY_VERDICT.items()}
     return values | provenance_rows(readouts)
+
+
+def gravest(values: Mapping[str, str]) -> str:
+    """The gravest assessment that one of the readouts has; empty where none was assessed."""
+    return next((verdict for verdict in reversed(VERDICTS) if int(values.get(_BY_VERDICT[verdict], 0))), "")
 
 
 def write_summary(path: Path, rows: Iterable[Row]) -> None:

@@ -57,7 +57,7 @@ class Children:
             on_event: called with the name and the fields of each other event of the command, see `progress`.
 
         Returns:
-            the fields of its result event.
+            the fields of its result event; of a scan whose DICOM was withheld, too.
 
         Raises:
             CaseFailed: it ended without a result.
@@ -80,7 +80,7 @@ class Children:
                 process.wait()
                 with self._lock:
                     self._running.discard(process)
-        if process.returncode == 0 and "result" in told:
+        if "result" in told and (process.returncode == 0 or told["result"].get("withheld")):
             return told["result"]
         if self._stopped:
             raise Cancelled(CANCELLED)

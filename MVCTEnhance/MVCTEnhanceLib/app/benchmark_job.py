@@ -37,7 +37,7 @@ def timed_job(scan: Volume, folder: Path, model: Path, device: str, threads: int
     """
     write_dicom_series(scan, folder / "mvct", description="Phantom with noise")
     command = [*COMMAND, "enhance", folder / "mvct", "--output", folder / "enhanced", "--report", folder / "report"]
-    options = ["--model", model, "--device", device, "--progress", "jsonl"]
+    options = ["--force", "--model", model, "--device", device, "--progress", "jsonl"]
     start = time.perf_counter()
     process = subprocess.Popen(
         [*command, *options],

@@ -17,6 +17,7 @@ def enhance(options: argparse.Namespace, report: Report) -> Result:
     from ..model.card import DEFAULT_MODEL
     from .enhance import EnhanceRequest
     from .enhance import enhance as run
+    from .trust import NotTrusted
 
     request = EnhanceRequest(
         input=options.input,
@@ -32,8 +33,13 @@ def enhance(options: argparse.Namespace, report: Report) -> Result:
         correction=options.correction,
         compress=not options.uncompressed,
         overwrite=options.overwrite,
+        force=options.force,
+        identify=options.identify,
     )
-    return run(request, report=report).readouts
+    try:
+        return run(request, report=report).readouts
+    except NotTrusted as error:
+        return error.result.readouts | {"withheld": True, "failure": str(error)}
 
 
 def batch(options: argparse.Namespace, report: Report) -> Result:
@@ -53,10 +59,12 @@ def batch(options: argparse.Namespace, report: Report) -> Result:
         correction=options.correction,
         report=options.report,
         format=options.format,
+        overwrite=options.overwrite,
+        force=options.force,
     )
     result = enhance_folder(request, report=report)
-    failure = {"failure": f"{result.failed} of {result.cases} cases failed: the reasons are in {result.summary.name}."}
-    return asdict(result) | {"summary": result.summary.name} | (failure if result.failed else {})
+    failure = {"failure": result.failure} if result.failure else {}
+    return asdict(result) | {"summary": result.summary.name} | failure
 
 
 def evaluate(options: argparse.Namespace, report: Report) -> Result:
@@ -77,7 +85,13 @@ def report_again(options: argparse.Namespace, report: Report) -> Result:
     from .report_again import ReportRequest, write_report_again
 
     request = ReportRequest(
-        options.mvct, options.enhanced, options.readouts, options.output, options.model, options.overwrite
+        options.mvct,
+        options.enhanced,
+        options.readouts,
+        options.output,
+        options.model,
+        options.overwrite,
+        options.identify,
     )
     return write_report_again(request, report=report)
 
@@ -95,6 +109,7 @@ def dicom(options: argparse.Namespace, report: Report) -> Result:
         overwrite=options.overwrite,
         kind=(options.kind or "").replace("-", " "),
         readouts=options.readouts,
+        force=options.force,
     )
     return write_derived_series(request, report=report)
 

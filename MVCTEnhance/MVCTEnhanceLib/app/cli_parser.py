@@ -14,6 +14,8 @@ from .cli_commands import Result
 from .progress import Report
 
 OVERWRITE = "replace outputs that exist: files, and folders with nothing but what this program wrote"
+FORCE = "write DICOM also where a readout is assessed as 'do not trust'"
+IDENTIFY = "name the scan in the report by description and date of its DICOM series"
 KINDS = ("enhanced", "difference", "correction", "cycle-error")
 REGION = "mask on the MVCT's grid, not zero inside: readouts only there"
 
@@ -77,8 +79,15 @@ def parser() -> argparse.ArgumentParser:
         commands, "demo", run.demo, show.show_demo, "phantom, simulated MVCT, enhancement, report", works=True
     )
     demo.add_argument("--output", type=Path, default=Path("demo-output"), help="new folder [%(default)s]")
+    batch.add_argument(
+        "--overwrite", action="store_true", help="do anew what OUTPUT_DIR has of another model, format or version"
+    )
     for command in (enhance, report, dicom, benchmark, export, simulate, phantom):
         command.add_argument("--overwrite", action="store_true", help=OVERWRITE)
+    for command in (enhance, report):
+        command.add_argument("--identify", action="store_true", help=IDENTIFY)
+    for command in (enhance, batch, dicom):
+        command.add_argument("--force", action="store_true", help=FORCE)
     return root
 
 

@@ -37,6 +37,8 @@ def _flat(group: Result, prefix: str = "") -> list[tuple[str, Result]]:
 def show_batch(result: Result) -> None:
     before = f" ({result['kept']} of them before)" if result["kept"] else ""
     print(f"{result['done']} of {result['cases']} cases are done{before}, see {result['summary']} in the output folder")
+    grave = f"'do not trust' in {result['do_not_trust']} of {result['cases']} cases"
+    print(f"Assessment: {grave}, at most 'look closer' in {result['look_closer']}")
 
 
 def show_models(result: Result) -> None:

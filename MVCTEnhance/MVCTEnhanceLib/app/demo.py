@@ -8,7 +8,7 @@ from typing import Any
 from ..imageio import atomic_folder, write_dicom_series, write_volume
 from ..model.device import choose_device
 from .enhance import EnhanceRequest, enhance
-from .phantom import PLANNING_CT, make_phantom
+from .phantom import PLANNING_CT_FILE, make_phantom
 from .progress import Report
 
 
@@ -29,7 +29,7 @@ def run_demo(output: Path, *, device: str = "auto", report: Report = lambda even
     chosen = choose_device(device)
     with atomic_folder(output) as folder:
         planning_ct, mvct = make_phantom(chosen, report)
-        write_volume(planning_ct, folder / PLANNING_CT)
+        write_volume(planning_ct, folder / PLANNING_CT_FILE)
         write_dicom_series(mvct, folder / "mvct-dicom", description="Simulated MVCT of a phantom")
         request = EnhanceRequest(
             input=folder / "mvct-dicom",
@@ -37,7 +37,8 @@ def run_demo(output: Path, *, device: str = "auto", report: Report = lambda even
             device=device,
             difference=folder / "difference.nrrd",
             report=folder / "report",
-            kvct=folder / PLANNING_CT,
+            kvct=folder / PLANNING_CT_FILE,
+            force=True,
         )
         result = enhance(request, report=report)
         write_volume(result.enhanced, folder / "enhanced.nrrd")

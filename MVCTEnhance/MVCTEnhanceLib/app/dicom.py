@@ -18,6 +18,7 @@ from .progress import Report, collecting
 from .report_again import read_readouts, require_slices
 from .safety_text import series_texts
 from .scans import require_new_series
+from .trust import NotTrusted, why_withheld
 
 _AIR_HU = -400  # a CT scan has voxels below
 
@@ -36,6 +37,7 @@ class DicomRequest:
         kind: which output the scan is; empty for what its file says, or else an enhanced scan.
         readouts: JSON file with the readouts of the enhancement, whose assessment and model the series tells; None for
             'not assessed'.
+        force: whether it is written also where the readouts have an assessment of 'do not trust'.
     """
 
     scan: Path
@@ -47,6 +49,7 @@ class DicomRequest:
     overwrite: bool = False
     kind: str = ""
     readouts: Path | None = None
+    force: bool = False
 
 
 def write_derived_series(request: DicomRequest, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
@@ -61,6 +64,7 @@ def write_derived_series(request: DicomRequest, *, report: Report = lambda event
     Raises:
         InputError: something cannot be read, the volume's voxels are not those of the source, or the readouts are of
             another scan.
+        NotTrusted: a readout is assessed as 'do not trust'.
         OutputError: the folder has something in it or cannot be written; no part of the series is left.
     """
     sources = (path for path in (request.scan, request.source, request.readouts) if path)
@@ -71,6 +75,8 @@ def write_derived_series(request: DicomRequest, *, report: Report = lambda event
     readouts = read_readouts(request.readouts) if request.readouts else {}
     scan = read_map(request.scan)
     _require_of_scan(readouts, scan, request)
+    if not request.force and (why := why_withheld(readouts)):
+        raise NotTrusted(why)
     volume = _with_source(scan, request) if request.source else replace(scan, source=None)
     volume = replace(volume, product=_product(scan, readouts, request))
     for message in (*_kind_warnings(scan, request), *made_up(volume)):

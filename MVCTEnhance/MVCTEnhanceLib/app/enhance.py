@@ -15,15 +15,16 @@ from ..model.card import DEFAULT_MODEL, find_model
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import Model, load_model
-from .enhance_outputs import cycle_error_map, output_warnings, require_outputs, write_outputs
+from .enhance_outputs import cycle_error_map, output_warnings, require_outputs, without_dicom, write_outputs
 from .evaluate import measure
 from .machine import return_memory
 from .origin import planning_ct_warnings
 from .progress import Report, collecting
-from .provenance import model_provenance, provenance
+from .provenance import NOT_IDENTIFIED, identity, model_provenance, provenance
 from .region import read_region
 from .scans import read_scan
 from .suitability import doubts
+from .trust import NotTrusted, why_withheld
 from .verdicts import judge
 
 PIXEL_FACTOR = 10  # to the model's pixels, either way: beyond lie headers with a wrong unit
@@ -50,6 +51,8 @@ class EnhanceRequest:
         compress: as for `write_volume`, for all volume files.
         overwrite: whether outputs that exist are replaced (of folders those with a series made by this program);
             if not, they are refused.
+        force: whether DICOM is written also where a readout is assessed as 'do not trust'.
+        identify: whether readouts and report name the scan by description and date of its DICOM series.
     """
 
     input: Path
@@ -65,6 +68,8 @@ class EnhanceRequest:
     compress: bool = True
     overwrite: bool = False
     correction: Path | None = None
+    force: bool = False
+    identify: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +92,7 @@ def enhance(
     """Enhance a scan and write everything that was asked for.
 
     Raises:
+        NotTrusted: a readout is assessed as 'do not trust', so that all but DICOM was written.
         MVCTEnhanceError: with one sentence on what is wrong; each output is either complete or not there.
     """
     require_outputs(request)
@@ -103,7 +109,9 @@ def enhance(
     _require_plausible_pixels(mvct, model)
     unlike = doubts(mvct, model.plan, model.card)
     of_kvct = (*kvct.warnings, *planning_ct_warnings(kvct, mvct)) if kvct else ()
-    for message in (*mvct.warnings, *unlike, *of_kvct, *output_warnings(request, mvct)):
+    scan = identity(mvct) if request.identify else {}
+    unnamed = [NOT_IDENTIFIED] * (request.identify and not scan)
+    for message in (*mvct.warnings, *unlike, *of_kvct, *unnamed, *output_warnings(request, mvct)):
         report("warning", message=message)
     report("stage", stage="enhance")
     engine = Engine(model, device, report=report, cancelled=cancelled)
@@ -116,12 +124,20 @@ def enhance(
     readouts = measure(mvct, enhanced, kvct=kvct, region=region, report=report)
     readouts["verdicts"] = judge(readouts, model.card)
     readouts |= provenance(input_digest) | {"model": model_provenance(model_file, model.plan, model.card)}
-    readouts |= {"device": describe_device(device), "warnings": warnings}
+    readouts |= {"device": describe_device(device), "warnings": warnings} | ({"scan": scan} if scan else {})
     report("stage", stage="write")
     return_memory()
     result = Enhanced(mvct, enhanced, readouts, tuple(warnings), cycle_error)
-    write_outputs(request, result, model.card)
+    _write(request, result, model)
     return result
+
+
+def _write(request: EnhanceRequest, result: Enhanced, model: Model) -> None:
+    why = "" if request.force else why_withheld(result.readouts)
+    written = without_dicom(request) if why else request
+    write_outputs(written, result, model.card)
+    if written != request:
+        raise NotTrusted(why, result)
 
 
 def _require_plausible_pixels(mvct: Volume, model: Model) -> None:

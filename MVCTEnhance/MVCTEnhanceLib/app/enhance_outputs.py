@@ -25,13 +25,14 @@ from .scans import require_no_report, require_writable, write_scan
 if TYPE_CHECKING:
     from .enhance import Enhanced, EnhanceRequest
 
+SCANS = ("output", "difference", "correction", "cycle_error")  # of a request
 PATIENCE_S = 300.0  # longer than another run takes to write a long scan to a slow disk
 
 
 def require_outputs(request: EnhanceRequest) -> None:
     """Refuse outputs that could not be written, or would replace each other or a scan that was given."""
     sources = [path for path in (request.input, request.kvct, request.region) if path]
-    scans = _scans(request)
+    scans = list(_scans(request).values())
     for path in scans:
         require_writable(path, *sources, overwrite=request.overwrite)
     if request.report:
@@ -45,12 +46,18 @@ def require_outputs(request: EnhanceRequest) -> None:
 
 def output_warnings(request: EnhanceRequest, mvct: Volume) -> tuple[str, ...]:
     """What the outputs will have or leave out that is not as in the MVCT's files, one sentence each."""
-    return made_up(mvct) if any(map(is_dicom_output, _scans(request))) else ()
+    return made_up(mvct) if any(map(is_dicom_output, _scans(request).values())) else ()
 
 
-def _scans(request: EnhanceRequest) -> list[Path]:
-    paths = (request.output, request.difference, request.correction, request.cycle_error)
-    return [path for path in paths if path]
+def without_dicom(request: EnhanceRequest) -> EnhanceRequest:
+    """The same without the scans that would be written as DICOM."""
+    return replace(request, **{name: None for name, path in _scans(request).items() if is_dicom_output(path)})
+
+
+def _scans(request: EnhanceRequest) -> dict[str, Path]:
+    """Where which scans are to be written."""
+    paths = {name: getattr(request, name) for name in SCANS}
+    return {name: path for name, path in paths.items() if path}
 
 
 def cycle_error_map(mvct: Volume, back: Volume) -> Volume:
@@ -79,7 +86,7 @@ def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping
         OutputError: something cannot be written, or another run has made one of the outputs meanwhile; each output is
             either complete or not there.
     """
-    paths = {path.absolute() for path in (*_scans(request), request.report) if path}
+    paths = {path.absolute() for path in (*_scans(request).values(), request.report) if path}
     with ExitStack() as locks:
         for path in sorted(paths):  # in one order for all runs, so that no two wait for each other
             locks.enter_context(locked(path, patience_s=PATIENCE_S))
@@ -88,7 +95,8 @@ def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping
 
 
 def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
-    _write_scan(request.output, result.enhanced, request, result)
+    if request.output:
+        _write_scan(request.output, result.enhanced, request, result)
     if request.difference:
         difference = _made_with(result.enhanced, _map(maps.difference, result), "difference")
         _write_scan(request.difference, difference, request, result)

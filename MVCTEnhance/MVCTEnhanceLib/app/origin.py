@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..imageio.grid import axial
+from ..imageio.product import PLANNING_CT
 
 if TYPE_CHECKING:
     from ..imageio import Volume
@@ -21,6 +22,7 @@ _NAMES = {
     "difference": "a difference map",
     "correction": "a correction map",
     "cycle error": "a map of the cycle-consistency error",
+    PLANNING_CT: "the planning CT of a phantom",
 }
 
 
@@ -64,9 +66,10 @@ def mvct_warnings(origin: Origin) -> list[str]:
     """Why a scan given as the MVCT is none, one sentence each."""
     found = []
     if origin.product:
+        right = "the MVCT of the phantom" if origin.product.kind == PLANNING_CT else "the MVCT that it was made of"
         found.append(
-            f"The scan given as MVCT {_is(origin.product)}: choose the MVCT that it was made of, since what the model "
-            "makes of this one means nothing."
+            f"The scan given as MVCT {_is(origin.product)}: choose {right}, since what the model makes of this one "
+            "means nothing."
         )
     if origin.modality not in ("", "CT"):
         found.append(
@@ -84,7 +87,7 @@ def mvct_warnings(origin: Origin) -> list[str]:
 def planning_ct_warnings(volume: Volume, mvct: Volume, origin: Origin | None = None) -> list[str]:
     """Why a scan given as the planning CT of an MVCT is none, one sentence each; `origin` as in `doubts`."""
     origin, found = origin or origin_of(volume), []
-    if origin.product:
+    if origin.product and origin.product.kind != PLANNING_CT:
         found.append(f"The planning CT {_is(origin.product)}, so its readouts are no reference: choose a planning CT.")
     if np.array_equal(axial(volume).array, axial(mvct).array):
         found.append("The planning CT is the MVCT itself, so its readouts are no reference: choose a planning CT.")

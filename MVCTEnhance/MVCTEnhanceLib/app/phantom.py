@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,14 @@ import numpy as np
 import torch
 
 from ..imageio import Volume, atomic_folder, write_volume
+from ..imageio.product import PLANNING_CT, Product
 from ..model.device import choose_device, describe_device
 from ..physics.mvct import simulate_mvct, usable_device
 from ..physics.phantom import head_neck_phantom
 from .progress import Report
 
 PLANNING_NOISE_HU = 8.0
-PLANNING_CT, MVCT = "planning-ct.nrrd", "mvct.nrrd"
+PLANNING_CT_FILE, MVCT_FILE = "planning-ct.nrrd", "mvct.nrrd"
 
 
 def write_phantom(
@@ -44,13 +46,13 @@ def write_phantom(
         report("device", device=str(chosen), name=describe_device(chosen))
         planning_ct, mvct = make_phantom(chosen, report)
         report("stage", stage="write")
-        write_volume(planning_ct, folder / PLANNING_CT)
-        write_volume(mvct, folder / MVCT)
-    return {"planning_ct": PLANNING_CT, "mvct": MVCT, "device": describe_device(chosen)}
+        write_volume(planning_ct, folder / PLANNING_CT_FILE)
+        write_volume(mvct, folder / MVCT_FILE)
+    return {"planning_ct": PLANNING_CT_FILE, "mvct": MVCT_FILE, "device": describe_device(chosen)}
 
 
 def _holds_phantom_only(folder: Path) -> bool:
-    return {path.name for path in folder.iterdir()} <= {PLANNING_CT, MVCT}
+    return {path.name for path in folder.iterdir()} <= {PLANNING_CT_FILE, MVCT_FILE}
 
 
 def make_phantom(device: torch.device, report: Report) -> tuple[Volume, Volume]:
@@ -67,6 +69,6 @@ def make_phantom(device: torch.device, report: Report) -> tuple[Volume, Volume]:
 
 
 def _planning_ct(phantom: Volume) -> Volume:
-    """With the noise of a kVCT, since a ratio to noise has no meaning without any."""
+    """With the noise of a kVCT, since a ratio to noise has no meaning without any; known again as no MVCT."""
     noise = np.random.default_rng(0).normal(0, PLANNING_NOISE_HU, phantom.array.shape)
-    return phantom.with_array(np.rint(phantom.array + noise).astype(np.int16))
+    return replace(phantom, array=np.rint(phantom.array + noise).astype(np.int16), product=Product(PLANNING_CT))

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..imageio import Volume
 from ..model.card import Plan, model_sha256, which_model
 
+NOT_IDENTIFIED = "The MVCT is no DICOM series with a description or date by which the report could name it."
 PROGRAM = f"MVCTEnhance {__version__}"
 
 
@@ -33,6 +35,25 @@ def model_provenance(path: Path, plan: Plan, card: Mapping[str, Any]) -> dict[st
         ModelError: the file cannot be read.
     """
     return which_model(card) | {"preset": plan.preset, "program": PROGRAM, "sha256": model_sha256(path)}
+
+
+def identity(scan: Volume) -> dict[str, str]:
+    """By what a person knows a scan again: description and date of its DICOM series; empty where it has none.
+
+    Raises:
+        InputError: the DICOM files have gone.
+    """
+    if scan.source is None:
+        return {}
+    header = scan.source.header(0)
+    date = next(filter(None, (str(header.get(f"{what}Date") or "") for what in ("Acquisition", "Series", "Study"))), "")
+    return identity_of_series(str(header.get("SeriesDescription") or ""), date)
+
+
+def identity_of_series(description: str, date: str) -> dict[str, str]:
+    """The same of a series' description and date as DICOM writes it, YYYYMMDD."""
+    day = "-".join((date[:4], date[4:6], date[6:])) if len(date) == len("YYYYMMDD") else date
+    return {name: text for name, text in (("description", description), ("date", day)) if text}
 
 
 def provenance_rows(readouts: Mapping[str, Any]) -> dict[str, str]:

@@ -37,7 +37,7 @@ def write_report(
     """Write report.html, readouts.json and readouts.csv (one line a slice) into a folder.
 
     The page holds its pictures, runs no script and asks nothing from a network. Of the scans only voxels, matrix and
-    voxel size go into it: no name, identifier, date or path.
+    voxel size go into it: no name, identifier, date or path, unless the readouts have them as "scan".
 
     Args:
         mvct, enhanced: HU on the same grid.
@@ -118,7 +118,8 @@ def _heading(mvct: Volume, warnings: Sequence[str]) -> str:
 
 def _provenance(readouts: Mapping) -> str:
     """What the values were made of, by which program and when; nothing where the readouts do not say."""
-    rows = {name.replace("sha256", "SHA-256"): text for name, text in provenance_rows(readouts).items() if text}
+    rows = {"scan": ", ".join((readouts.get("scan") or {}).values())} | provenance_rows(readouts)
+    rows = {name.replace("sha256", "SHA-256"): text for name, text in rows.items() if text}
     return f'<section><h2>Provenance</h2><div class="row">{nested(rows)}</div></section>' if rows else ""
 
 

@@ -12,6 +12,7 @@ from ..imageio.grid import axial
 from ..model.card import find_model, read_card
 from .evaluate import read_pair
 from .progress import Report
+from .provenance import NOT_IDENTIFIED, identity
 from .report import write_report
 from .scans import REPORT_FILES, require_no_report
 from .tables import slices_z_mm
@@ -29,6 +30,7 @@ class ReportRequest:
         output: folder for report.html, readouts.json and readouts.csv.
         model: the model's name or file; None for the installed one of the readouts.
         overwrite: whether a report that is there is replaced, or the new one refused.
+        identify: whether it names the scan by description and date of the MVCT's DICOM series, or as the readouts do.
     """
 
     mvct: Path
@@ -37,6 +39,7 @@ class ReportRequest:
     output: Path
     model: str | Path | None = None
     overwrite: bool = False
+    identify: bool = False
 
 
 def write_report_again(request: ReportRequest, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
@@ -57,6 +60,10 @@ def write_report_again(request: ReportRequest, *, report: Report = lambda event,
     try:
         require_slices(readouts, len(axial(mvct).array), request.readouts, request.mvct)
         card, warnings = _model_card(request, readouts)
+        known = readouts.pop("scan", {})
+        scan = (identity(mvct) or known) if request.identify else {}
+        readouts |= {"scan": scan} if scan else {}
+        warnings += [NOT_IDENTIFIED] * (request.identify and not scan)
         for message in warnings:
             report("warning", message=message)
         report("stage", stage="write")

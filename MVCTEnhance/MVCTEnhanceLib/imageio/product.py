@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from .volume import Volume
 
-Kind = Literal["enhanced", "difference", "correction", "cycle error"]
+PLANNING_CT = "planning CT"  # of a phantom
+Kind = Literal["enhanced", "difference", "correction", "cycle error", "planning CT"]
 
 PROGRAM = "MVCTEnhance"
 KEY = f"{PROGRAM}.product"  # of the marker among the fields of a header, and among the attributes of a node
-_MARKER = re.compile(rf"{PROGRAM} (enhanced|difference|correction|cycle error) of ([0-9a-f]+|unknown)")
+_MARKER = re.compile(rf"{PROGRAM} (enhanced|difference|correction|cycle error|planning CT) of ([0-9a-f]+|unknown)")
 _HEADER_BYTES = 1 << 16
 _GZIP, _WITH_GZIP_HEADER = b"\x1f\x8b", 31
 _WORDS: dict[str, Kind] = {

@@ -30,11 +30,13 @@ class DicomOptions:
         enhanced: ID of the enhanced volume, which knows its MVCT.
         folder: new or empty folder; None for the DICOM database.
         description: the Series Description; empty for the usual one.
+        force: whether it is exported also where a readout is assessed as 'do not trust'.
     """
 
     enhanced: str
     folder: Path | None = None
     description: str = ""
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class DicomExport:
 
     def problem(self) -> str:
         problem = problem_of(node_of(self._options.enhanced), _("enhanced volume"))
+        if not problem and not self._options.force:
+            problem = _why_not(distrusted(self._options.enhanced))
         if problem or self._options.folder:
             return problem
         try:
@@ -91,7 +95,7 @@ class DicomExport:
         if result and result.readouts:
             readouts = folder / "readouts.json"
             readouts.write_text(readouts_text(result.readouts), encoding="utf-8")
-            arguments += ["--readouts", readouts]
+            arguments += ["--readouts", readouts, *["--force"] * self._options.force]
             names[readouts] = _("The readouts")
         if source:
             arguments += ["--source", stage_files(source, folder / "source")]
@@ -127,6 +131,21 @@ def export_dicom_and_wait(options: DicomOptions, on_progress: OnProgress | None 
         MVCTEnhanceError: with one sentence on what is wrong; no part of a series is left.
     """
     return do_now(DicomExport(options), on_progress)
+
+
+def distrusted(enhanced: str) -> list[str]:
+    """The readouts of an enhanced volume (by its ID) that are assessed as 'do not trust'; none where it has none."""
+    from ..app.trust import not_to_be_trusted
+
+    result = result_of(node_of(enhanced))
+    return not_to_be_trusted(result.readouts) if result else []
+
+
+def _why_not(names: list[str]) -> str:
+    if not names:
+        return ""
+    text = _("{count} readouts are assessed as 'do not trust' ({names}): export it all the same with force=True.")
+    return text.format(count=len(names), names="; ".join(names))
 
 
 def _series_uid(folder: Path) -> str:

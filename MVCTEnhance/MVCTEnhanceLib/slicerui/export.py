@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 from ..errors import InputError
 from . import files
 from .options import node_of
+from .origin import identity_of
 from .outputs import MODEL, ROLE_MVCT, EnhanceResult, result_of
 from .stages import OnProgress
 from .steps import Step, Steps
@@ -22,18 +23,18 @@ from .work import Job
 _PATIENCE_S = 3.0
 
 
-def export_readouts(enhanced: str, path: Path) -> Path:
+def export_readouts(enhanced: str, path: Path, *, overwrite: bool = False) -> Path:
     """Write the readouts of an enhanced volume (by its ID) as CSV, a line a slice; returns the path.
 
     Raises:
         InputError: the volume has no readouts.
-        OutputError: the file cannot be written.
+        OutputError: the file exists and is not to be replaced, or cannot be written.
     """
     from ..app.tables import readouts_csv
     from ..imageio.atomic import atomic_file
 
     result = _result(enhanced)
-    with atomic_file(path) as partial:
+    with atomic_file(path, overwrite=overwrite) as partial:
         partial.write_text(readouts_csv(result.readouts), encoding="utf-8", newline="")
     return path
 
@@ -48,10 +49,19 @@ class ReportResult:
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """Args: ID of the enhanced volume, which knows its MVCT and readouts; folder for the report."""
+    """What is reported where to.
+
+    Args:
+        enhanced: ID of the enhanced volume, which knows its MVCT and readouts.
+        folder: for the report.
+        overwrite: whether a report in it is replaced.
+        identify: whether the report names the scan by description and date of the MVCT's DICOM series.
+    """
 
     enhanced: str
     folder: Path
+    overwrite: bool = False
+    identify: bool = False
 
 
 class ReportExport:
@@ -77,12 +87,15 @@ class ReportExport:
 
     def steps(self, folder: Path) -> Steps:
         result = _result(self._options.enhanced)
+        mvct = result.enhanced.GetNodeReference(ROLE_MVCT)
         paths = {name: folder / name for name in ("mvct.nrrd", "enhanced.nrrd", "readouts.json")}
-        files.write_nrrd(volume_of(result.enhanced.GetNodeReference(ROLE_MVCT)), paths["mvct.nrrd"])
+        files.write_nrrd(volume_of(mvct), paths["mvct.nrrd"])
         files.write_nrrd(volume_of(result.enhanced), paths["enhanced.nrrd"])
-        paths["readouts.json"].write_text(json.dumps(result.readouts), encoding="utf-8")
+        scan = {"scan": identity_of(mvct)} if self._options.identify else {}
+        paths["readouts.json"].write_text(json.dumps(result.readouts | scan), encoding="utf-8")
         arguments = ["report", "--mvct", paths["mvct.nrrd"], "--enhanced", paths["enhanced.nrrd"]]
         arguments += ["--readouts", paths["readouts.json"], "--output", self._options.folder]
+        arguments += ["--overwrite"] * self._options.overwrite + ["--identify"] * self._options.identify
         model = result.enhanced.GetAttribute(MODEL)
         if model and Path(model).is_file():  # a file of one's own; the installed ones are found by the readouts
             arguments += ["--model", model]

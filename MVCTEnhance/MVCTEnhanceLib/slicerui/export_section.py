@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import slicer.util
 from slicer.i18n import tr as _
 
 from ..errors import MVCTEnhanceError
-from .dicom_export import DicomJob, DicomOptions, DicomResult
+from .dicom_export import DicomJob, DicomOptions, DicomResult, distrusted
 from .export import ReportJob, ReportOptions, ReportResult, export_readouts
 from .outputs import EnhanceResult
 from .path_box import PathBox, path_text
@@ -65,11 +66,23 @@ class ExportSection:
         return next(folder / f"{name}{suffix}" for name in names if not (folder / f"{name}{suffix}").exists())
 
     def _export_dicom(self, folder: Path | None) -> None:
-        options = DicomOptions(self._result.enhanced.GetID(), folder)
+        enhanced = self._result.enhanced.GetID()
+        names = distrusted(enhanced)
+        if names and not self._confirm(names):
+            return
+        options = DicomOptions(enhanced, folder, force=bool(names))
         self._start(DicomJob(options, on_progress=self._on_progress, on_done=self._on_dicom, on_error=self._on_error))
 
+    def _confirm(self, names: list[str]) -> bool:
+        question = _(
+            "{count} readouts of this scan are assessed as 'do not trust':\n\n{names}\n\nOther programs do not show "
+            "this assessment. Export the scan as DICOM all the same?"
+        )
+        return slicer.util.confirmOkCancelDisplay(question.format(count=len(names), names="\n".join(names)))
+
     def _export_report(self, folder: Path) -> None:
-        options = ReportOptions(self._result.enhanced.GetID(), folder)
+        identify = self._ui.identifyCheckBox.checked
+        options = ReportOptions(self._result.enhanced.GetID(), folder, identify=identify)
         self._start(ReportJob(options, on_progress=self._on_progress, on_done=self._on_report, on_error=self._on_error))
 
     def _export_csv(self, path: Path) -> None:

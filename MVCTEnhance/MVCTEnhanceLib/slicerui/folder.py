@@ -19,19 +19,23 @@ class FolderOptions:
     Args:
         workers: cases at a time.
         resume: do only what is missing.
+        overwrite: replace results of another model or version, without `resume` all.
+        force: write DICOM also of scans with a readout that is assessed as 'do not trust'.
         model: installed model or model file; None for the default one.
         device: "auto", "cpu", "cuda", "cuda:n" or "mps".
     """
 
     workers: int = 1
     resume: bool = False
+    overwrite: bool = False
+    force: bool = False
     model: str | None = None
     device: str = "auto"
 
     def arguments(self) -> list[str]:
         model = ["--model", self.model] if self.model else []
-        resume = ["--resume"] if self.resume else []
-        return ["--workers", str(self.workers), "--device", self.device, *model, *resume]
+        flags = [f"--{name}" for name in ("resume", "overwrite", "force") if getattr(self, name)]
+        return ["--workers", str(self.workers), "--device", self.device, *model, *flags]
 
 
 @dataclass(frozen=True)
@@ -41,13 +45,14 @@ class FolderResult:
     Args:
         summary: the table, a row a case.
         rows: the same: case, status, reason, seconds, readouts by column.
-        done, failed: numbers of cases.
+        done, failed, withheld: numbers of cases; of those withheld all but DICOM was written.
     """
 
     summary: Path
     rows: tuple[Mapping[str, str], ...]
     done: int
     failed: int
+    withheld: int = 0
 
 
 def enhance_folder(
@@ -69,4 +74,4 @@ def enhance_folder(
     summary = Path(output_folder).absolute() / result["summary"]
     with summary.open(encoding="utf-8", newline="") as file:
         rows = tuple(csv.DictReader(file))
-    return FolderResult(summary, rows, result["done"], result["failed"])
+    return FolderResult(summary, rows, result["done"], result["failed"], result["withheld"])

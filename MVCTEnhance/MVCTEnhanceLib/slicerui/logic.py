@@ -140,24 +140,26 @@ def install_dependencies(wheel_folder: str | Path | None = None) -> None:
     dependencies.ensure(wheel_folder=Path(wheel_folder) if wheel_folder else pip_settings.remembered_wheels())
 
 
-def export_dicom(enhanced: Node, folder: str | Path | None = None, description: str = "") -> DicomResult:
-    """A derived series in a new folder, or in the DICOM database where none is given."""
+def export_dicom(
+    enhanced: Node, folder: str | Path | None = None, description: str = "", *, force: bool = False
+) -> DicomResult:
+    """A derived series in a new folder, or in the DICOM database where none is given; see `DicomOptions`."""
     _require_packages()
-    return export_dicom_and_wait(DicomOptions(_id(enhanced), Path(folder) if folder else None, description))
+    return export_dicom_and_wait(DicomOptions(_id(enhanced), Path(folder) if folder else None, description, force))
 
 
-def export_report(enhanced: Node, folder: str | Path) -> Path:
-    """The HTML report; returns its path, and logs what the user must be told."""
+def export_report(enhanced: Node, folder: str | Path, *, overwrite: bool = False, identify: bool = False) -> Path:
+    """The HTML report; returns its path, and logs what the user must be told; see `ReportOptions`."""
     _require_packages()
-    result = export_report_and_wait(ReportOptions(_id(enhanced), Path(folder)))
+    result = export_report_and_wait(ReportOptions(_id(enhanced), Path(folder), overwrite, identify))
     for warning in result.warnings:
         logging.warning("%s", warning)
     return result.path
 
 
-def export_csv(enhanced: Node, path: str | Path) -> Path:
+def export_csv(enhanced: Node, path: str | Path, *, overwrite: bool = False) -> Path:
     """The readouts, a line a slice; returns the path."""
-    return export_readouts(_id(enhanced), Path(path))
+    return export_readouts(_id(enhanced), Path(path), overwrite=overwrite)
 
 
 def _from_names(kind: type, named: dict[str, Any]) -> Any:

@@ -29,6 +29,14 @@ def origin_of(node: slicer.vtkMRMLScalarVolumeNode) -> Origin:
     return Origin(modality, header.kvp, scanner, header.description, product_of(node) or header.product)
 
 
+def identity_of(node: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
+    """Description and date (YYYY-MM-DD) of the DICOM series of a volume; empty where it has none."""
+    from ..app.provenance import identity_of_series
+
+    header = _header(node)
+    return identity_of_series(header.description, header.date) if header else {}
+
+
 def product_of(node: slicer.vtkMRMLScalarVolumeNode) -> Product | None:
     """Which output of this program a volume is, by its attribute or the header of its file; None for any other.
 
