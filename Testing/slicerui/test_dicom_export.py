@@ -57,9 +57,10 @@ def test_report_names_the_scan_of_the_database_only_when_asked(app, mvct, tmp_pa
 
 def test_what_is_not_to_be_trusted_is_exported_only_when_forced(app, mvct, tmp_path):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
+    from slicerui.results import add_result as add_result_with_readouts
+    from slicerui.results import verdicts
 
-    verdict = {"verdict": "do not trust", "reason": "It is too high."}
-    result = add_result(app, mvct, {"verdicts": {"enhanced": {"noise_hu": verdict}}})
+    result = add_result_with_readouts(app, mvct, verdicts=verdicts("do not trust"))
     with pytest.raises(MVCTEnhanceError, match=r"do not trust' \(Enhanced, Noise\).*force=True"):
         export(result.enhanced, tmp_path / "out")
     assert not (tmp_path / "out").exists()
