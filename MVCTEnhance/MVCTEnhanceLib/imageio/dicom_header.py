@@ -12,6 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import pydicom
 from pydicom.uid import (
+    UID,
     EnhancedCTImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
     MediaStorageDirectoryStorage,
@@ -224,7 +225,7 @@ def _parse_meta_alone(file: BinaryIO, path: Path, cause: Exception | None) -> No
     """
     try:
         meta = read_file_meta(file)
-        storage, syntax = meta.MediaStorageSOPClassUID.name, meta.TransferSyntaxUID
+        storage, syntax = meta.MediaStorageSOPClassUID.name, UID(str(meta.TransferSyntaxUID))
     except Exception:  # what pydicom makes of a broken file
         raise DamagedDicom(path) from cause
     if storage.endswith("Storage") and "Image" not in storage:
