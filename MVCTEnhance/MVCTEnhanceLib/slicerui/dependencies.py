@@ -173,7 +173,7 @@ def _failed(names: Sequence[str], wheel_folder: Path | None) -> MVCTEnhanceError
     if wheel_folder is not None:
         advice = _(
             "the wheel folder '{folder}' lacks one of them or what it needs, in a version for this Slicer's Python: "
-            "fill it as the README says, and press Apply again"
+            "fill it as docs/troubleshooting.md says, and press Apply again"
         ).format(folder=wheel_folder)
     else:
         advice = _(
