@@ -26,7 +26,7 @@ from MVCTEnhanceLib.imageio import Volume, is_dicom_output, write_dicom_series, 
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 
 SCAN = Volume(np.zeros((2, 8, 8), np.int16), (1.0, 1.0, 3.0))
-WHY = "1 readouts are assessed as 'do not trust', so no DICOM series was written: add --force."
+WHY = "The assessment of Enhanced, Noise is 'do not trust', so no DICOM series was written: add --force."
 NAMES = ["a/scan.nrrd", "b/dicom", "c.nii.gz"]
 only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX locks and processes")
 

@@ -27,9 +27,7 @@ def test_all_but_dicom_is_written_and_the_exit_code_is_1(main, scan, tmp_path, a
     result = main("enhance", scan, *outputs, "--json", "--progress", "none")
     assert result.code == 1
     assert_one_sentence(result.stderr)
-    assert (
-        "1 readouts are assessed as 'do not trust' (Enhanced, Noise), so no DICOM series was written" in result.stderr
-    )
+    assert "The assessment of Enhanced, Noise is 'do not trust', so no DICOM series was written" in result.stderr
     assert "add --force" in result.stderr
     assert names(tmp_path) == {"mvct.nrrd", "d.nrrd", "r"}
     assert result.json()["withheld"] is True and result.json()["verdicts"] == BAD
@@ -71,5 +69,5 @@ def test_library_raises_with_the_result(scan, tmp_path, assessed):
 def test_many_names_are_counted():
     readouts = {"verdicts": {"mvct": {name: {"verdict": "do not trust"} for name in "abcde"}}}
     assert not_to_be_trusted(readouts) == list("abcde")
-    assert "5 readouts are assessed as 'do not trust' (a; b; c; 2 more)" in why_withheld(readouts)
+    assert "The assessment of a; b; c; 2 more is 'do not trust'" in why_withheld(readouts)
     assert why_withheld({}) == why_withheld({"verdicts": GOOD}) == ""

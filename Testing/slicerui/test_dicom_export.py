@@ -61,7 +61,7 @@ def test_what_is_not_to_be_trusted_is_exported_only_when_forced(app, mvct, tmp_p
     from slicerui.results import verdicts
 
     result = add_result_with_readouts(app, mvct, verdicts=verdicts("do not trust"))
-    with pytest.raises(MVCTEnhanceError, match=r"do not trust' \(Enhanced, Noise\).*force=True"):
+    with pytest.raises(MVCTEnhanceError, match=r"Enhanced, Noise is 'do not trust'.*force=True"):
         export(result.enhanced, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert export(result.enhanced, tmp_path / "out", force=True).slices == 4

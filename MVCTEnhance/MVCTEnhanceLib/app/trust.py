@@ -46,6 +46,6 @@ def why_withheld(readouts: Mapping[str, Any]) -> str:
     more = [f"{len(names) - _SHOWN} more"] * (len(names) > _SHOWN)
     listed = "; ".join([*names[:_SHOWN], *more])
     return (
-        f"{len(names)} readouts are assessed as 'do not trust' ({listed}), so no DICOM series was written: look at the "
-        "difference map and the report, and add --force to write it all the same."
+        f"The assessment of {listed} is 'do not trust', so no DICOM series was written: look at the difference map and "
+        "the report, and add --force to write it all the same."
     )

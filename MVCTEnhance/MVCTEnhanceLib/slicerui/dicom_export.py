@@ -144,8 +144,8 @@ def distrusted(enhanced: str) -> list[str]:
 def _why_not(names: list[str]) -> str:
     if not names:
         return ""
-    text = _("{count} readouts are assessed as 'do not trust' ({names}): export it all the same with force=True.")
-    return text.format(count=len(names), names="; ".join(names))
+    text = _("The assessment of {names} is 'do not trust': export it all the same with force=True.")
+    return text.format(names="; ".join(names))
 
 
 def _series_uid(folder: Path) -> str:

@@ -75,10 +75,10 @@ class ExportSection:
 
     def _confirm(self, names: list[str]) -> bool:
         question = _(
-            "{count} readouts of this scan are assessed as 'do not trust':\n\n{names}\n\nOther programs do not show "
+            "The assessment of these readouts of the scan is 'do not trust':\n\n{names}\n\nOther programs do not show "
             "this assessment. Export the scan as DICOM all the same?"
         )
-        return slicer.util.confirmOkCancelDisplay(question.format(count=len(names), names="\n".join(names)))
+        return slicer.util.confirmOkCancelDisplay(question.format(names="\n".join(names)))
 
     def _export_report(self, folder: Path) -> None:
         identify = self._ui.identifyCheckBox.checked
