@@ -97,7 +97,7 @@ def test_blur_is_not_trusted_for_its_edges(scans):
 
 
 def test_noise_far_below_what_is_expected_is_not_trusted(scans):
-    noise = scans.judged(ndimage.gaussian_filter(scans.enhanced.array.astype(float), (0, 12, 12)))["enhanced"][
+    noise = scans.judged(ndimage.gaussian_filter(scans.enhanced.array.astype(float), (0, 2.5, 2.5)))["enhanced"][
         "noise_hu"
     ]
     assert noise["verdict"] != AS_EXPECTED
@@ -105,7 +105,7 @@ def test_noise_far_below_what_is_expected_is_not_trusted(scans):
 
 
 def test_blurred_mvct_is_not_trusted_although_its_noise_is_a_kvcts(scans):
-    verdicts = scans.judged(ndimage.gaussian_filter(scans.mvct.array.astype(float), (0, 1, 1)))
+    verdicts = scans.judged(ndimage.gaussian_filter(scans.mvct.array.astype(float), (0, 1.5, 1.5)))
     assert verdicts["enhanced"]["noise_hu"]["verdict"] == AS_EXPECTED
     assert verdicts["enhanced"]["edge_width_mm"]["verdict"] == DO_NOT_TRUST
     assert "blurred" in verdicts["enhanced"]["edge_width_mm"]["reason"]

@@ -54,6 +54,33 @@ def test_missing_tissue_has_no_bias():
     assert all(np.isnan(bias[tissue]) for tissue in ("lung", "soft_tissue", "bone"))
 
 
+@pytest.mark.parametrize("radius_mm", [4, 8, 30])
+def test_partial_volume_beside_air_is_no_lung(disc, white_noise, radius_mm):
+    """The rim of an airway or a sinus passes through the HU of lung, that of a bone through those of fat and muscle."""
+    ndimage = pytest.importorskip("scipy.ndimage")
+    j, i = np.indices((256, 256))
+    head = disc(inside=40)
+    head[np.hypot(j - 128, i - 128) < radius_mm] = -1000
+    head = ndimage.gaussian_filter(head, 3) + white_noise(head.shape, 20)
+    bias = hu_bias(head + 5, head, body_mask(head), pixel_size=(1, 1))
+    assert np.isnan(bias["lung"]) and np.isnan(bias["fat"]) and np.isnan(bias["bone"])
+    assert bias["soft_tissue"] == pytest.approx(5)
+
+
+def test_a_real_head_has_no_lung_and_a_real_chest_has(real_data):
+    sitk = pytest.importorskip("SimpleITK")
+    lungs = {}
+    for name in ("head-ge", "chest-lungdx-a0002"):
+        scan = sitk.ReadImage(str(real_data / "kvct" / f"{name}.nrrd"))
+        pixel_size = scan.GetSpacing()[1::-1]
+        slices = sitk.GetArrayFromImage(scan)[::3].astype(float)
+        masks = [body_mask(plane, pixel_size=pixel_size) for plane in slices]
+        pairs = zip(slices, masks, strict=True)
+        lungs[name] = [hu_bias(plane, plane, mask, pixel_size=pixel_size)["lung"] for plane, mask in pairs]
+    assert np.isnan(lungs["head-ge"]).all()
+    assert np.isfinite(lungs["chest-lungdx-a0002"]).mean() >= 0.7
+
+
 def test_different_shapes_are_both_named():
     for function in (air_agreement, hu_bias):
         with pytest.raises(InputError, match=r"\(8, 8\).*\(8, 9\)"):

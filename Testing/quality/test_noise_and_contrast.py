@@ -1,6 +1,17 @@
 import numpy as np
 import pytest
-from MVCTEnhanceLib.quality import body_mask, cnr_muscle_fat, noise_sd
+import torch
+from MVCTEnhanceLib.imageio import Volume
+from MVCTEnhanceLib.model.card import find_model
+from MVCTEnhanceLib.model.engine import Engine
+from MVCTEnhanceLib.model.package import load_model
+from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
+from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+from MVCTEnhanceLib.quality import body_mask, cnr_muscle_fat, homogeneous_tissue, noise_sd
+
+MODELS = ("simulated-anchor", "unpaired")
+NECK_AND_HEAD_MM = (-112.0, -40.0)  # heights above the eyes; the neck is little but edges
+WITHIN = {"mvct": 0.15} | dict.fromkeys(MODELS, 0.2)
 
 
 @pytest.mark.parametrize("pixel_mm", [0.5, 0.763, 1.0])
@@ -29,6 +40,67 @@ def test_noise_adds_in_quadrature_on_real_slices(real_data, fbp_noise):
         own = noise_sd(image, body, pixel_size=pixel_size)
         measured = noise_sd(image + fbp_noise(image.shape, 33), body, pixel_size=pixel_size)
         assert measured == pytest.approx(np.hypot(own, 33), rel=0.1)
+
+
+def realisations(kvct, models=MODELS):
+    """Scan -> the same scan twice, as float arrays of shape (k, j, i): MVCT with two noises, and each enhanced."""
+    pair = [simulate_mvct(kvct, MVCTSettings(seed=seed)) for seed in (1000, 1001)]
+    scans = {"mvct": pair}
+    for name in models:
+        engine = Engine(load_model(find_model(name)), torch.device("cpu"))
+        scans[name] = [engine.enhance(scan) for scan in pair]
+    return {name: [scan.array.astype(float) for scan in two] for name, two in scans.items()}
+
+
+def of_true(first, second, body, pixel_size):
+    """The measured noise of the first as a part of the true one, half the variance of the difference, in its region."""
+    region = homogeneous_tissue(first, body, pixel_size=pixel_size)
+    true = ((first - second)[region] / np.sqrt(2)).std() if region.any() else np.nan
+    return noise_sd(first, body, pixel_size=pixel_size) / true
+
+
+@pytest.fixture(scope="module")
+def phantom_twice():
+    planes = [head_neck_phantom(slices=1, centre_z_mm=z).array[0] for z in NECK_AND_HEAD_MM]
+    return realisations(Volume(np.stack(planes), (0.763, 0.763, 6.0)))
+
+
+@pytest.mark.parametrize("scan", WITHIN)
+def test_noise_is_that_of_the_difference_of_two_scans_in_neck_and_head(phantom_twice, scan):
+    for k, plane in enumerate(phantom_twice["mvct"][0]):
+        body = body_mask(plane, pixel_size=(0.763, 0.763))
+        part = of_true(*(array[k] for array in phantom_twice[scan]), body, (0.763, 0.763))
+        assert part == pytest.approx(1, abs=WITHIN[scan])
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("patient", ["phantom", "chest-lungdx-a0002", "head-ge"])
+def test_noise_of_whole_patients_is_that_of_the_difference_of_two_scans(request, patient):
+    """At most one in ten slices has no value; those beyond the tolerance lie where all is edges."""
+    kvct = head_neck_phantom() if patient == "phantom" else _kvct(request.getfixturevalue("real_data"), patient)
+    scans = realisations(kvct)
+    bodies = [body_mask(plane, pixel_size=(0.763, 0.763)) for plane in scans["mvct"][0]]
+    for scan, (first, second) in scans.items():
+        planes = zip(first, second, bodies, strict=True)
+        parts = np.array([of_true(*plane, (0.763, 0.763)) for plane in planes])
+        known = parts[np.isfinite(parts)]
+        assert len(known) >= 0.9 * len(parts)
+        assert (abs(known - 1) > WITHIN[scan]).mean() <= 0.2, scan
+        assert np.median(known) == pytest.approx(1, abs=0.1 if scan == "mvct" else 0.15)
+
+
+def _kvct(data, patient):
+    sitk = pytest.importorskip("SimpleITK")
+    scan = sitk.ReadImage(str(data / "kvct" / f"{patient}.nrrd"))
+    return Volume(sitk.GetArrayFromImage(scan), scan.GetSpacing())
+
+
+@pytest.mark.parametrize("z_mm", NECK_AND_HEAD_MM)
+def test_noise_of_a_planning_ct_of_the_phantom_is_what_was_added(z_mm):
+    clean = head_neck_phantom(slices=1, centre_z_mm=z_mm).array[0]
+    image = np.rint(clean + np.random.default_rng(3).normal(0, 8, clean.shape))
+    body = body_mask(image, pixel_size=(0.763, 0.763))
+    assert noise_sd(image, body, pixel_size=(0.763, 0.763)) == pytest.approx(8, rel=0.15)
 
 
 def test_slice_without_soft_tissue_has_no_noise_and_no_cnr():

@@ -11,6 +11,9 @@ from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.noise import NoiseParameters
 from scipy import ndimage
 
+SMOOTHING_MM, WINDOW_MM = 3.0, 11.0  # SD of the Gaussian that shows the anatomy; side of the windows
+FLATTEST, MINIMUM_WINDOWS = 0.3, 2.0  # part of the windows that is used; how many a slice must have
+
 
 def flicker(scan: np.ndarray, truth: Volume) -> dict[str, float]:
     """How much neighbouring slices differ in soft tissue that is flat in both.
@@ -44,22 +47,22 @@ def flicker(scan: np.ndarray, truth: Volume) -> dict[str, float]:
 
 
 def _flat_in_both(first: np.ndarray, second: np.ndarray, pixel_size: tuple[float, float]) -> np.ndarray:
-    """Centres of the windows of soft tissue that vary least in two slices (j, i), as the noise readout finds them."""
-    parameters, window = NoiseParameters(), _window(pixel_size)
-    low, high = parameters.range_hu
+    """Centres of the windows of soft tissue that vary least in two slices (j, i)."""
+    window = _window(pixel_size)
+    low, high = NoiseParameters().range_hu
     inside, anatomy = np.ones(first.shape, bool), np.zeros(first.shape)
     for image in (first, second):
-        smooth = ndimage.gaussian_filter(image.astype(float), [parameters.smoothing_mm / size for size in pixel_size])
+        smooth = ndimage.gaussian_filter(image.astype(float), [SMOOTHING_MM / size for size in pixel_size])
         tissue = body_mask(image, pixel_size=pixel_size) & (low <= smooth) & (smooth <= high)
         inside &= ndimage.minimum_filter(tissue, size=window)
         anatomy = np.maximum(anatomy, _local_variance(smooth, window))
-    if inside.sum() < parameters.minimum_windows * math.prod(window):
+    if inside.sum() < MINIMUM_WINDOWS * math.prod(window):
         return np.zeros_like(inside)
-    return inside & (anatomy <= np.quantile(anatomy[inside], parameters.flattest))
+    return inside & (anatomy <= np.quantile(anatomy[inside], FLATTEST))
 
 
 def _window(pixel_size: tuple[float, float]) -> tuple[int, int]:
-    rows, columns = (2 * round(NoiseParameters().window_mm / size / 2) + 1 for size in pixel_size)
+    rows, columns = (2 * round(WINDOW_MM / size / 2) + 1 for size in pixel_size)
     return rows, columns
 
 

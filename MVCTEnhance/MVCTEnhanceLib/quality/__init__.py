@@ -6,7 +6,7 @@ from .contrast import cnr_muscle_fat
 from .dig import dig, dig_scaled
 from .edges import bone_edge_width, skin_edge_width
 from .hu_bias import hu_bias
-from .noise import NoiseParameters, noise_sd
+from .noise import NoiseParameters, homogeneous_tissue, noise_sd
 from .nselfssim import NSelfSSIMParameters, nselfssim
 from .overshoot import OvershootParameters, air_edge_errors, air_edge_overshoot
 from .paired import mae, psnr, ssim
@@ -37,6 +37,7 @@ __all__ = [
     "dig",
     "dig_scaled",
     "evaluate",
+    "homogeneous_tissue",
     "hu_bias",
     "mae",
     "noise_sd",

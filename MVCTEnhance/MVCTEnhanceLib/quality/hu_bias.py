@@ -6,7 +6,7 @@ import numpy as np
 
 from .checks import require_same_shape
 from .slices import Slice
-from .tissues import TISSUE_RANGES_HU, TissueParameters, tissue_mask
+from .tissues import LEAST_LUNG_MM2, TISSUE_RANGES_HU, TissueParameters, tissue_mask
 
 
 def hu_bias(
@@ -26,7 +26,7 @@ def hu_bias(
         pixel_size: (row j, column i) in mm.
 
     Returns:
-        a value for each of lung, fat, soft_tissue, bone; NaN for a tissue that the slice does not show.
+        a value for each of lung, fat, soft_tissue, bone; NaN for a tissue of which the slice does not contain enough.
 
     Raises:
         InputError: the shapes differ.
@@ -37,5 +37,7 @@ def hu_bias(
     biases = {}
     for tissue, range_hu in TISSUE_RANGES_HU.items():
         mask = tissue_mask(reference, range_hu, body, pixel_size=pixel_size, parameters=parameters)
+        if tissue == "lung" and mask.sum() * pixel_size[0] * pixel_size[1] < LEAST_LUNG_MM2:
+            mask = np.zeros_like(mask)
         biases[tissue] = float(difference[mask].mean()) if mask.any() else float("nan")
     return biases

@@ -1,33 +1,48 @@
-"""Noise: the SD of HU in flat soft tissue."""
+"""Noise: the SD of HU in homogeneous soft tissue."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
-from .masks import erode
+from .masks import dilate
 from .slices import Slice
+
+PASSES = 2
+LEAST_EDGE = 0.5  # HU/mm
+GENTLE_SD = 3.2  # below it, in SDs of the noise's gradients, nothing is an edge in the first look
+STEEPEST_NOISE = 0.18  # SD in HU/mm of the gradients that noise of MVCT of 1 HU gives
 
 
 @dataclass(frozen=True)
 class NoiseParameters:
-    """How flat soft tissue is found and the noise measured in it.
+    """How homogeneous soft tissue is found and the noise measured in it.
 
     Args:
         range_hu: HU of soft tissue, fat included, after smoothing.
-        smoothing_mm: SD of the Gaussian that shows the anatomy without the noise.
-        window_mm: side of the square windows in which the local SD is taken.
-        flattest: fraction of the windows that is used: those whose smoothed values vary least.
-        minimum_windows: independent (not overlapping) windows below which there is no value.
+        smoothing_mm: SD of the Gaussian after which edges are looked for.
+        edge_hu_per_mm: gradient that is an edge unless the noise alone may give it.
+        edge_sd: gradient that is an edge, in SDs of the gradients along one axis that noise alone gives.
+        margin_mm: distance to keep from edges, and from what is no soft tissue.
+        trend_mm: SD of the Gaussian whose mean is taken off, since tissue is not quite uniform.
+        lag_mm: distance of the two pixels of a pair. Noise no longer correlates at it, and a pair across an edge,
+            which would have to lie farther apart than twice the margin, does not exist.
+        minimum_mm2: homogeneous tissue below which a slice has no value.
+        minimum_pairs: pairs below which a slice has no value.
     """
 
     range_hu: tuple[float, float] = (-150.0, 150.0)
-    smoothing_mm: float = 3.0
-    window_mm: float = 11.0
-    flattest: float = 0.3
-    minimum_windows: float = 2.0
+    smoothing_mm: float = 1.5
+    edge_hu_per_mm: float = 8.0
+    edge_sd: float = 4.5
+    margin_mm: float = 2.5
+    trend_mm: float = 5.5
+    lag_mm: float = 5.5
+    minimum_mm2: float = 700.0
+    minimum_pairs: int = 300
 
 
 def noise_sd(
@@ -37,10 +52,12 @@ def noise_sd(
     pixel_size: tuple[float, float],
     parameters: NoiseParameters | None = None,
 ) -> float:
-    """Noise SD in HU: root of the median local variance over the flattest windows of soft tissue.
+    """Noise SD in HU: root of half the mean squared difference of pixels 5.5 mm apart in homogeneous soft tissue.
 
-    Local SDs over a slice, summed up by what flat soft tissue shows, follow Christianson et al., AJR 205, 2015.
-    White noise and the coloured noise of filtered back-projection come out within about 10 %.
+    This is the variogram at a lag where the noise of MVCT, of enhanced scans and of kVCT no longer correlates (Cressie,
+    Statistics for Spatial Data, 1993, section 2.4). Unlike the SD in a small window it keeps coarse noise, and unlike
+    that in a large one it needs no large homogeneous regions, which a neck has not. Against
+    the difference of two simulated scans and noise of known SD it is within 15 % in MVCT, about 20 % elsewhere.
 
     Args:
         image: HU, shape (j, i).
@@ -48,24 +65,101 @@ def noise_sd(
         pixel_size: (row j, column i) in mm.
 
     Returns:
-        the SD; NaN where the slice shows too little soft tissue.
+        the SD; NaN where the slice has too little homogeneous soft tissue.
     """
     parameters = parameters or NoiseParameters()
     image = Slice.of(image)
-    sides = tuple(max(7, 2 * round(parameters.window_mm / size / 2) + 1) for size in pixel_size)
+    tissue = homogeneous_tissue(image, body, pixel_size=pixel_size, parameters=parameters)
+    if tissue.sum() * math.prod(pixel_size) < parameters.minimum_mm2:
+        return math.nan
+    detrended = _without_trend(image.hu, tissue, [parameters.trend_mm / size for size in pixel_size])
+    squares = np.concatenate([_squares(detrended, tissue, step) for step in _steps(parameters.lag_mm, pixel_size)])
+    if len(squares) < parameters.minimum_pairs:
+        return math.nan
+    return math.sqrt(squares.mean() / 2)
+
+
+def homogeneous_tissue(
+    image: np.ndarray | Slice,
+    body: np.ndarray,
+    *,
+    pixel_size: tuple[float, float],
+    parameters: NoiseParameters | None = None,
+) -> np.ndarray:
+    """Soft tissue away from every edge, shape (j, i), bool: where `noise_sd` measures.
+
+    Edges are ridges of the smoothed image's gradient (zero crossings of its Laplacian, after Marr and Hildreth 1980)
+    that are steeper than noise makes them. What noise makes is taken from the gentlest gradients, which follow a
+    Rayleigh distribution; nothing is chosen for having little noise.
+    """
+    parameters = parameters or NoiseParameters()
+    image = Slice.of(image)
     smooth = image.smooth([parameters.smoothing_mm / size for size in pixel_size])
     low, high = parameters.range_hu
-    tissue = body & (low <= smooth) & (smooth <= high)
-    inside = erode(tissue, sides)
-    if inside.sum() / (sides[0] * sides[1]) < parameters.minimum_windows:
-        return float("nan")
-    anatomy = _local_variance(smooth, sides)[inside]
-    flat = anatomy <= np.quantile(anatomy, parameters.flattest)
-    return float(np.sqrt(np.median(_local_variance(image.hu, sides)[inside][flat])))
+    other = ~(body & (low <= smooth) & (smooth <= high))
+    slope, ridges = _slope(smooth, pixel_size), _sign_changes(ndimage.laplace(smooth))
+    sides = tuple(2 * round(parameters.margin_mm / size) + 1 for size in pixel_size)
+    of_noise = min(_of_noise(slope[~other], 0.05), STEEPEST_NOISE * _rough_sd(image.hu, ~other, pixel_size))
+    limit = max(parameters.edge_hu_per_mm, GENTLE_SD * of_noise)
+    for _ in range(PASSES):
+        tissue = ~dilate(other | (ridges & (slope > limit)), sides)
+        limit = min(limit, max(LEAST_EDGE, parameters.edge_sd * _of_noise(slope[tissue], 0.25)))
+    return ~dilate(other | (ridges & (slope > limit)), sides)
 
 
-def _local_variance(image: np.ndarray, sides: tuple[int, int]) -> np.ndarray:
-    """Sample variance in the rectangle of odd sides around each pixel; the image is mirrored at its borders."""
-    count = sides[0] * sides[1]
-    mean, mean_square = (ndimage.uniform_filter(values, sides) for values in (image, image * image))
-    return np.maximum(mean_square - mean * mean, 0) * count / (count - 1)
+def _of_noise(slopes: np.ndarray, quantile: float) -> float:
+    """SD of the gradients along one axis by a low quantile of their sizes, which noise makes Rayleigh-distributed."""
+    return np.quantile(slopes, quantile) / math.sqrt(-2 * math.log(1 - quantile)) if slopes.size else 0.0
+
+
+def _rough_sd(hu: np.ndarray, tissue: np.ndarray, pixel_size: tuple[float, float]) -> float:
+    """SD by the median difference of pixels 2 mm apart, which is anatomy in but a part of the slice."""
+    squares = np.concatenate([_squares(hu, tissue, step) for step in _steps(2.0, pixel_size)[:2]])
+    return math.sqrt(np.median(squares) / 2) / 0.6745 if squares.size else 0.0
+
+
+def _slope(smooth: np.ndarray, pixel_size: tuple[float, float]) -> np.ndarray:
+    """Steepness in HU/mm."""
+    halves = (ndimage.correlate1d(smooth, [-0.5, 0, 0.5], axis) / pixel_size[axis] for axis in (0, 1))
+    return np.hypot(*halves)
+
+
+def _sign_changes(values: np.ndarray) -> np.ndarray:
+    """Pixels with a neighbour of the other sign, bool of the same shape (j, i)."""
+    positive = values > 0
+    changes = np.zeros_like(positive)
+    for axis in (0, 1):
+        along, sign = np.moveaxis(changes, axis, 0), np.moveaxis(positive, axis, 0)
+        change = sign[1:] != sign[:-1]
+        along[1:] |= change
+        along[:-1] |= change
+    return changes
+
+
+def _without_trend(hu: np.ndarray, tissue: np.ndarray, sigmas: list[float]) -> np.ndarray:
+    """HU of the tissue less the mean of each region, then less the Gaussian mean around each pixel; 0 elsewhere."""
+    regions, count = ndimage.label(tissue)
+    sizes = np.bincount(regions.ravel(), minlength=count + 1)
+    means = np.bincount(regions.ravel(), weights=hu.ravel(), minlength=count + 1) / np.maximum(sizes, 1)
+    levelled = np.where(tissue, hu - means[regions], 0.0)
+    total, share = (
+        ndimage.gaussian_filter(values.astype(np.float32), sigmas, truncate=2.5) for values in (levelled, tissue)
+    )
+    return levelled - np.divide(total, share, out=np.zeros_like(total), where=tissue)
+
+
+def _steps(mm: float, pixel_size: tuple[float, float]) -> list[tuple[int, int]]:
+    """(rows, columns) that lead so many mm along the columns, the rows and both diagonals."""
+    row, column = (round(mm / size) for size in pixel_size)
+    diagonal_row, diagonal_column = (round(mm / size / math.sqrt(2)) for size in pixel_size)
+    return [(row, 0), (0, column), (diagonal_row, diagonal_column), (diagonal_row, -diagonal_column)]
+
+
+def _squares(hu: np.ndarray, tissue: np.ndarray, step: tuple[int, int]) -> np.ndarray:
+    """Squared differences of the pairs so far apart whose pixels both lie in the tissue."""
+    rows, columns = step
+    if columns < 0:
+        hu, tissue, columns = hu[:, ::-1], tissue[:, ::-1], -columns
+    here, there = (slice(None, -rows or None), slice(None, -columns or None)), (slice(rows, None), slice(columns, None))
+    both = tissue[here] & tissue[there]
+    return (hu[there][both] - hu[here][both]) ** 2
