@@ -24,6 +24,7 @@ from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
+from MVCTEnhanceLib.physics.mvct import simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from scipy import ndimage
 
@@ -215,6 +216,16 @@ def test_scan_of_air_only_is_judged():
         assert verdicts[group]["noise_hu"]["verdict"] == LOOK_CLOSER
         assert "no slice shows a body" in verdicts[group]["noise_hu"]["reason"]
     assert "could not be measured" in verdicts["comparison"]["nselfssim_distance"]["reason"]
+
+
+def test_scan_of_the_neck_alone_is_not_distrusted():
+    """A neck is little but edges, which must not be taken for noise."""
+    neck = head_neck_phantom(slices=3, centre_z_mm=-100)
+    mvct = simulate_mvct(neck)
+    enhanced = Engine(MODEL, torch.device("cpu")).enhance(mvct)
+    verdicts = judge(measure(mvct, enhanced, report=lambda event, **fields: None), MODEL.card)
+    assert not [row for row in not_as_expected(verdicts) if row[2] == DO_NOT_TRUST]
+    assert verdicts["enhanced"]["noise_hu"]["verdict"] == AS_EXPECTED
 
 
 def test_nothing_but_the_standard_library_is_needed():
