@@ -56,8 +56,8 @@ def noise_sd(
 
     This is the variogram at a lag where the noise of MVCT, of enhanced scans and of kVCT no longer correlates (Cressie,
     Statistics for Spatial Data, 1993, section 2.4). Unlike the SD in a small window it keeps coarse noise, and unlike
-    that in a large one it needs no large homogeneous regions, which a neck has not. Against
-    the difference of two simulated scans and noise of known SD it is within 15 % in MVCT, about 20 % elsewhere.
+    that in a large one it needs no large homogeneous regions, which a neck has not. Structure as coarse as noise counts
+    as noise: docs/notebook.md says how near the values come to the difference of two simulated scans.
 
     Args:
         image: HU, shape (j, i).
