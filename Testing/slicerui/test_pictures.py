@@ -25,7 +25,7 @@ def test_panel_and_review_layout_after_a_run(app):
     app.run_events(1)
     _zoom_in(app)
     panel = app.module.widgetRepresentation()
-    panel.resize(520, panel.sizeHint.height())
+    panel.resize(560, panel.sizeHint.height())
     app.grab(panel, folder / "panel.png")
     app.render_views(folder / "review.png")
 

@@ -95,18 +95,17 @@ def write_outputs(request: EnhanceRequest, result: Enhanced, model_card: Mapping
 
 
 def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, Any]) -> None:
-    if request.output:
-        _write_scan(request.output, result.enhanced, request, result)
-    if request.difference:
-        difference = _made_with(result.enhanced, _map(maps.difference, result), "difference")
-        _write_scan(request.difference, difference, request, result)
-    if request.correction:
-        correction = _made_with(result.enhanced, _map(maps.correction, result), "correction")
-        _write_scan(request.correction, correction, request, result)
-    if request.cycle_error:
-        _write_scan(
-            request.cycle_error, _made_with(result.enhanced, result.cycle_error, "cycle error"), request, result
-        )
+    values: dict[Kind, Callable[[], Volume]] = {
+        "enhanced": lambda: result.enhanced,
+        "difference": lambda: _map(maps.difference, result),
+        "correction": lambda: _map(maps.correction, result),
+        "cycle error": lambda: result.cycle_error,
+    }
+    for name, (kind, made) in zip(SCANS, values.items(), strict=True):
+        if path := getattr(request, name):
+            texts = series_texts(kind, result.readouts)
+            scan = _made_with(result.enhanced, made(), kind)
+            write_scan(scan, path, texts=texts, compress=request.compress, overwrite=request.overwrite)
     if request.report:
         from .report import write_report
 
@@ -119,8 +118,3 @@ def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, A
             warnings=result.warnings,
             overwrite=request.overwrite,
         )
-
-
-def _write_scan(path: Path, scan: Volume, request: EnhanceRequest, result: Enhanced) -> None:
-    texts = series_texts(scan.product.kind, result.readouts)
-    write_scan(scan, path, texts=texts, compress=request.compress, overwrite=request.overwrite)
