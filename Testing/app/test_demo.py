@@ -20,7 +20,8 @@ def test_demo_leaves_series_files_and_report(main, small_phantom, tmp_path):
     result = main("demo", "--output", folder, "--device", "cpu")
     assert result.code == 0, result.stderr
     assert {path.name for path in folder.iterdir()} == {
-        "planning-ct.nrrd", "mvct-dicom", "enhanced-dicom", "enhanced.nrrd", "difference.nrrd", "report",
+        "planning-ct.nrrd", "mvct-dicom", "enhanced-dicom", "enhanced.nrrd", "difference.nrrd", "correction.nrrd",
+        "report",
     }  # fmt: skip
     for name in ("mvct-dicom", "enhanced-dicom"):
         assert len(list((folder / name).iterdir())) == 2

@@ -13,7 +13,7 @@ from .progress import Report
 
 
 def run_demo(output: Path, *, device: str = "auto", report: Report = lambda event, **fields: None) -> dict[str, Any]:
-    """Leave in a folder: a phantom's planning CT and MVCT, the enhanced scan (DICOM, NRRD), difference map, report.
+    """Leave in a folder: a phantom's planning CT and MVCT, the enhanced scan (DICOM, NRRD), both maps, the report.
 
     Args:
         output: a new folder, which appears when all is done.
@@ -36,6 +36,7 @@ def run_demo(output: Path, *, device: str = "auto", report: Report = lambda even
             output=folder / "enhanced-dicom",
             device=device,
             difference=folder / "difference.nrrd",
+            correction=folder / "correction.nrrd",
             report=folder / "report",
             kvct=folder / PLANNING_CT_FILE,
             force=True,
