@@ -235,7 +235,7 @@ def small_disk(tmp_path):
 def test_disk_that_is_full(main, small_disk, tmp_path, assert_refused, name):
     noise = np.random.default_rng(0).integers(-1000, 1000, (8, 128, 128)).astype(np.int16)
     path = write_values(tmp_path / "noise.nrrd", noise)
-    result = main("enhance", path, "--output", small_disk / name, "--progress", "none")
+    result = main("enhance", path, "--output", small_disk / name, "--force", "--progress", "none")
     assert_refused(result, "disk")
 
 
@@ -244,7 +244,7 @@ def test_disk_that_is_full(main, small_disk, tmp_path, assert_refused, name):
 def test_files_that_may_not_grow(run, tmp_path, assert_refused, names):
     noise = np.random.default_rng(0).integers(-1000, 1000, (3, 128, 128)).astype(np.int16)
     path = write_values(tmp_path / "noise.nrrd", noise)
-    outputs = ["--output", tmp_path / names[0], "--difference", tmp_path / names[1]]
+    outputs = ["--output", tmp_path / names[0], "--difference", tmp_path / names[1], "--force"]
 
     def limit():
         import resource

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX
 def test_every_file_and_folder_follows_the_umask(main, dicom_scan, tmp_path, umask):
     out = tmp_path / "out"
     given = set(tmp_path.rglob("*"))
-    outputs = ["--difference", out / "d.nrrd", "--cycle-error", out / "c.nii.gz", "--report", out / "report"]
+    outputs = ["--difference", out / "d.nrrd", "--cycle-error", out / "c.nii.gz", "--report", out / "report", "--force"]
     before = os.umask(umask)
     try:
         assert main("enhance", dicom_scan, "--output", out / "dicom", *outputs, "--progress", "none").code == 0

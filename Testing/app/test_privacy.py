@@ -151,7 +151,7 @@ sys.exit(main())
 
 def test_no_socket_is_made_and_no_program_started(run, dicom_scan, more_inputs, tmp_path):
     """Python itself tells of each: also what a library does that is imported."""
-    arguments = ["--output", tmp_path / "dicom", "--report", tmp_path / "report", *more_inputs("other")]
+    arguments = ["--output", tmp_path / "dicom", "--report", tmp_path / "report", "--force", *more_inputs("other")]
     result = run("enhance", dicom_scan, *arguments, "--progress", "none", python=("-c", FORBID))
     assert result.code == 0 and "FORBIDDEN" not in result.stderr, result.stderr
     probe = "import socket; socket.socket()"  # the trap works

@@ -173,7 +173,7 @@ def test_feet_first_series_keeps_each_slice_on_its_own_header(files, plain, tmp_
         ds = pydicom.dcmread(path)
         ds.PatientPosition, ds.SliceLocation = "FFS", -ds.ImagePositionPatient[2]
         ds.save_as(path)
-    enhance(EnhanceRequest(feet_first, tmp_path / "enhanced", device="cpu"))
+    enhance(EnhanceRequest(feet_first, tmp_path / "enhanced", device="cpu", force=True))
     sources = {ds.SOPInstanceUID: ds for ds in map(pydicom.dcmread, feet_first.iterdir())}
     expected = dict(zip(plain[0].readouts["slices"]["z_mm"], in_lps(plain[1] / "enhanced.nrrd"), strict=True))
     made = list(map(pydicom.dcmread, (tmp_path / "enhanced").iterdir()))

@@ -13,7 +13,7 @@ def chart(app):
     from MVCTEnhanceLib.slicerui.readout_nodes import update_tables
     from MVCTEnhanceLib.slicerui.review_layout import REVIEW_LAYOUT, register_layout
 
-    result = add_result(app, add_mvct(app))
+    result = add_result(app, add_mvct(app), planning_ct=False)  # whose line may cross a point
     update_tables(result.enhanced, result.readouts)
     register_layout()
     app.slicer.app.layoutManager().setLayout(REVIEW_LAYOUT)
