@@ -297,6 +297,15 @@ def test_a_transfer_syntax_that_is_not_read_is_named(make_series, refused, uid, 
     refused(folder, name, "export the series uncompressed")
 
 
+def test_a_transfer_syntax_that_is_no_uid_is_not_repeated(make_series, refused):
+    folder = make_series(slices=1)
+    (file,) = folder.iterdir()
+    uid = b"1.2.840.10008.1.2.1\0"
+    assert uid in file.read_bytes()
+    file.write_bytes(file.read_bytes().replace(uid, b"Secret \xff\x01\n of 20 b", 1))
+    refused(folder, "is a damaged or cut DICOM file")
+
+
 def test_a_private_transfer_syntax_whose_header_cannot_be_read_is_named(make_series, refused):
     """GE's own, in which no numbers come in the order that DICOM has for an unknown one."""
     folder = make_series(change=with_syntax(pydicom.uid.ExplicitVRBigEndian))

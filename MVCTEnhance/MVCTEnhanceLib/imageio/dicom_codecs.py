@@ -61,6 +61,8 @@ def require_known_syntax(ds: pydicom.Dataset, header: SliceHeader) -> None:
     syntax = ds.file_meta.TransferSyntaxUID
     if syntax in _UNCOMPRESSED or syntax in (*_JPEG, *JPEG2000TransferSyntaxes) or _has_decoder(syntax):
         return
+    if not syntax.is_valid:
+        raise InputError(f"{header.label} has a Transfer Syntax UID that is none, or is damaged: export it again.")
     raise InputError(f"{header.label} has the {unread_syntax(syntax)}: {EXPORT_UNCOMPRESSED}.")
 
 

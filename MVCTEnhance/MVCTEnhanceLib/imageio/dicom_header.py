@@ -230,7 +230,7 @@ def _parse_meta_alone(file: BinaryIO, path: Path, cause: Exception | None) -> No
         raise DamagedDicom(path) from cause
     if storage.endswith("Storage") and "Image" not in storage:
         return None
-    if syntax.is_private:
+    if syntax.is_private and syntax.is_valid:
         raise DamagedDicom(path, f"has the {unread_syntax(syntax)}", EXPORT_UNCOMPRESSED) from cause
     raise DamagedDicom(path) from cause
 
