@@ -1,4 +1,4 @@
-"""No command replaces what is there, unless it is told to."""
+"""No command replaces an existing output without --overwrite."""
 
 import shutil
 

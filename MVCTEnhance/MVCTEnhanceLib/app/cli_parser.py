@@ -79,9 +79,6 @@ def parser() -> argparse.ArgumentParser:
         commands, "demo", run.demo, show.show_demo, "phantom, simulated MVCT, enhancement, report", works=True
     )
     demo.add_argument("--output", type=Path, default=Path("demo-output"), help="new folder [%(default)s]")
-    batch.add_argument(
-        "--overwrite", action="store_true", help="do anew what OUTPUT_DIR has of another model, format or version"
-    )
     for command in (enhance, report, dicom, benchmark, export, simulate, phantom):
         command.add_argument("--overwrite", action="store_true", help=OVERWRITE)
     for command in (enhance, report):
@@ -131,6 +128,9 @@ def _add_batch(batch: argparse.ArgumentParser) -> None:
     batch.add_argument("--report", action="store_true", help="write a report for each case, too")
     batch.add_argument(
         "--format", choices=("nrrd", "nii", "nii.gz", "mha", "dicom"), help="of all scans [that of each input]"
+    )
+    batch.add_argument(
+        "--overwrite", action="store_true", help="do anew what OUTPUT_DIR has of another model, format or version"
     )
 
 

@@ -38,16 +38,8 @@ def model_provenance(path: Path, plan: Plan, card: Mapping[str, Any]) -> dict[st
 
 
 def identity(scan: Volume) -> dict[str, str]:
-    """By what a person knows a scan again: description and date of its DICOM series; empty where it has none.
-
-    Raises:
-        InputError: the DICOM files have gone.
-    """
-    if scan.source is None:
-        return {}
-    header = scan.source.header(0)
-    date = next(filter(None, (str(header.get(f"{what}Date") or "") for what in ("Acquisition", "Series", "Study"))), "")
-    return identity_of_series(str(header.get("SeriesDescription") or ""), date)
+    """By what a person knows a scan again: description and date of its DICOM series; empty where it has none."""
+    return identity_of_series(scan.source.description, scan.source.date) if scan.source else {}
 
 
 def identity_of_series(description: str, date: str) -> dict[str, str]:

@@ -144,5 +144,6 @@ def readout_texts(_: Callable[[str], str] = str) -> dict[str, ReadoutText]:
 
 
 SCANS = {"mvct": "MVCT", "enhanced": "Enhanced", "planning_ct": "Planning CT"}
+GROUPS = SCANS | {"comparison": "Enhanced against MVCT"}
 TEXTS = MappingProxyType(readout_texts())
 INTENDED_USE = intended_use()

@@ -9,12 +9,11 @@ from typing import Any
 
 from .report_html import chip, image
 from .report_pictures import plot_png
-from .report_texts import SCANS, TEXTS
+from .report_texts import GROUPS, SCANS, TEXTS
 from .tables import DISTANCE, leaves, slices_z_mm
 from .verdicts import AS_EXPECTED, NOT_APPLICABLE, not_as_expected
 
 _AIR_AGREEMENT_AIM = 99.0
-_WHERE = SCANS | {"comparison": "Enhanced against MVCT"}
 
 Cell = tuple[str, str]  # value as text, verdict as HTML
 
@@ -45,7 +44,7 @@ def verdicts(readouts: Mapping[str, Any]) -> str:
     counts = Counter(entry["verdict"] for group in given.values() for entry in group.values())
     doubts = not_as_expected(given)
     items = "".join(
-        f"<li>{chip(given[group][name])} <strong>{escape(_WHERE[group])}, {escape(TEXTS[name].name)}.</strong> "
+        f"<li>{chip(given[group][name])} <strong>{escape(GROUPS[group])}, {escape(TEXTS[name].name)}.</strong> "
         f"{escape(reason)}</li>"
         for group, name, _, reason in doubts
     )

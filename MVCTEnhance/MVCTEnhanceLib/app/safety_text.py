@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from .. import __version__
-from .provenance import provenance_rows
+from .provenance import PROGRAM, provenance_rows
 from .verdicts import DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
 
 INTENDED_USE = "Research only: not for dose calculation or diagnosis."
@@ -55,7 +54,7 @@ def series_texts(kind: str, readouts: Mapping[str, Any] | None) -> SeriesTexts:
     """
     description, derivation, values = _KINDS[kind]
     told = provenance_rows(readouts or {})
-    program = told["program"] or f"MVCTEnhance {__version__}"
+    program = told["program"] or PROGRAM
     sha256 = f" (SHA-256 {told['model_sha256']})" if told["model_sha256"] else ""
     model = f"model {told['model']}" if told["model"] else "a model that is not known"
     verdicts = (readouts or {}).get("verdicts")

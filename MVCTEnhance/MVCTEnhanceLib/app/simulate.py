@@ -6,19 +6,18 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .. import __version__
 from ..imageio import is_dicom_output
 from ..imageio.dicom_writer import made_up
-from ..imageio.product import PROGRAM
 from ..model.device import choose_device, describe_device
 from ..physics.mvct import MVCTSettings, simulate_mvct, usable_device
 from .progress import Report
+from .provenance import PROGRAM
 from .safety_text import INTENDED_USE, SeriesTexts
 from .scans import read_scan, require_writable, write_scan
 
 TEXTS = SeriesTexts(
     "Simulated MVCT",
-    f"MVCT simulated from a kVCT by {PROGRAM} {__version__}",
+    f"MVCT simulated from a kVCT by {PROGRAM}",
     f"{INTENDED_USE} Simulated from a kVCT: no scanner measured it.",
 )
 

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError
-from .report_texts import SCANS, TEXTS
+from .report_texts import GROUPS, TEXTS
 from .verdicts import DO_NOT_TRUST
 
 if TYPE_CHECKING:
     from .enhance import Enhanced
 
 _SHOWN = 3
-_WHERE = SCANS | {"comparison": "Enhanced against MVCT"}
 
 
 class NotTrusted(OutputError):
@@ -31,7 +30,7 @@ class NotTrusted(OutputError):
 def not_to_be_trusted(readouts: Mapping[str, Any]) -> list[str]:
     """The readouts that are assessed as 'do not trust', in words."""
     return [
-        f"{_WHERE[group]}, {TEXTS[name].name}" if name in TEXTS else name
+        f"{GROUPS[group]}, {TEXTS[name].name}" if name in TEXTS else name
         for group, verdicts in (readouts.get("verdicts") or {}).items()
         for name, entry in verdicts.items()
         if entry["verdict"] == DO_NOT_TRUST

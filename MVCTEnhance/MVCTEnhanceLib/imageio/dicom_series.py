@@ -31,12 +31,13 @@ class DicomSeries:
     Args:
         files: one file for each slice, in k order.
         series_uid: their Series Instance UID.
-        description, manufacturer, model_name, kvp: of the first slice, as in `SliceHeader`.
+        description, date, manufacturer, model_name, kvp: of the first slice, as in `SliceHeader`.
     """
 
     files: tuple[Path, ...]
     series_uid: str
     description: str = ""
+    date: str = ""
     manufacturer: str = ""
     model_name: str = ""
     kvp: float | None = None
@@ -219,6 +220,7 @@ def _read_group(group: ImageGroup, *, pixels: bool, slices_only: bool) -> Volume
         tuple(header.path.absolute() for header in stack.headers),
         first.series_uid,
         description=first.description,
+        date=first.date,
         manufacturer=first.manufacturer,
         model_name=first.model_name,
         kvp=first.kvp,
