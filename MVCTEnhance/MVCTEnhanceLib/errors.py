@@ -2,8 +2,8 @@
 
 import re
 
-_NO_MEMORY = re.compile(
-    "out of memory|allocate memory|memory allocation|bad_alloc|failed to map segment|"
+_OUT_OF_MEMORY = re.compile(
+    "out of memory|MemoryError|allocate memory|memory allocation|bad_alloc|failed to map segment|"
     "could not create a primitive",  # as oneDNN calls it, which makes its code at run time
     re.I,
 )
@@ -33,7 +33,10 @@ class Cancelled(MVCTEnhanceError):
     """The user cancelled; nothing was written."""
 
 
-def lacks_memory(error: BaseException) -> bool:
-    """Whether an error tells of too little memory, which torch, ITK and the system's loader say in words only."""
-    in_words = isinstance(error, RuntimeError | ImportError | OSError) and _NO_MEMORY.search(str(error))
+def is_out_of_memory(error: BaseException | str) -> bool:
+    """Whether an error, or what a process printed, tells of too little memory.
+
+    Torch, ITK and the system's loader say so in words only.
+    """
+    in_words = isinstance(error, RuntimeError | ImportError | OSError | str) and _OUT_OF_MEMORY.search(str(error))
     return isinstance(error, MemoryError) or bool(in_words)

@@ -1,4 +1,4 @@
-"""What docs/reliability.md says: each row is tried here, by the command line as a user has it."""
+"""Each row of docs/reliability.md is tried here, by the command line as a user has it."""
 
 import ctypes
 import json

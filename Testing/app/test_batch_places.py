@@ -1,4 +1,4 @@
-"""Where the outputs of a batch go: no case over or inside another one's, now and when it is resumed."""
+"""Places of a batch's outputs: no case over or inside another one's, now and when it is resumed."""
 
 import itertools
 from pathlib import PurePosixPath

@@ -1,4 +1,4 @@
-"""Which scans a batch finds below a folder, and what it calls them."""
+"""Scans that a batch finds below a folder, and their names."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What is written may be read by those whom the user's umask lets, and by no others."""
+"""Files that are written may be read by those whom the user's umask lets, and by no others."""
 
 import os
 import stat

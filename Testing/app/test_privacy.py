@@ -1,4 +1,4 @@
-"""What a scan, its folder or a model's card tell stays where it belongs, and nothing in them is ever run."""
+"""Texts of a scan, its folder or a model's card stay where they belong, and nothing in them is ever run."""
 
 import ast
 import json

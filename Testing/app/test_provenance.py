@@ -1,4 +1,4 @@
-"""What readouts, report and table say of program, model, input and time."""
+"""Readouts, report and table name program, model, input and time."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What a model was not trained for is said of a scan before it is enhanced, and nothing of a scan that it was."""
+"""Input warnings name what a model was not trained for; a scan like those of its training has none."""
 
 import subprocess
 import sys

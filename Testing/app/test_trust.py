@@ -1,4 +1,4 @@
-"""What is not to be trusted becomes no DICOM series, unless it is forced."""
+"""A scan that is not to be trusted becomes no DICOM series, unless it is forced."""
 
 import json
 

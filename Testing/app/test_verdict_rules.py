@@ -1,4 +1,4 @@
-"""What must hold whatever a card expects."""
+"""Assessment rules that hold for every model."""
 
 import pytest
 from MVCTEnhanceLib.app.verdict_ranges import expectation

@@ -1,4 +1,4 @@
-"""How CTK's collapsible widgets hide their children: what the module shows or hides meanwhile is done at expansion."""
+"""Children of CTK's collapsible widgets: what the module shows or hides while collapsed is done at expansion."""
 
 from PySide6 import QtCore, QtWidgets
 

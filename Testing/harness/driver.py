@@ -1,4 +1,4 @@
-"""What a test drives: a fresh scene, the module's panel, the mouse, the event loop and the scene's files."""
+"""Driver for tests: a fresh scene, the module's panel, the mouse, the event loop and the scene's files."""
 
 import os
 import sys

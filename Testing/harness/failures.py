@@ -1,4 +1,4 @@
-"""What fails a test although no line of it raised: errors in slots and observers, and logged errors."""
+"""Failures of a test in which no line raised: errors in slots and observers, and logged errors."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""Which widget can be bound to which type of parameter, with the same restrictions (by exact class) as in Slicer."""
+"""Widgets that can be bound to each type of parameter, with the same restrictions (by exact class) as in Slicer."""
 
 import pathlib
 

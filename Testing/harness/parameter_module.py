@@ -1,4 +1,4 @@
-"""What `slicer.parameterNodeWrapper` offers of it all: what the module uses."""
+"""The part of `slicer.parameterNodeWrapper` that the module uses."""
 
 from .parameter_node import isParameterNodeWrapper, parameterNodeWrapper
 from .parameter_types import Default, Validator, WithinRange

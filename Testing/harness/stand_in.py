@@ -1,4 +1,4 @@
-"""How the stand-ins of C++ widgets are declared: Qt properties with checked types, and signals by signature."""
+"""Declarations for stand-ins of C++ widgets: Qt properties with checked types, and signals by signature."""
 
 import vtk
 from PySide6 import QtCore

@@ -1,4 +1,4 @@
-"""Which DICOM images are one scan: by patient, study, frame of reference, date, acquisition and folder.
+"""DICOM images are put together to scans by patient, study, frame of reference, date, acquisition and folder.
 
 Each folder is read as a whole and searched for the cases of a batch, which must agree.
 """

@@ -1,4 +1,4 @@
-"""What a script asks of MVCTEnhanceLogic, as a user would type it."""
+"""Calls of MVCTEnhanceLogic by a script, as a user would type them."""
 
 import csv
 

@@ -1,4 +1,4 @@
-"""What is refused before anything is begun."""
+"""Options that are refused before anything is begun."""
 
 import pytest
 from slicerui.scans import add_mvct, contents, options, run_job, temporary_files

@@ -1,4 +1,4 @@
-"""What can be chosen, and what is said before the run."""
+"""Choices of inputs in the panel, and the warnings before the run."""
 
 import shutil
 

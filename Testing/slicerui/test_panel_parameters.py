@@ -1,4 +1,4 @@
-"""What the user chose is kept in the scene, and comes back with it."""
+"""The user's choices are kept in the scene, and come back with it."""
 
 from slicerui.panels import choose_result, headings, open_with_scan, parameters, reload, table
 from slicerui.results import add_result

@@ -1,4 +1,4 @@
-"""What happens while the worker works: cancelled, scan deleted, scene closed, worker killed."""
+"""Events during a run: cancelled, scan deleted, scene closed, worker killed."""
 
 import os
 import signal

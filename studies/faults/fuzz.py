@@ -34,7 +34,7 @@ import numpy as np
 import pydicom
 import SimpleITK as sitk
 from dicom_damage import damaged
-from MVCTEnhanceLib.errors import InputError, OutputError
+from MVCTEnhanceLib.errors import InputError, OutputError, is_out_of_memory
 from MVCTEnhanceLib.imageio import Volume, list_series, read_volume, write_dicom_series, write_volume
 from MVCTEnhanceLib.imageio.formats import READABLE, has_suffix
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
@@ -252,7 +252,7 @@ def _outcome(folder: Path) -> str:
 def _of_sentence(error: Exception, good: str) -> str:
     text, cause = str(error), error
     while cause is not None:
-        if isinstance(cause, MemoryError) or re.search("bad_alloc|allocate memory", str(cause)):
+        if is_out_of_memory(cause):
             return "asked for too much memory"
         cause = cause.__cause__ or cause.__context__
     return good if text.endswith(".") and text.isprintable() else "no sentence"

@@ -1,4 +1,4 @@
-"""What to expect of a model's readouts, measured on simulated MVCT.
+"""Expected ranges of a model's metrics, measured on simulated MVCT.
 
     python studies/models/expected.py DATA_FOLDER PREPARED_FOLDER MODEL_FILE WORK_FOLDER
 

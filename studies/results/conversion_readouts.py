@@ -1,4 +1,4 @@
-"""What is read out of a converted scan, and how it is headed in the tables."""
+"""Metrics of a converted scan, and their headings in the tables."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from methods import Versioned, described, methods, trained
 from MVCTEnhanceLib.imageio import Volume
-from MVCTEnhanceLib.imageio.resample import AIR_HU
+from MVCTEnhanceLib.imageio.values import AIR_HU
 from MVCTEnhanceLib.quality import body_mask
 from study import Method, Row, Study
 

@@ -1,4 +1,4 @@
-"""Whether a network hides the MVCT in its output to serve the cycle: the way back with the output smoothed first."""
+"""Test for an MVCT hidden in a network's output to serve the cycle: the way back with the output smoothed first."""
 
 from __future__ import annotations
 

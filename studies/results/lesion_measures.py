@@ -1,4 +1,4 @@
-"""What a conversion makes of planted lesions, and what it shows where none was planted."""
+"""Measures of planted lesions after a conversion, and of lesions that it invented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether lesions that are planted before the simulation keep their contrast, and whether others come up."""
+"""Contrast of lesions planted before the simulation, and lesions that come up where none was planted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured of every conversion of the test patients, slice by slice, and its means."""
+"""Measures of every conversion of the test patients, slice by slice, and their means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far the methods hold where a scan is not what they were made for: another field of view, dose, slice thickness.
+"""Robustness of the methods against another field of view, dose and slice thickness.
 
 Makes the tables field_of_view, dose, dose_patients, slice_thickness, slice_thickness_noise and the figure robustness.
 """

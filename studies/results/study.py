@@ -1,4 +1,4 @@
-"""What all parts of the study share: its folders, its cases, what is kept so that it is done once, and its tables."""
+"""Shared parts of the study: its folders, its cases, its store of results and its tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where in the output folder of a batch the outputs of each case go."""
+"""Places of the cases' outputs in the output folder of a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search for scans finds below a folder."""
+"""Search for scans below a folder."""
 
 from __future__ import annotations
 

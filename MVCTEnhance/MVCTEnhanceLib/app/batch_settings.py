@@ -1,4 +1,4 @@
-"""What the cases of a batch are done with, and which results of an earlier run fit it."""
+"""Settings of a batch, and the results of an earlier run that fit them."""
 
 from __future__ import annotations
 

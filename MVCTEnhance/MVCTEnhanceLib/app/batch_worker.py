@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 from ..errors import Cancelled, MVCTEnhanceError
 from .machine import cores
 from .parent import PARENT
+from .progress import read_event
 
 PROGRAM = Path(__file__).resolve().parents[1] / "__main__.py"
 DEBUG = "MVCTENHANCE_DEBUG"
@@ -67,7 +67,7 @@ class Children:
         with self._start(arguments) as process:
             try:
                 for line in process.stdout:
-                    event = _event(line)
+                    event = read_event(line) or {}  # a library may print lines, too
                     name = event.pop("event", None)
                     if name in ("result", "error"):
                         told[name] = event
@@ -109,15 +109,6 @@ def _threads(workers: int) -> dict[str, str]:
     if workers == 1:
         return {}
     return {name: str(max(1, cores() // workers)) for name in THREADS if name not in os.environ}
-
-
-def _event(line: str) -> dict[str, Any]:
-    """Empty for a line that is none, as a library may print."""
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return {}
-    return event if isinstance(event, dict) else {}
 
 
 def _end_in_words(code: int) -> str:

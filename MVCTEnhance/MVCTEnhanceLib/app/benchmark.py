@@ -1,4 +1,4 @@
-"""How fast this computer enhances: networks, engine and the whole job, side by side in one run.
+"""Benchmark of this computer: networks, engine and the whole job, side by side in one run.
 
 All figures come from one run, so that their ratios hold even where the computer is busy or slow.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from ..errors import MVCTEnhanceError
 from ..imageio import Volume, write_dicom_series
 from .batch_worker import PROGRAM
 from .parent import PARENT
+from .progress import read_event
 
 COMMAND = [sys.executable, str(PROGRAM)]
 STARTS = 5
@@ -50,7 +50,9 @@ def timed_job(scan: Volume, folder: Path, model: Path, device: str, threads: int
     began, memory = start, _Memory(process)
     memory.start()
     for line in process.stdout:
-        event = json.loads(line)
+        event = read_event(line)
+        if event is None:
+            continue
         if event["event"] == "error":
             raise MVCTEnhanceError(f"The job of the benchmark failed: {event['message']}")
         if event["event"] == "stage":

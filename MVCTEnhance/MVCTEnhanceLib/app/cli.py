@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ..errors import Cancelled, MVCTEnhanceError, lacks_memory
+from ..errors import Cancelled, MVCTEnhanceError, is_out_of_memory
 from .cancel import CANCELLED, EXIT_CANCELLED, Cancellation, Interrupted
 from .cli_parser import parser
 from .machine import keep_memory, wait_asleep
@@ -118,7 +118,7 @@ def _sentence(error: Exception) -> str:
     """What is wrong, on one line; of an unexpected error without its text, in which libraries quote header values."""
     if isinstance(error, MVCTEnhanceError):
         return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(error))
-    if lacks_memory(error):
+    if is_out_of_memory(error):
         return "The memory of this computer does not suffice: close other programs."
     if isinstance(error, OSError):
         return f"The operating system says '{error.strerror}': check the paths and the disk."

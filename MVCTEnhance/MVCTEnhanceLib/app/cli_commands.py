@@ -1,4 +1,4 @@
-"""What each command of `mvct-enhance` does: its options turned into one call of the library, whose result comes back.
+"""Commands of `mvct-enhance`: their options turned into one call of the library, whose result comes back.
 
 What a command needs is imported when it runs, so that --help answers at once.
 """

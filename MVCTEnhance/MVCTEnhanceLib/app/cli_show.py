@@ -1,4 +1,4 @@
-"""What a person sees of a command's result on the terminal."""
+"""Results of commands as text on the terminal."""
 
 from __future__ import annotations
 

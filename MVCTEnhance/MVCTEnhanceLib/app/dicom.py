@@ -20,7 +20,7 @@ from .safety_text import series_texts
 from .scans import require_new_series
 from .trust import NotTrusted, why_withheld
 
-_AIR_HU = -400  # a CT scan has voxels below
+_AIR_BELOW_HU = -400  # a CT scan has voxels below
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ def _product(scan: Volume, readouts: Mapping[str, Any], request: DicomRequest) -
 
 
 def _kind_warnings(scan: Volume, request: DicomRequest) -> list[str]:
-    if scan.product or request.kind or request.description or scan.array.min() < _AIR_HU:
+    if scan.product or request.kind or request.description or scan.array.min() < _AIR_BELOW_HU:
         return []
     return [
         "The file does not say which output it is and was taken as an enhanced scan, though it has no voxel of air: if "

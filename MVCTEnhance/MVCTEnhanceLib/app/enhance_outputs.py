@@ -1,4 +1,4 @@
-"""What an enhancement writes, and where it may."""
+"""Output files of an enhancement, and checks of their places before it starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What computer this is, and what this process may take of it."""
+"""Properties of this computer, and this process's share of its cores and memory."""
 
 from __future__ import annotations
 

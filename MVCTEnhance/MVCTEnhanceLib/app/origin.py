@@ -1,4 +1,4 @@
-"""Where a scan comes from by its headers, and the input warnings that follow."""
+"""Origin of a scan by its headers, and the input warnings that follow."""
 
 from __future__ import annotations
 

@@ -26,6 +26,15 @@ def reporter(style: ProgressStyle) -> Report:
     return {"bar": _Bar, "jsonl": _JsonLines, "none": _WarningsOnly}[style]()
 
 
+def read_event(line: str) -> dict[str, Any] | None:
+    """The event that "jsonl" printed on a line: its fields, and its name as "event"; None for any other line."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
 def under_stage(report: Report, stage: str) -> Report:
     """A `report` whose events are progress of the stage of this name."""
     return lambda event, **fields: report("progress", stage=stage, **fields)

@@ -1,4 +1,4 @@
-"""What the readouts are called and what they tell, in plain words."""
+"""Names, units and explanations of the metrics."""
 
 from __future__ import annotations
 

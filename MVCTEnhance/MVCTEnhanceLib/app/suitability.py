@@ -1,4 +1,4 @@
-"""Whether a scan is like those that a model was trained on, told before it is enhanced."""
+"""Input warnings: differences of a scan from those that a model was trained on, found before it is enhanced."""
 
 from __future__ import annotations
 

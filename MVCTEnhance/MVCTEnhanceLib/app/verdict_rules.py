@@ -1,4 +1,4 @@
-"""What must hold whatever the card expects: the enhanced scan against its MVCT, its neighbours and the planning CT."""
+"""Assessment rules of every model: the enhanced scan against its MVCT, its neighbours and the planning CT."""
 
 from __future__ import annotations
 

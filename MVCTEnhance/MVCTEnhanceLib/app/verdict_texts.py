@@ -1,4 +1,4 @@
-"""What it may mean that a readout lies below or above its range, or that it has no value, in plain words."""
+"""Possible causes of a metric below or above its expected range, or without a value."""
 
 from __future__ import annotations
 

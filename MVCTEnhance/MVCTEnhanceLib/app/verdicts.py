@@ -1,4 +1,4 @@
-"""How far each readout can be trusted: a verdict in plain words, with the reason."""
+"""Assessments of the metrics: a verdict in plain words, with the reason."""
 
 from __future__ import annotations
 

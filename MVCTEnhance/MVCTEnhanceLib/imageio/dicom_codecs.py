@@ -24,7 +24,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from ..errors import InputError, lacks_memory
+from ..errors import InputError, is_out_of_memory
 from .dicom_file import EXPORT_UNCOMPRESSED, unread_syntax
 from .dicom_header import SliceHeader
 from .quiet import quiet_itk
@@ -105,7 +105,7 @@ def decode_with_gdcm(ds: pydicom.Dataset, frame: bytes, header: SliceHeader) -> 
             _picture(ds, frame).save_as(path, enforce_file_format=True)
             return sitk.GetArrayFromImage(sitk.ReadImage(str(path), imageIO="GDCMImageIO"))[0]
     except RuntimeError as error:
-        raise MemoryError if lacks_memory(error) else _undecodable(ds, header) from error
+        raise MemoryError if is_out_of_memory(error) else _undecodable(ds, header) from error
 
 
 def _undecodable(ds: pydicom.Dataset, header: SliceHeader) -> InputError:

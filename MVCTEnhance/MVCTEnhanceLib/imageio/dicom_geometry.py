@@ -1,4 +1,4 @@
-"""From the positions and orientations of DICOM slices to one regular grid, or the reason why there is none."""
+"""DICOM slice geometry: one regular grid from positions and orientations, or the reason why there is none."""
 
 from __future__ import annotations
 

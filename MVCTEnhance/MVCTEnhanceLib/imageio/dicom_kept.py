@@ -1,4 +1,4 @@
-"""What a derived DICOM series keeps of its source's headers, and what has to be made up for it."""
+"""Header elements of a derived DICOM series: those kept from its source, and those made up for it."""
 
 from __future__ import annotations
 

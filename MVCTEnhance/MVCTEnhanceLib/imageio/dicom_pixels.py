@@ -13,7 +13,7 @@ from .dicom_codecs import checked_frame, decode_with_gdcm, require_known_syntax
 from .dicom_file import open_dicom
 from .dicom_header import SliceHeader, text_of
 from .quiet import quiet_pydicom
-from .values import AIR_HU
+from .values import PADDING_HU
 
 _EXACT = 2**30  # with stored values of 32 bits, smaller slopes and intercepts cannot overflow 64
 TISSUE_HU = (-950, 3071)  # a padding value in this range cannot be told from the patient
@@ -175,7 +175,7 @@ def _clear_padding(
             f"The padding value of series {header.series_name} ({hu_low:g} HU) is one that tissue has too: it was not "
             "taken as padding; check the corners of the images."
         ]
-    hu[is_padding] = AIR_HU
+    hu[is_padding] = PADDING_HU
     return []
 
 

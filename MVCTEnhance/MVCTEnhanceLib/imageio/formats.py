@@ -1,4 +1,4 @@
-"""Which format a path means."""
+"""File formats by the suffix of a path."""
 
 from __future__ import annotations
 

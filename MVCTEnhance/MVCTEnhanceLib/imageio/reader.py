@@ -12,7 +12,7 @@ from .dicom_header import DamagedDicom, read_header
 from .dicom_series import read_dicom_folder
 from .formats import READABLE, has_suffix
 from .product import product_of_file
-from .values import AIR_HU, compact, require_finite
+from .values import PADDING_HU, compact, require_finite
 from .volume import Volume
 from .volume_file import read_volume_file
 
@@ -103,10 +103,10 @@ def _checked(volume: Volume, path: Path) -> Volume:
             "air is about -1000 HU, the values were not changed."
         )
     elif outside.any():
-        array[outside] = AIR_HU
+        array[outside] = PADDING_HU
         warnings.append(
             f"{path} has {np.count_nonzero(outside)} voxels below {OUTSIDE_FIELD_HU} HU, outside the scanner's field: "
-            f"they were set to {AIR_HU} HU."
+            f"they were set to {PADDING_HU} HU."
         )
     if array.max() > np.iinfo(np.int16).max:
         warnings.append(f"{path} has values above {np.iinfo(np.int16).max} HU: results are clipped there.")

@@ -8,9 +8,8 @@ import SimpleITK as sitk
 import torch
 
 from .itk import to_itk
+from .values import AIR_HU
 from .volume import Volume
-
-AIR_HU = -1000.0
 
 
 def resample_slices(

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 
-AIR_HU = -1024
+AIR_HU = -1000.0
+PADDING_HU = -1024  # of pixels that the scanner has not measured
 _INT16 = np.iinfo(np.int16)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError, lacks_memory
+from ..errors import InputError, is_out_of_memory
 from .formats import has_suffix
 from .itk import itk_name
 from .nifti import is_nifti, read_nifti
@@ -48,7 +48,7 @@ def _read(reader: sitk.ImageFileReader, header: TextHeader, path: Path) -> sitk.
             what = "is cut, or its voxels are damaged: export or copy it again"
             return reader.Execute()
     except RuntimeError as error:
-        raise MemoryError if lacks_memory(error) else InputError(f"{path} {what}.") from error
+        raise MemoryError if is_out_of_memory(error) else InputError(f"{path} {what}.") from error
 
 
 def _require_scalar_volume(reader: sitk.ImageFileReader, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import OutputError, lacks_memory
+from ..errors import OutputError, is_out_of_memory
 from .atomic import atomic_file
 from .formats import WRITABLE, has_suffix
 from .itk import itk_name, to_itk
@@ -50,7 +50,7 @@ def _write(volume: Volume, partial: Path, path: Path, *, compress: bool) -> None
             sitk.WriteImage(_image(volume, path), str(partial), useCompression=compress)
             written = sitk.ReadImage(str(partial))
     except RuntimeError as error:
-        raise MemoryError if lacks_memory(error) else _incomplete(path) from error
+        raise MemoryError if is_out_of_memory(error) else _incomplete(path) from error
     slices = sitk.GetArrayViewFromImage(written)
     if slices.shape != volume.array.shape or not all(map(np.array_equal, slices, volume.array)):
         raise _incomplete(path)

@@ -1,4 +1,4 @@
-"""What a model file says of itself: the plan to run it by and the card to read.
+"""Plan and card of a model file, read without the packages that run it.
 
 Only the standard library is needed, so that the models can be listed where neither torch nor safetensors are installed.
 """

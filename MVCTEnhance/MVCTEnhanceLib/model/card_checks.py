@@ -1,4 +1,4 @@
-"""Whether a model's plan and card hold values that can be worked with: anybody may have written them.
+"""Checks of a model's plan and card, which anybody may have written.
 
 Only the standard library is needed, as for reading a card.
 """

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ..errors import Cancelled, DeviceError, lacks_memory
+from ..errors import Cancelled, DeviceError, is_out_of_memory
 from ..imageio import Volume
 from ..imageio.grid import axial
 from ..imageio.resample import resample_slices, shape_at
@@ -78,7 +78,7 @@ class Engine:
             try:
                 made[start:stop] = self._translate_slices(given.array[start:stop], given.spacing, source, target)
             except (RuntimeError, MemoryError) as error:
-                if not lacks_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 self._shrink(error)
                 continue

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from ..physics.gaussian import gaussian_blur
+
 AIR = -2.0  # -1000 HU on the density scale
 BLUR_PX = 9
 NOISE_PX = 9
@@ -39,10 +41,7 @@ class PhysicalBackward(nn.Module):
             return self._made(slices.float(), noise)
 
     def _made(self, slices: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
-        offsets = torch.arange(BLUR_PX, device=slices.device) - BLUR_PX // 2
-        taps = torch.softmax(-0.5 * (offsets / self.blur_px) ** 2, dim=0)
-        made = F.pad(slices, (BLUR_PX // 2,) * 4, mode="replicate")
-        made = F.conv2d(F.conv2d(made, taps[None, None, None, :]), taps[None, None, :, None])
+        made = gaussian_blur(slices, self.blur_px, BLUR_PX // 2, padding="replicate")
         made = self.stretch * (made - AIR) + AIR
         if noise is None:
             return made

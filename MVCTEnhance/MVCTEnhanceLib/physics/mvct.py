@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from ..imageio.grid import axial, turned
 from ..imageio.volume import Volume
 from .density import density_hu_from_kv
+from .gaussian import gaussian_taps
 from .projector import ParallelBeam, back_project, project, ramp_filter
 
 WATER_PER_MM = 0.0068  # at about 3.5 MV
@@ -118,10 +119,10 @@ def _blur(sinogram: torch.Tensor, fwhm_bins: float) -> torch.Tensor:
         return sinogram
     sigma = fwhm_bins / (2 * math.sqrt(2 * math.log(2)))
     radius = math.ceil(4 * sigma)
-    kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, device=sinogram.device) / sigma) ** 2)
+    taps = gaussian_taps(sigma, radius, like=sinogram)
     padded = F.pad(sinogram, (radius, radius), mode="replicate")
     flat = padded.reshape(-1, 1, padded.shape[-1])
-    return F.conv1d(flat, (kernel / kernel.sum())[None, None]).reshape(sinogram.shape)
+    return F.conv1d(flat, taps[None, None]).reshape(sinogram.shape)
 
 
 def _on_mvct_grid(kvct: Volume, array: np.ndarray, settings: MVCTSettings) -> Volume:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..errors import InputError
+from ..imageio.values import AIR_HU
 from ..imageio.volume import Volume
 from .head_neck import anatomy, label_hu
 from .shapes import Ellipse, Shape, paint
@@ -14,7 +15,6 @@ from .shapes import Ellipse, Shape, paint
 #: Reconstruction grid of TomoTherapy MVCT: 512 x 512 pixels over 390.6 mm, coarse slices.
 SHAPE = (512, 512)
 SPACING_MM = (0.763, 0.763, 6.0)
-AIR_HU = -1000
 
 
 def head_neck_phantom(

@@ -1,4 +1,4 @@
-"""Where the patient is in an axial slice."""
+"""Mask of the patient in an axial slice."""
 
 from __future__ import annotations
 

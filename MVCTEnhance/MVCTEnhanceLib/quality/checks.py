@@ -1,4 +1,4 @@
-"""What every readout asks of its arrays."""
+"""Checks of the arrays that metrics are given."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one enhancement's readouts are: values slice by slice, their means, and the parameters behind them."""
+"""Record of one enhancement's metrics: values slice by slice, their means, and the parameters behind them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How results look: the MVCT's own window, and colours that mean HU."""
+"""Display of results: the MVCT's own window, and colours that mean HU."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a scan the chosen model was not trained for, found out when the user pauses."""
+"""Input warnings of the chosen scan and model, found when the user pauses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What scripts ask of MVCTEnhanceLogic; the names of parameters are Slicer's style, as users type them."""
+"""Functions of MVCTEnhanceLogic for scripts; parameters are named in Slicer's style, as users type them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one enhancement is asked to do with the nodes of the scene."""
+"""Options of one enhancement of nodes of the scene."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a volume of the scene comes from, by its attributes, its file and its DICOM headers."""
+"""Origin of a volume of the scene, by its attributes, its file and its DICOM headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pip is told: to leave Slicer's own packages alone, and where to take others from."""
+"""Settings of pip: Slicer's own packages stay as they are, and others come from a named place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the module's self-test works on: a small phantom, and readouts as the worker gives them."""
+"""Data of the module's self-test: a small phantom, and readouts as the worker gives them."""
 
 from __future__ import annotations
 

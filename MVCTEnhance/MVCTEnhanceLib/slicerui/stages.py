@@ -1,4 +1,4 @@
-"""How far the worker is, in words."""
+"""Progress of the worker in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What work for the child process is made of, without saying how it is waited for."""
+"""Work for the child process and its steps, however they are waited for."""
 
 from __future__ import annotations
 

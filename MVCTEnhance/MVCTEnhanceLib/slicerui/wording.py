@@ -1,4 +1,4 @@
-"""How the panel says and colours verdicts, notes and times."""
+"""Wording and colours of verdicts, notes and times in the panel."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""What a worker says: one JSON event a line, and between them whatever libraries print."""
+"""Output of a worker: one JSON event a line, and between them whatever libraries print."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections import deque
 from collections.abc import Callable
@@ -10,7 +9,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ..errors import DeviceError, MVCTEnhanceError
+from ..app.progress import read_event
+from ..errors import DeviceError, MVCTEnhanceError, is_out_of_memory
 
 OnEvent = Callable[[dict[str, Any]], None]
 _TAIL_LINES = 50
@@ -32,7 +32,7 @@ class WorkerOutput:
 
     def read(self, line: str) -> None:
         """Take one line in."""
-        event = _event(line)
+        event = read_event(line)
         if event is None:
             self.tail.append(line.rstrip())
             return
@@ -58,14 +58,6 @@ class WorkerOutput:
         return self._result
 
 
-def _event(line: str) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
-
-
 def _unexplained_end(code: int, tail: str) -> MVCTEnhanceError:
     missing = re.search(r"No module named '([\w.]+)'", tail)
     if missing:
@@ -79,7 +71,7 @@ def _unexplained_end(code: int, tail: str) -> MVCTEnhanceError:
                 "and press Apply to install it again."
             )
         )
-    if re.search(r"out of memory|MemoryError|bad_alloc|Cannot allocate", tail, re.IGNORECASE):
+    if is_out_of_memory(tail):
         return DeviceError(_("The memory did not suffice: close other programs, or choose the CPU as device."))
     if code in (-9, 137, 9):
         return MVCTEnhanceError(

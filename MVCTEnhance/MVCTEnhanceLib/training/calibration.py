@@ -1,4 +1,4 @@
-"""How an MVCT's blur and HU differ from a kVCT's, measured in slices that need not be of the same patients."""
+"""Calibration: difference of an MVCT's blur and HU from a kVCT's, measured in slices of any patients."""
 
 from __future__ import annotations
 

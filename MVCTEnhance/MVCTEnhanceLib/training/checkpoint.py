@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..errors import InputError, lacks_memory
+from ..errors import InputError, is_out_of_memory
 from ..imageio.atomic import PARTIAL, atomic_file
 
 CHECKPOINT = "checkpoint.pt"
@@ -41,6 +41,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(f"'{path}' cannot be read ({error.strerror}): check its permissions and the disk.") from error
     except Exception as error:
-        if lacks_memory(error):  # a good checkpoint must not be called damaged, which is to be deleted
+        if is_out_of_memory(error):  # a good checkpoint must not be called damaged, which is to be deleted
             raise MemoryError from error
         raise InputError(f"The checkpoint '{path}' is damaged: delete it to start the training anew.") from error

@@ -1,4 +1,4 @@
-"""What a training run is told: a TOML file with the sections [data], [losses] and [schedule]."""
+"""Configuration of a training run: a TOML file with the sections [data], [losses] and [schedule]."""
 
 from __future__ import annotations
 

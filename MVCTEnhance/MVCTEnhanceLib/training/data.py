@@ -15,10 +15,10 @@ from ..errors import InputError, MVCTEnhanceError
 from ..imageio import Volume, read_volume
 from ..imageio.grid import axial
 from ..imageio.resample import resample_slices, shape_at
+from ..imageio.values import AIR_HU
 from .config import DataConfig
 from .patients import Scan, scan_of
 
-AIR_HU = -1000.0
 CELL_PX = 16
 TISSUE_HU = -400.0
 PIXEL_FACTOR = 10  # to the pixels trained on, either way: beyond lie headers with a wrong unit

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import torch
 import torch.nn.functional as F
 
+from ..physics.gaussian import gaussian_blur
 from .perceptual import VGGFeatures
 
 CELL_PX = 8
@@ -83,9 +84,4 @@ def _details(crops: torch.Tensor, tissue: torch.Tensor) -> Iterator[torch.Tensor
 def _blurred(image: torch.Tensor, sigma_px: float) -> torch.Tensor:
     if not sigma_px:
         return image
-    radius = int(3 * sigma_px + 0.5)
-    offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma_px) ** 2)
-    kernel = kernel / kernel.sum()
-    padded = F.pad(image, (radius,) * 4, mode="reflect")
-    return F.conv2d(F.conv2d(padded, kernel[None, None, None, :]), kernel[None, None, :, None])
+    return gaussian_blur(image, sigma_px, int(3 * sigma_px + 0.5), padding="reflect")

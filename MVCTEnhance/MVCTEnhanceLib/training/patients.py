@@ -1,4 +1,4 @@
-"""Whether two scans show the same patient, told without keeping or saying who that is."""
+"""Comparison of scans by patient, without keeping or naming who that is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the MVCT scans of a training are like, which `app.suitability` compares other scans with."""
+"""Properties of a training's MVCT scans, which `app.suitability` compares other scans with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good a translator is, judged without ground truth."""
+"""Validation of a translator without ground truth."""
 
 from __future__ import annotations
 
