@@ -87,7 +87,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
                 self._rebuild(without=node.GetID())
 
         self._observed.add(scene, scene.NodeAddedEvent, added)
-        self._observed.add(scene, scene.NodeAboutToBeRemovedEvent, leaving)
+        self._observed.add(scene, scene.NodeAboutToBeRemovedEvent, leaving, -10.0)  # after the module's observers
         for event in (scene.EndCloseEvent, scene.EndImportEvent):
             self._observed.add(scene, event, lambda *_: self._rebuild())
         for node in self._all_nodes():

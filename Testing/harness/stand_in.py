@@ -62,8 +62,8 @@ class Observations:
         self._observed: list[tuple[vtk.vtkObject, int]] = []
         signals.raw_connect(widget, QtCore.SIGNAL("destroyed()"), self.clear)
 
-    def add(self, target, event, callback) -> None:
-        self._observed.append((target, target.AddObserver(event, callback)))
+    def add(self, target, event, callback, priority: float = 0.0) -> None:
+        self._observed.append((target, target.AddObserver(event, callback, priority)))
 
     def clear(self, *_ignored) -> None:
         for target, tag in self._observed:

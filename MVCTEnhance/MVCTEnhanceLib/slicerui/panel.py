@@ -9,11 +9,12 @@ from slicer.util import VTKObservationMixin
 
 from ..app.report_texts import intended_use
 from . import sample_data
+from .chosen_outputs import SELECTORS, ChosenOutputs, results_known_by
 from .export_section import ExportSection
 from .inputs_section import InputsSection
 from .model_section import ModelSection
 from .options import EnhanceOptions
-from .outputs import ROLE_CYCLE_ERROR, ROLE_DIFFERENCE, ROLE_MVCT, ROLE_READOUTS, EnhanceResult
+from .outputs import EnhanceResult
 from .readouts_section import ReadoutsSection
 from .result_follower import ResultFollower
 from .review_section import ReviewSection
@@ -21,7 +22,7 @@ from .run_section import RunSection
 from .sequence_nodes import sequence_of
 from .wording import say
 
-OUTPUTS = ("enhanced", "difference", "cycleError")
+NODES = ("mvct", "planningCT", "region", *SELECTORS)
 
 
 class Panel(VTKObservationMixin):
@@ -34,10 +35,10 @@ class Panel(VTKObservationMixin):
     def __init__(self, ui):
         super().__init__()
         self._parameters = None
-        self._mvct = None
         self._refreshing = False
         self._models = ModelSection(ui, self.refresh)
         self._inputs = InputsSection(ui)
+        self._outputs = ChosenOutputs(ui, self.refresh)
         self._run = RunSection(ui, self._apply, self._take_result)
         self._follower = ResultFollower(self.refresh)
         self._review = ReviewSection(ui, self._follower.chart.put_into_views)
@@ -52,11 +53,13 @@ class Panel(VTKObservationMixin):
             part.leave()
         self._parameters = parameters
         if parameters is None:
+            self._outputs.forget()
             self._readouts.show(None)
             self._run.set_problem(_("Choose the MVCT."))
             return
-        self._mvct = parameters.mvct
+        self._outputs.mvct = parameters.mvct
         self.addObserver(parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self._on_modified)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAboutToBeRemovedEvent, self._on_removed)
         self._run.devices.find()
         self._run.installation.enter(parameters)
         self.refresh()
@@ -67,10 +70,10 @@ class Panel(VTKObservationMixin):
         if parameters.mvct is not None:
             return
         volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-        others = {parameters.planningCT, *(node for volume in volumes for node in _results(volume))}
+        others = {parameters.planningCT, *(node for volume in volumes for node in results_known_by(volume))}
         scans = [node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and node not in others]
         if len(scans) == 1:
-            self._mvct = scans[0]  # no change of mind of the user: a result that is looked at stays
+            self._outputs.mvct = scans[0]  # no change of mind of the user: a result that is looked at stays
             parameters.mvct = scans[0]
 
     def refresh(self) -> None:
@@ -108,7 +111,7 @@ class Panel(VTKObservationMixin):
         )
 
     def _refresh(self, parameters) -> None:
-        self._let_go_of_outputs(parameters)
+        self._outputs.refresh(parameters)
         for part in (self._models, self._inputs, self._run.devices, self._run.installation):
             part.refresh(parameters)
         self._inputs.check(parameters.mvct, parameters.planningCT, self._models.chosen)
@@ -122,24 +125,20 @@ class Panel(VTKObservationMixin):
     def _on_modified(self, caller, event) -> None:
         self.refresh()
 
-    def _let_go_of_outputs(self, parameters) -> None:
-        """The results of one scan are no outputs of another that the user has chosen."""
-        mvct = parameters.mvct
-        if mvct is None or mvct is self._mvct:
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_removed(self, scene, event, node) -> None:
+        """Choose none in the place of a node that goes: its selector would move on to another one by itself."""
+        if scene.IsClosing():
             return
-        self._mvct = mvct
-        others = _results_of_others(mvct)
-        with slicer.util.NodeModify(parameters):
-            for name in OUTPUTS:
-                if getattr(parameters, name) in others:
-                    setattr(parameters, name, None)
+        with slicer.util.NodeModify(self._parameters):
+            for name in NODES:
+                if getattr(self._parameters, name) is node:
+                    setattr(self._parameters, name, None)
 
     def _options(self) -> EnhanceOptions:
-        """What Apply does; a result of another scan that is only looked at is never overwritten."""
+        """What Apply does."""
         parameters = self._parameters
-        outputs = {name: getattr(parameters, name) for name in OUTPUTS}
-        others = _results_of_others(parameters.mvct)
-        ids = {name: "" if node in others else _id(node) for name, node in outputs.items()}
+        ids = self._outputs.ids(parameters)
         return EnhanceOptions(
             mvct=_id(parameters.mvct),
             planning_ct=_id(parameters.planningCT),
@@ -169,20 +168,6 @@ class Panel(VTKObservationMixin):
                 self._parameters.cycleError = result.cycleError
         self.refresh()
         self._review.take_new()
-
-
-def _results(volume) -> list:
-    """The nodes that are known as results by this volume, itself among them if it is one."""
-    if volume.GetNodeReferenceID(ROLE_READOUTS):
-        return [volume, *map(volume.GetNodeReference, (ROLE_DIFFERENCE, ROLE_CYCLE_ERROR))]
-    return [volume] if volume.GetNodeReferenceID(ROLE_MVCT) else []
-
-
-def _results_of_others(mvct) -> set:
-    """The nodes that are results of other scans than this, also of those that were deleted."""
-    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    others = [volume for volume in volumes if volume.GetNodeReference(ROLE_MVCT) is not mvct]
-    return {node for volume in others for node in _results(volume)}
 
 
 def _id(node) -> str:
