@@ -1,6 +1,7 @@
 import base64
 import csv
 import json
+import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ import pytest
 from matplotlib.image import imread
 from MVCTEnhanceLib.app.report import write_report
 from MVCTEnhanceLib.app.report_pictures import difference_png, grey_png, plot_png
+from MVCTEnhanceLib.app.report_style import STYLE
 from MVCTEnhanceLib.app.report_texts import INTENDED_USE
 from MVCTEnhanceLib.app.report_views import ReportOptions
 from MVCTEnhanceLib.errors import InputError, OutputError
@@ -138,7 +140,15 @@ def test_values_units_and_cautions_are_shown(report, readouts):
     assert "Blind to a constant HU shift" in page.text
     assert "HU²/px²" in page.text
     assert "Planning CT" in page.text and "Against the true kVCT" in page.text
-    assert "+200 HU" in page.text
+
+
+def test_colours_of_a_map_reach_as_far_as_what_was_changed(report, scans):
+    _, enhanced = scans
+    page, _ = report()  # noise of 33 HU was removed: 98 % of it is below 77 HU
+    assert page.text.count("+100 HU") == 2 * (4 + 2)  # two maps of four slices and two sections
+    shifted = Volume(np.where(enhanced.array > -500, enhanced.array + 250, enhanced.array), SPACING)
+    page, _ = report(enhanced=shifted, overwrite=True)
+    assert "+400 HU" in page.text and "+100 HU" not in page.text
 
 
 def test_source_of_the_scan_is_not_told(report, scans, tmp_path):
@@ -257,7 +267,7 @@ def test_verdicts_are_shown_in_words_beside_the_values_with_their_reasons(report
         ("verdict doubt", "Edges are wide."),
         ("verdict good", "It is near."),
     }
-    table = html[html.index("<h2>Readouts</h2>") :]
+    table = html[html.index("<h2>Image-quality metrics</h2>") :]
     assert table.index("as expected") < table.index("do not trust") < table.index("look closer")
 
 
@@ -291,5 +301,27 @@ def test_rest_of_the_card_is_folded(report):
     card = CARD | {"expected": {"mvct": {"noise_hu": {"expected": [1.5, None], "trusted": [1, 9]}}}}
     page, html = report(model_card=card)
     folded = html.index("The rest of the model")
-    assert html.index("scan A") < folded < html.index("1.5, -")
+    assert html.index("scan A") < folded < html.index("at least 1.5")
     assert len(page.all("details")) == 2
+
+
+def test_keys_of_the_card_are_words(report):
+    card = CARD | {"sha256": "ab", "kvct_slices": 3, "cycle_blur_px": 2.0, "expected": {"mvct": {"noise_hu": [1, 2]}}}
+    page, html = report(model_card=card)
+    for words in ("SHA-256", "kVCT slices", "Cycle blur (pixels)", "MVCT", "Noise", "Cycle-consistency loss"):
+        assert f"<dt>{words}</dt>" in html
+    assert not [key for key in re.findall("<dt>(.*?)</dt>", html) if "_" in key]
+    assert "1 to 2" in page.text
+
+
+def test_bands_and_lines_of_the_plots_are_explained(report, readouts):
+    assert "shaded band: mean ± SD over the planning CT's own slices" in report()[0].text
+    without = {name: group for name, group in readouts.items() if name != "planning_ct"}
+    assert "shaded band" not in report(readouts=without, overwrite=True)[0].text
+
+
+def test_style_sheet_has_each_rule_once_and_the_rows_their_gap():
+    rules = [rule.strip() for rule in STYLE.split("@media")[0].replace("}", "}\n").splitlines() if "{" in rule]
+    assert len(rules) == len(set(rules))
+    assert re.search(r"^\.row { margin: 0 0 1rem", STYLE, re.MULTILINE)
+    assert ".row { margin: 0; }" not in STYLE.replace(".plots .row", "")

@@ -66,7 +66,7 @@ def write_report(
             _provenance(readouts),
             _model(model_card),
             _details(
-                "Parameters of the readouts", "Values compare only with the same parameters.", readouts["parameters"]
+                "Parameters of the metrics", "Values compare only with the same parameters.", readouts["parameters"]
             ),
         ]
     )
@@ -127,9 +127,7 @@ def _model(card: Mapping) -> str:
     """The card, what a reader wants first and the rest, such as the ranges of the verdicts, folded."""
     first = {name: card[name] for name in CARD_FIRST if name in card}
     rest = {name: entry for name, entry in card.items() if name not in first}
-    folded = _details(
-        "The rest of the model's card", "How it was trained and measured, and what to expect of it.", rest
-    )
+    folded = _details("The rest of the model's card", "How it was trained and measured, and the expected ranges.", rest)
     return f'<section><h2>The model</h2><div class="row">{nested(first)}</div></section>{folded}'
 
 

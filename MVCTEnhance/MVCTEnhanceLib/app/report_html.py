@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from .card_words import key_in_words, value_in_words
 from .verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
 
 _CLASSES = {NOT_APPLICABLE: "none", AS_EXPECTED: "good", LOOK_CLOSER: "doubt", DO_NOT_TRUST: "bad"}
@@ -22,15 +23,13 @@ def image(png: bytes, *, alt: str, style: str = "") -> str:
 def nested(value: Any) -> str:
     """Nested names, lists and values as HTML lists."""
     if isinstance(value, Mapping):
-        items = "".join(
-            f"<dt>{escape(str(key).replace('_', ' '))}</dt><dd>{nested(item)}</dd>" for key, item in value.items()
-        )
+        items = "".join(f"<dt>{escape(key_in_words(key))}</dt><dd>{nested(item)}</dd>" for key, item in value.items())
         return f"<dl>{items}</dl>"
     if isinstance(value, (list, tuple)):
         if all(item is None or isinstance(item, (int, float)) for item in value):
-            return escape(", ".join("-" if item is None else str(item) for item in value))
+            return escape(value_in_words(value))
         return "<ul>" + "".join(f"<li>{nested(item)}</li>" for item in value) + "</ul>"
-    return escape("-" if value is None else str(value))
+    return escape(value_in_words(value))
 
 
 def chip(verdict: Mapping[str, str] | None) -> str:

@@ -15,6 +15,7 @@ _DIFFERENCE_MAP = LinearSegmentedColormap.from_list("blue-white-red", DIFFERENCE
 _QUICKLY = {"compress_level": 3}  # of PNG; the default takes twice as long and makes pictures no smaller
 # Mid-grey text on no background, and these lines, can be read on a light and on a dark page.
 _INK = "#7d848c"
+_TICKS = 6
 _LINES = ("#e08a1e", "#3b82f6", "#16a37b", "#c2559d")
 
 
@@ -51,10 +52,10 @@ def plot_png(
         unit: of the values; "1" for none.
         band: name, mean and SD of a reference, drawn as a line in a band.
         limit: drawn as a dashed line.
-        z_mm: patient z of the slices, told for the first and the last; empty where it is not known.
+        z_mm: patient z of the slices, told below their numbers; empty where it is not known.
     """
     figure = Figure(figsize=(4.4, 2.6), dpi=190)  # a layout that matplotlib finds would draw everything twice
-    figure.subplots_adjust(left=0.165, right=0.985, bottom=0.17, top=0.89)
+    figure.subplots_adjust(left=0.165, right=0.985, bottom=0.2, top=0.89)
     figure.patch.set_alpha(0)
     axes = figure.add_subplot()
     axes.patch.set_alpha(0)
@@ -65,13 +66,15 @@ def plot_png(
         )
     if band:
         name, mean, sd = band
-        axes.axhline(mean, color=_LINES[2], linewidth=1.4, label=name)
+        axes.axhline(mean, color=_LINES[2], linewidth=1.4, label=f"{name}, mean ± SD")
         axes.axhspan(mean - sd, mean + sd, color=_LINES[2], alpha=0.15, linewidth=0)
     if limit is not None:
         axes.axhline(limit, color=_INK, linewidth=1, linestyle="--", label=f"{limit:g}")
     count = max(map(len, lines.values()))
     axes.set_xlim(-0.03 * count + 0.5, 1.03 * count + 0.5)
-    _tidy(axes, unit, f"slice, z = {z_mm[0]:.1f} to {z_mm[-1]:.1f} mm" if len(z_mm) else "slice")
+    numbers = np.unique(np.linspace(1, count, min(count, _TICKS)).round().astype(int))
+    axes.set_xticks(numbers, [f"{number}\n{z_mm[number - 1]:.1f}" if len(z_mm) else f"{number}" for number in numbers])
+    _tidy(axes, unit, "slice, and its z in mm" if len(z_mm) else "slice")
     file = io.BytesIO()
     figure.savefig(file, format="png", pil_kwargs=_QUICKLY)
     return file.getvalue()
@@ -80,7 +83,6 @@ def plot_png(
 def _tidy(axes, unit: str, slices: str) -> None:
     axes.set_xlabel(slices, color=_INK)
     axes.set_ylabel("" if unit == "1" else unit, color=_INK)
-    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.tick_params(colors=_INK, labelsize=8)
     axes.grid(color=_INK, alpha=0.25, linewidth=0.6)

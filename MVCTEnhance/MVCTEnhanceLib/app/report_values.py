@@ -33,7 +33,7 @@ def cards(readouts: Mapping[str, Any]) -> str:
         f'<span class="soft">{escape(note)}</span>{_chip(readouts, group, key)}</div>'
         for group, key, value, note in shown
     )
-    return f'<section class="cards" aria-label="Main readouts">{html}</section>'
+    return f'<section class="cards" aria-label="Main metrics">{html}</section>'
 
 
 def verdicts(readouts: Mapping[str, Any]) -> str:
@@ -59,8 +59,8 @@ def tables(readouts: Mapping[str, Any]) -> str:
     """Every readout with mean, SD, verdict and what it tells."""
     scans = [name for name in SCANS if name in readouts]
     of_scans = [(key, [_cell(readouts, name, key) for name in scans]) for key in readouts["mvct"]]
-    html = "<section><h2>Readouts</h2>" + _table([SCANS[name] for name in scans], of_scans)
-    html += '<p class="note">Mean ± SD over the slices that show what is measured; - where none does.</p>'
+    html = "<section><h2>Image-quality metrics</h2>" + _table([SCANS[name] for name in scans], of_scans)
+    html += '<p class="note">Mean ± SD over the slices that contain what is measured; - where none does.</p>'
     compared = [(key, [_cell(readouts, "comparison", key)]) for key in leaves(readouts["comparison"])]
     if DISTANCE in readouts["comparison"]:
         compared.append((DISTANCE, [(_distance(readouts["comparison"]), _chip(readouts, "comparison", DISTANCE))]))
@@ -73,7 +73,7 @@ def tables(readouts: Mapping[str, Any]) -> str:
 
 
 def plots(readouts: Mapping[str, Any]) -> str:
-    """Values against the slice number."""
+    """Values against the slice number, with what their lines and bands are."""
     shown = [_scan_plot(readouts, key) for key in readouts["mvct"]]
     comparison, z_mm = readouts["comparison"], slices_z_mm(readouts)
     for key, limit in (("dig", None), ("air_agreement", _AIR_AGREEMENT_AIM)):
@@ -81,11 +81,16 @@ def plots(readouts: Mapping[str, Any]) -> str:
         shown.append((TEXTS[key].name, plot_png(lines, unit=comparison[key]["unit"], limit=limit, z_mm=z_mm)))
     biases = {tissue.replace("_", " "): item["per_slice"] for tissue, item in comparison["hu_bias"].items()}
     shown.append(("HU bias, enhanced - MVCT", plot_png(biases, unit="HU", z_mm=z_mm)))
+    notes = ["Slices are numbered from 1; below the numbers stands the patient's z."] if z_mm else []
+    if "planning_ct" in readouts:
+        notes.append("Green line and shaded band: mean ± SD over the planning CT's own slices, at which to aim.")
+    notes.append(f"Dashed line: air agreement of {_AIR_AGREEMENT_AIM:g} %, below which to look closer.")
     figures = "".join(
         f'<figure class="row"><h3>{escape(name)}</h3>{image(png, alt=f"{name} against the slice number")}</figure>'
         for name, png in shown
     )
-    return f'<section><h2>Slice by slice</h2><div class="plots">{figures}</div></section>'
+    heading = f'<h2>Slice by slice</h2><p class="note">{" ".join(notes)}</p>'
+    return f'<section>{heading}<div class="plots">{figures}</div></section>'
 
 
 def _scan_plot(readouts: Mapping[str, Any], key: str) -> tuple[str, bytes]:
@@ -97,7 +102,7 @@ def _scan_plot(readouts: Mapping[str, Any], key: str) -> tuple[str, bytes]:
 
 
 def _table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in ("Readout", *columns, "What it tells"))
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in ("Metric", *columns, "Meaning"))
     body = "".join(
         f'<tr><th scope="row">{escape(TEXTS[key].name)}</th>'
         + "".join(f'<td class="number">{escape(value)}{verdict}</td>' for value, verdict in cells)

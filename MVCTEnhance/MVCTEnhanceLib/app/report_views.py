@@ -17,7 +17,9 @@ from .report_html import image
 from .report_pictures import DIFFERENCE_COLOURS, difference_png, grey_png
 from .tables import slice_names, slices_z_mm
 
-BEYOND = "Beyond the HU conversion"
+_MAPS = {"Difference": difference, "Beyond the HU conversion": correction}
+_WITHIN = 98.0  # per cent of the shown pixels
+_LIMITS_HU = (50, 100, 150, 200, 300, 400, 500, 700, 1000)
 _SLICES_FOR_SECTIONS = 9
 _MARGIN_MM = 15.0
 
@@ -29,22 +31,19 @@ class ReportOptions:
     Args:
         window: width of the grey window in HU.
         level: its centre in HU.
-        difference: HU at which the maps of what was changed are fully blue or red.
         slices: how many axial slices are shown.
     """
 
     window: float = 400.0
     level: float = 40.0
-    difference: float = 200.0
     slices: int = 4
 
 
 def pictures(mvct: Volume, enhanced: Volume, readouts: Mapping, options: ReportOptions) -> str:
     """Axial slices spread over the body and, where there are enough slices, a coronal and a sagittal section."""
-    rows = [
-        _picture_row(name, pair, size_mm, options)
-        for name, pair, size_mm in _sections(mvct, enhanced, readouts, options)
-    ]
+    sections = list(_sections(mvct, enhanced, readouts, options))
+    limits = {name: _limit([change(*pair) for _, pair, _ in sections]) for name, change in _MAPS.items()}
+    rows = [_picture_row(name, pair, size_mm, options, limits) for name, pair, size_mm in sections]
     low, high = options.level - options.window / 2, options.level + options.window / 2
     return "\n".join(
         [
@@ -52,7 +51,8 @@ def pictures(mvct: Volume, enhanced: Volume, readouts: Mapping, options: ReportO
             f'<p class="note">Grey from {low:g} to {high:g} HU in both scans (W {options.window:g}, '
             f"L {options.level:g}); cut to the body and {_MARGIN_MM:g} mm around it. Difference: enhanced - MVCT; "
             "bone is red, since it has more HU in kVCT. Beyond the HU conversion: the same with the enhanced scan's HU "
-            "turned back into those of MVCT, so that only what else was changed is left, in bone too.</p>",
+            "turned back into those of MVCT, so that only what else was changed is left, in bone too. Full colour "
+            f"begins at a round number of HU below which {_WITHIN:g} % of the shown pixels of the map lie.</p>",
             *rows,
             "</section>",
         ]
@@ -120,27 +120,34 @@ def _size_mm(rows: slice, columns: slice, pixel_size: tuple[float, float]) -> tu
     return (columns.stop - columns.start) * pixel_size[1], (rows.stop - rows.start) * pixel_size[0]
 
 
+def _limit(changes: Sequence[np.ndarray]) -> float:
+    """The HU of the full colours for maps of one kind, (row, column) each: a round number that holds nearly all."""
+    reach = np.percentile(np.abs(np.concatenate([change.ravel() for change in changes])), _WITHIN)
+    return next((limit for limit in _LIMITS_HU if limit >= reach), _LIMITS_HU[-1])
+
+
 def _picture_row(
-    name: str, pair: tuple[np.ndarray, np.ndarray], size_mm: tuple[float, float], options: ReportOptions
+    name: str,
+    pair: tuple[np.ndarray, np.ndarray],
+    size_mm: tuple[float, float],
+    options: ReportOptions,
+    limits: Mapping[str, float],
 ) -> str:
-    before, after = pair
-    grey, limit = {"window": options.window, "level": options.level}, options.difference
-    panels = {
-        "MVCT": (grey_png(before, **grey), "MVCT"),
-        "Enhanced": (grey_png(after, **grey), "Enhanced"),
-        "Difference": (difference_png(difference(before, after), limit=limit), _colour_bar("Difference", limit)),
-        BEYOND: (difference_png(correction(before, after), limit=limit), _colour_bar(BEYOND, limit)),
-    }
+    grey = {"window": options.window, "level": options.level}
+    panels = {panel: (grey_png(scan, **grey), panel) for panel, scan in zip(("MVCT", "Enhanced"), pair, strict=True)}
+    for panel, change in _MAPS.items():
+        limit = limits[panel]
+        panels[panel] = (difference_png(change(*pair), limit=limit), panel + _colour_bar(limit))
     shape = f"aspect-ratio: {size_mm[0]:.4g} / {size_mm[1]:.4g}"
     figures = "".join(
         f"<figure>{image(png, alt=f'{panel}: {name}', style=shape)}<figcaption>{caption}</figcaption></figure>"
         for panel, (png, caption) in panels.items()
     )
-    return f'<div class="row"><h3>{escape(name)}</h3><div class="panels">{figures}</div></div>'
+    return f'<div class="row picture"><h3>{escape(name)}</h3><div class="panels">{figures}</div></div>'
 
 
-def _colour_bar(name: str, limit: float) -> str:
+def _colour_bar(limit: float) -> str:
     return (
         f'<div class="bar"><div style="background: linear-gradient(to right, {", ".join(DIFFERENCE_COLOURS)})"></div>'
-        f"<span>-{limit:g} HU</span><span>{name}</span><span>+{limit:g} HU</span></div>"
+        f"<span>-{limit:g} HU</span><span>+{limit:g} HU</span></div>"
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from ..app.card_words import key_in_words, value_in_words
+
 # What a user wants to know first; the rest of a card follows in its own order.
 _FIRST = ("intended_use", "training_data", "trained_on", "measured")
 _LAST = ("expected", "losses", "schedule")
@@ -26,13 +28,8 @@ def card_html(plan: Any, card: Mapping[str, Any]) -> str:
     last = [key for key in _LAST if key in card]
     network = _("{preset} networks, {spacing:.3g} mm pixels").format(preset=plan.preset, spacing=plan.spacing_mm)
     parts = [f"<h3>{escape(str(card.get('name', _('unnamed model'))))}</h3><p>{escape(network)}</p>"]
-    parts += [f"<h4>{_title(key)}</h4>{_value(card[key])}" for key in (*named, *rest, *last)]
+    parts += [f"<h4>{escape(key_in_words(key))}</h4>{_value(card[key])}" for key in (*named, *rest, *last)]
     return "".join(parts)
-
-
-def _title(key: str) -> str:
-    words = str(key).replace("_", " ")
-    return escape(words[:1].upper() + words[1:])
 
 
 def _value(value: Any) -> str:
@@ -40,30 +37,9 @@ def _value(value: Any) -> str:
         return "<ul>" + "".join(f"<li>{_item(key, item)}</li>" for key, item in value.items()) + "</ul>"
     if isinstance(value, (list, tuple)) and not all(isinstance(item, (int, float, type(None))) for item in value):
         return "<ul>" + "".join(f"<li>{_value(item)}</li>" for item in value) + "</ul>"
-    return escape(_plain(value))
+    return escape(value_in_words(value, _))
 
 
 def _item(key: str, value: Any) -> str:
     nested = isinstance(value, Mapping)
-    return f"{escape(str(key).replace('_', ' '))}{':' if not nested else ''} {_value(value)}"
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, (list, tuple)):
-        return _range(*value) if len(value) == 2 else ", ".join(map(_plain, value))
-    return "-" if value is None else str(value)
-
-
-def _range(low: float | None, high: float | None) -> str:
-    """Two numbers of a card, which are always the ends of a range; None where a side is open."""
-    if low == high:
-        return _plain(low)
-    if low is None:
-        return _("up to {high}").format(high=_plain(high))
-    if high is None:
-        return _("from {low}").format(low=_plain(low))
-    return _("{low} to {high}").format(low=_plain(low), high=_plain(high))
+    return f"{escape(key_in_words(key))}{':' if not nested else ''} {_value(value)}"
