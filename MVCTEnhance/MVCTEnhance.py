@@ -17,6 +17,8 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
+DOCUMENTATION = "https://github.com/MVCTEnhance/SlicerMVCTEnhance#readme"
+
 
 class MVCTEnhance(ScriptedLoadableModule):
     """What Slicer shows of the module in its lists and in its help."""
@@ -28,14 +30,15 @@ class MVCTEnhance(ScriptedLoadableModule):
         self.parent.contributors = ["MVCTEnhance contributors"]
         self.parent.helpText = _(
             "Converts megavoltage CT (MVCT) of TomoTherapy units to the image quality of kilovoltage CT, with a "
-            "difference map and readouts of how far to trust it.<ol>"
+            "difference map and image-quality metrics that say how far to trust it.<ol>"
             "<li>Choose the MVCT, and the planning CT if you have it.</li>"
             "<li>Press Apply. The first time, missing Python packages are installed after one question.</li>"
-            "<li>Read the readouts: each value has a verdict, and its tool tip says why.</li>"
+            "<li>Read the metrics: each has an assessment, and its tool tip says why.</li>"
             "<li>Press 'Review layout' to compare both scans; a click on the chart jumps to that slice.</li>"
             "<li>Export the result as DICOM, CSV or HTML.</li></ol>"
-            "For research only; not a medical device. Sample data: 'MVCT phantom' in the module Sample Data."
-        )
+            "For research only; not a medical device. Sample data: 'MVCT phantom' in the module Sample Data. "
+            '<a href="{documentation}">Documentation</a>'
+        ).format(documentation=DOCUMENTATION)
         self.parent.acknowledgementText = _("Method: S. Ozaki, S. Kaji et al., Medical Physics 49(6), 2022.")
         slicer.app.connect("startupCompleted()", registerAtStartup)
 

@@ -180,3 +180,12 @@ def test_no_file_holds_a_path_of_somebody_s_machine():
     texts = [name for name in files_below(ROOT) if Path(name).suffix in TEXT_SUFFIXES]
     found = [name for name in texts if places.search((ROOT / name).read_text(encoding="utf-8", errors="ignore"))]
     assert found == []
+
+
+def test_repository_has_a_name_that_the_extensions_index_takes():
+    catalogue = json.loads((ROOT / "MVCTEnhance.json").read_text(encoding="utf-8"))
+    assert re.fullmatch(r"https://github\.com/[^/]+/Slicer\w+\.git", catalogue["scm_url"])
+    repository = catalogue["scm_url"].removeprefix("https://github.com/").removesuffix(".git")
+    for path in (ROOT / "CMakeLists.txt", MODULE / "MVCTEnhance.py"):
+        links = re.findall(r"https://(?:raw\.githubusercontent|github)\.com/([\w-]+/[\w-]+)", path.read_text("utf-8"))
+        assert set(links) == {repository}
