@@ -104,7 +104,7 @@ class LayoutManager(QtCore.QObject):
             widget.sliceView()._release()
             widget.sliceLogic().SetMRMLScene(None)
         for widget in self._plots.values():
-            widget.plotView()._release()
+            widget._release()
         self._logic.SetMRMLScene(None)
 
 

@@ -75,6 +75,28 @@ MUTANTS = (
         "test_panel_review.py::test_a_click_on_the_chart_jumps_to_the_slice",
     ),
     Mutant(
+        "series that a chart no longer shows are deleted before its views know of it",
+        f"{LIBRARY}/readout_nodes.py",
+        "        chart.RemoveAllPlotSeriesNodeIDs()\n",
+        "        chart.RemoveAllPlotSeriesNodeIDs()\n"
+        "        for node in series[len(lines) :]:\n            slicer.mrmlScene.RemoveNode(node)\n",
+        "test_panel_review.py::test_the_chart_has_all_lines_however_often_another_readout_is_chosen",
+    ),
+    Mutant(
+        "a table is filled column by column while a chart draws from it",
+        f"{LIBRARY}/readout_nodes.py",
+        "    with slicer.util.NodeModify(by_slice):",
+        "    if True:",
+        "test_panel_review.py::test_other_values_of_a_chart_that_is_shown_are_drawn_without_a_word_in_the_log",
+    ),
+    Mutant(
+        "a result keeps maps that were deleted",
+        f"{LIBRARY}/result_follower.py",
+        ", *map(enhanced.GetNodeReference, _MAPS))",
+        ")",
+        "test_panel_review.py::test_a_difference_map_that_is_deleted_leaves_its_view_empty_until_there_is_another",
+    ),
+    Mutant(
         "an observer is never removed",
         f"{LIBRARY}/window_level.py",
         '"""Let both go."""\n        self.removeObservers()\n        self._displays = ()',

@@ -5,6 +5,7 @@ from PySide6 import QtWidgets
 
 from . import signals
 from .mrml_widget import qMRMLWidget
+from .plot_controller import qMRMLPlotViewControllerWidget
 from .stand_in import Observations, stand_in
 
 SIZE = (960, 320)
@@ -14,15 +15,18 @@ PENS = {0: vtk.vtkPen.NO_PEN, 1: vtk.vtkPen.SOLID_LINE, 2: vtk.vtkPen.DASH_LINE,
 
 @stand_in
 class qMRMLPlotView(QtWidgets.QWidget):
-    """Chart of a plot view node."""
+    """Chart of a plot view node, brought up to date at once whenever the node or its chart is modified, as in Slicer.
+
+    A table that is refilled column by column while its chart listens is therefore read when columns are missing.
+    """
 
     _signals = ("dataSelected(vtkStringArray*,vtkCollection*)", "mrmlSceneChanged(vtkMRMLScene*)")
 
     def __init__(self, view_node, parent=None):
         super().__init__(parent)
         self._node, self._plots = view_node, {}
+        self._followed, self._tag, self._updating = None, None, False
         self._observed = Observations(self)
-        self._window = None
         self._context = vtk.vtkContextView()
         self._window = vtk.vtkRenderWindow()
         self._window.SetOffScreenRendering(1)
@@ -33,12 +37,15 @@ class qMRMLPlotView(QtWidgets.QWidget):
         self._chart.SetClickActionToButton(vtk.vtkChart.SELECT, vtk.vtkContextMouseEvent.LEFT_BUTTON)
         self._chart.SetActionToButton(vtk.vtkChart.PAN, vtk.vtkContextMouseEvent.LEFT_BUTTON)
         self._observed.add(self._chart, vtk.vtkCommand.SelectionChangedEvent, self._selected)
+        scene = view_node.GetScene()
+        self._observed.add(view_node, vtk.vtkCommand.ModifiedEvent, self._update)
+        self._observed.add(scene, scene.EndBatchProcessEvent, self._update)
+        self._update()
 
     def mrmlPlotViewNode(self):
         return self._node
 
     def chart(self):
-        self._update()
         return self._chart
 
     def fitToContent(self) -> None:
@@ -60,23 +67,42 @@ class qMRMLPlotView(QtWidgets.QWidget):
                 names.InsertNextValue(node_id)
         signals.emit(self, self._signals[0], names, selections)
 
-    def _update(self) -> None:
+    def _update(self, *_ignored) -> None:
         """Brings the chart up to date with its nodes; plots of series that stay are kept, with their selection."""
-        node = self._chart_node()
-        wanted = []
-        for index in range(node.GetNumberOfPlotSeriesNodes() if node else 0):
-            series = node.GetNthPlotSeriesNode(index)
-            if series is not None and self._columns(series):
-                wanted.append(series)
-        for node_id in [node_id for node_id in self._plots if node_id not in [s.GetID() for s in wanted]]:
+        self._follow(self._chart_node())
+        if self._updating:
+            return
+        self._updating = True
+        node = self._followed
+        series = (
+            [node.GetNthPlotSeriesNode(index) for index in range(node.GetNumberOfPlotSeriesNodes())] if node else []
+        )
+        wanted = {entry.GetID(): entry for entry in series if entry is not None and self._columns(entry)}
+        for node_id in reversed([node_id for node_id in self._plots if node_id not in wanted]):
             self._chart.RemovePlotInstance(self._plots.pop(node_id))
-        for series in wanted:
-            if series.GetID() not in self._plots:
-                self._plots[series.GetID()] = vtk.vtkPlotLine()
-                self._chart.AddPlot(self._plots[series.GetID()])
-            self._show_series(self._plots[series.GetID()], series)
+            self._read_bounds()
+        for node_id, entry in wanted.items():
+            plot = self._plots.get(node_id) or vtk.vtkPlotLine()
+            self._show_series(plot, entry)
+            if node_id not in self._plots:
+                self._plots[node_id] = plot
+                self._chart.AddPlot(plot)
+                self._read_bounds()
         if node:
             self._show_axes(node)
+        self._updating = False
+
+    def _follow(self, chart) -> None:
+        if chart is not self._followed:
+            if self._followed is not None:
+                self._followed.RemoveObserver(self._tag)
+            self._followed = chart
+            self._tag = chart.AddObserver(vtk.vtkCommand.ModifiedEvent, self._update) if chart else None
+
+    def _read_bounds(self) -> None:
+        """As ctkVTKChartView does for each plot that comes or goes: VTK complains where a plot's column is missing."""
+        for plot in self._plots.values():
+            plot.GetBounds([0.0] * 4)
 
     @staticmethod
     def _columns(series) -> tuple | None:
@@ -110,7 +136,6 @@ class qMRMLPlotView(QtWidgets.QWidget):
 
     def image(self) -> vtk.vtkImageData:
         """RGB picture of the chart as it is now."""
-        self._update()
         self._context.GetRenderer().SetBackground(1, 1, 1)
         self._context.Render()
         grab = vtk.vtkWindowToImageFilter()
@@ -121,7 +146,6 @@ class qMRMLPlotView(QtWidgets.QWidget):
 
     def series_names(self) -> list[str]:
         """Names of the series that are drawn."""
-        self._update()
         return [plot.GetLabel() for plot in self._plots.values()]
 
     def click_point(self, series_name: str, index: int) -> None:
@@ -147,6 +171,7 @@ class qMRMLPlotView(QtWidgets.QWidget):
         return ends
 
     def _release(self) -> None:
+        self._follow(None)
         self._observed.clear()
         self._window.Finalize()
 
@@ -159,9 +184,14 @@ class qMRMLPlotWidget(qMRMLWidget):
         super().__init__(parent)
         self._node = view_node
         self._view = qMRMLPlotView(view_node, self)
+        self._controller = qMRMLPlotViewControllerWidget(view_node, self)
 
     def mrmlPlotViewNode(self):
         return self._node
 
     def plotView(self):
         return self._view
+
+    def _release(self) -> None:
+        self._controller._release()
+        self._view._release()

@@ -40,10 +40,10 @@ def half_as_noisy() -> np.ndarray:
     return np.rint((noisy_head().astype(float) + head()) / 2).astype(np.int16)
 
 
-def add_result(app, mvct, *, planning_ct: bool = True, correction: bool = False, **changes):
+def add_result(app, mvct, *, planning_ct: bool = True, correction: bool = False, enhanced_id: str = "", **changes):
     """The EnhanceResult of an MVCT node in the scene; `changes` replace entries of its readouts.
 
-    Without a correction it is as in scenes of older versions.
+    Without a correction it is as in scenes of older versions. An enhanced volume named by its ID is filled anew.
     """
     from MVCTEnhanceLib.slicerui.options import EnhanceOptions
     from MVCTEnhanceLib.slicerui.outputs import Voxels, put_into_scene
@@ -51,4 +51,4 @@ def add_result(app, mvct, *, planning_ct: bool = True, correction: bool = False,
     difference = half_as_noisy() - noisy_head()
     beyond = difference // 2 if correction else None
     voxels = Voxels(half_as_noisy(), difference, None, readouts(planning_ct=planning_ct) | changes, beyond)
-    return put_into_scene(EnhanceOptions(mvct.GetID()), mvct, voxels)
+    return put_into_scene(EnhanceOptions(mvct.GetID(), enhanced=enhanced_id), mvct, voxels)

@@ -1,7 +1,10 @@
 """The review layout and the chart, driven from the panel."""
 
+import json
+
 import numpy as np
 import pytest
+from harness import pictures
 from slicerui.panels import choose_result, open_with_scan, parameters, reload
 from slicerui.results import add_result
 
@@ -126,6 +129,20 @@ def test_a_difference_map_that_the_user_has_coloured_is_left_alone_until_the_rev
     assert (display.GetWindow(), display.GetLevel()) == (600, 0)
 
 
+def test_a_difference_map_that_is_deleted_leaves_its_view_empty_until_there_is_another(app, result):
+    app.click(app.ui.reviewButton)
+    app.choose(app.ui.differenceSelector, None)
+    composite = view(app, "Difference").mrmlSliceCompositeNode()
+    app.scene.RemoveNode(result.difference)
+    app.click(app.ui.restoreButton)
+    assert composite.GetBackgroundVolumeID() is None
+    again = add_result(app, result.enhanced.GetNodeReference("MVCTEnhance.mvct"), enhanced_id=result.enhanced.GetID())
+    app.ui.differenceWindowSpinBox.value = 120
+    app.click(app.ui.restoreButton)
+    assert composite.GetBackgroundVolumeID() == again.difference.GetID()
+    assert again.difference.GetDisplayNode().GetWindow() == 240
+
+
 def test_show_chart_shows_the_chosen_readout_below_the_scans(app, result):
     app.choose(app.ui.chartComboBox, "Noise (HU)")
     app.click(app.ui.showChartButton)
@@ -133,6 +150,28 @@ def test_show_chart_shows_the_chosen_readout_below_the_scans(app, result):
     assert app.plot_view.series_names() == ["MVCT scan", "Enhanced scan", "Planning CT, mean"]
     app.choose(app.ui.chartComboBox, "Air agreement (%)")
     assert app.plot_view.series_names() == ["Enhanced - MVCT"]
+
+
+def test_the_chart_has_all_lines_however_often_another_readout_is_chosen(app, result):
+    app.click(app.ui.showChartButton)
+    chart = result.enhanced.GetNodeReference("MVCTEnhance.chart")
+    scans = ["MVCT scan", "Enhanced scan", "Planning CT, mean"]
+    for choice, lines in 3 * [("Air agreement (%)", ["Enhanced - MVCT"]), ("NSelfSSIM", scans)]:
+        app.choose(app.ui.chartComboBox, choice)
+        assert app.plot_view.series_names() == lines
+        assert chart.GetNumberOfPlotSeriesNodes() == len(lines)
+
+
+def test_other_values_of_a_chart_that_is_shown_are_drawn_without_a_word_in_the_log(app, result):
+    app.click(app.ui.showChartButton)
+    app.run_events()
+    before = pictures.array_of(app.plot_view.image())
+    found = json.loads(result.readoutsNode.GetText())
+    values = found["enhanced"]["nselfssim"]["per_slice"]
+    found["enhanced"]["nselfssim"]["per_slice"] = [value / 2 for value in values]
+    result.readoutsNode.SetText(json.dumps(found))
+    assert app.failures.take() == []
+    assert not np.array_equal(pictures.array_of(app.plot_view.image()), before)
 
 
 def test_a_click_on_the_chart_jumps_to_the_slice(app, result):

@@ -49,7 +49,8 @@ def update_tables(enhanced, readouts: Mapping[str, Any]) -> None:
     by_slice = _node(enhanced, BY_SLICE_ROLE, "vtkMRMLTableNode", _("{scan} readouts by slice"))
     _fill_summary(summary, readouts)
     columns = _by_slice(readouts)
-    slicer.util.updateTableFromArray(by_slice, list(columns.values()), list(columns))
+    with slicer.util.NodeModify(by_slice):  # a chart that draws from it must not see it with columns missing
+        slicer.util.updateTableFromArray(by_slice, list(columns.values()), list(columns))
 
 
 def update_chart(enhanced, readouts: Mapping[str, Any], name: str):
@@ -65,16 +66,25 @@ def update_chart(enhanced, readouts: Mapping[str, Any], name: str):
     choices = chart_choices(readouts)
     name = name if name in choices else next(iter(choices))
     chart = _node(enhanced, CHART_ROLE, "vtkMRMLPlotChartNode", _("{scan} chart"))
-    modifying = chart.StartModify()
-    chart.SetTitle(choices[name])
-    chart.SetXAxisTitle(_slice_axis(readouts))
-    chart.SetYAxisTitle(choices[name])
-    chart.SetTitleFontSize(14)
-    chart.SetAxisTitleFontSize(12)
-    chart.SetLegendFontSize(12)
-    _update_series(chart, enhanced.GetNodeReference(BY_SLICE_ROLE), _lines(readouts, name))
-    chart.Modified()
-    chart.EndModify(modifying)
+    lines = _lines(readouts, name)
+    present = _series_of(chart)
+    missing = lines[len(present) :]
+    series = present + [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", line.name) for line in missing]
+    with slicer.util.NodeModify(chart):
+        chart.SetTitle(choices[name])
+        chart.SetXAxisTitle(_slice_axis(readouts))
+        chart.SetYAxisTitle(choices[name])
+        chart.SetTitleFontSize(14)
+        chart.SetAxisTitleFontSize(12)
+        chart.SetLegendFontSize(12)
+        chart.RemoveAllPlotSeriesNodeIDs()
+        for node, line in zip(series, lines, strict=False):
+            _update_line(node, enhanced.GetNodeReference(BY_SLICE_ROLE), line)
+            chart.AddAndObservePlotSeriesNodeID(node.GetID())
+        chart.Modified()
+    # Only now that plot views know the new lines: when a series goes, they put those they know into the chart again.
+    for node in series[len(lines) :]:
+        slicer.mrmlScene.RemoveNode(node)
     return chart
 
 
@@ -148,17 +158,10 @@ def _lines(readouts: Mapping[str, Any], name: str) -> list[Line]:
     return [line for line in possible if line.column in values and np.isfinite(values[line.column]).any()]
 
 
-def _update_series(chart, table, lines: list[Line]) -> None:
-    count = chart.GetNumberOfPlotSeriesNodes()
-    present = [node for node in map(chart.GetNthPlotSeriesNode, range(count)) if node]  # less those a user deleted
-    chart.RemoveAllPlotSeriesNodeIDs()
-    for node in present[len(lines) :]:
-        slicer.mrmlScene.RemoveNode(node)
-    for index, line in enumerate(lines):
-        is_there = index < len(present)
-        series = present[index] if is_there else slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", line.name)
-        _update_line(series, table, line)
-        chart.AddAndObservePlotSeriesNodeID(series.GetID())
+def _series_of(chart) -> list:
+    """The plot series nodes of a chart, less those that a user deleted."""
+    found = map(chart.GetNthPlotSeriesNode, range(chart.GetNumberOfPlotSeriesNodes()))
+    return list(dict.fromkeys(node for node in found if node))
 
 
 def _update_line(series, table, line: Line) -> None:

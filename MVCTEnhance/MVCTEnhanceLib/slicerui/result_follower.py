@@ -9,9 +9,18 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
-from .outputs import ROLE_READOUTS, EnhanceResult, result_of
+from .outputs import (
+    ROLE_CORRECTION,
+    ROLE_CYCLE_ERROR,
+    ROLE_DIFFERENCE,
+    ROLE_READOUTS,
+    EnhanceResult,
+    result_of,
+)
 from .readout_chart import ReadoutChart
 from .readout_nodes import BY_SLICE_ROLE, CHART_ROLE, SUMMARY_ROLE, update_tables
+
+_MAPS = (ROLE_DIFFERENCE, ROLE_CORRECTION, ROLE_CYCLE_ERROR)
 
 
 class ResultFollower(VTKObservationMixin):
@@ -37,7 +46,7 @@ class ResultFollower(VTKObservationMixin):
         self._follow_scene(slicer.mrmlScene)
         enhanced = parameters.enhanced
         text = enhanced.GetNodeReference(ROLE_READOUTS) if enhanced else None
-        key = (enhanced, text, text.GetMTime()) if text else None
+        key = (enhanced, text, text.GetMTime(), *map(enhanced.GetNodeReference, _MAPS)) if text else None
         changed = key != self._key
         if changed:
             another = key is None or self._key is None or key[0] is not self._key[0]
@@ -56,8 +65,9 @@ class ResultFollower(VTKObservationMixin):
         self.result = self._key = None
 
     def _follow_scene(self, scene) -> None:
-        if not self.hasObserver(scene, scene.NodeAboutToBeRemovedEvent, self._on_removed):
+        if not self.hasObserver(scene, scene.NodeRemovedEvent, self._on_gone):
             self.addObserver(scene, scene.NodeAboutToBeRemovedEvent, self._on_removed)
+            self.addObserver(scene, scene.NodeRemovedEvent, self._on_gone)
 
     def _follow(self, text) -> None:
         self.removeObservers(self._on_modified)
@@ -83,6 +93,11 @@ class ResultFollower(VTKObservationMixin):
         if helpers:
             # A little later, since the scene is in the middle of taking the volume itself away.
             qt.QTimer.singleShot(0, lambda: _remove(helpers))
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_gone(self, scene, event, node) -> None:
+        if self._key and node in self._key:
+            self._on_changed()
 
 
 def _helpers_of(enhanced) -> list:
