@@ -20,7 +20,17 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "MVCTEnhance"
 LIBRARY = MODULE / "MVCTEnhanceLib"
-LAYERS = {"slicerui": 6, "app": 5, "training": 4, "model": 3, "quality": 3, "physics": 2, "imageio": 1, "errors": 0}
+LAYERS = {
+    "slicerui": 7,
+    "app": 6,
+    "training": 5,
+    "model": 4,
+    "quality": 4,
+    "physics": 3,
+    "imageio": 2,
+    "runtime": 1,
+    "errors": 0,
+}
 SLICER_PACKAGES = {"slicer", "qt", "ctk", "vtk", "mrml"}
 BYPRODUCTS = re.compile(r"__pycache__|.*\.egg-info|build|demo-output|runs|\.(?!ci$).*")
 TEXT_SUFFIXES = {".py", ".txt", ".toml", ".md", ".cmake", ".ui", ".json", ".yml", ".html", ".css", ""}

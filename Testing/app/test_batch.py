@@ -19,11 +19,11 @@ from MVCTEnhanceLib.app.batch import FORMATS, BatchRequest, enhance_folder
 from MVCTEnhanceLib.app.batch_folder import working_in
 from MVCTEnhanceLib.app.batch_summary import Row
 from MVCTEnhanceLib.app.batch_worker import CaseFailed, Children
-from MVCTEnhanceLib.app.cancel import Interrupted
 from MVCTEnhanceLib.app.cli_parser import parser
 from MVCTEnhanceLib.errors import Cancelled, DeviceError, InputError, ModelError, OutputError
 from MVCTEnhanceLib.imageio import Volume, is_dicom_output, write_dicom_series, write_volume
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
+from MVCTEnhanceLib.runtime.cancel import Interrupted
 
 SCAN = Volume(np.zeros((2, 8, 8), np.int16), (1.0, 1.0, 3.0))
 WHY = "The assessment of Enhanced, Noise is 'do not trust', so no DICOM series was written: add --force."

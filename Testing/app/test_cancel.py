@@ -12,8 +12,10 @@ only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 BEFORE = (
     "import signal, sys, time\n"
     "from pathlib import Path\n"
-    "from MVCTEnhanceLib.app import cancel, cli, cli_commands\n"
+    "from MVCTEnhanceLib.app import cli, cli_commands\n"
     "from MVCTEnhanceLib.imageio import atomic_file, atomic_folder\n"
+    "from MVCTEnhanceLib.imageio.lock import locked\n"
+    "from MVCTEnhanceLib.runtime import cancel\n"
 )
 RUN = "cli_commands.models = models\nsys.exit(cli.main(['models', '--json']))\n"
 
@@ -93,7 +95,8 @@ def test_work_that_takes_no_notice_is_ended_with_nothing_half_written(run, tmp_p
         f"{BEFORE}cancel.GRACE_S = 0.3\n"
         "def models(options, report):\n"
         f"    folder = Path({str(tmp_path)!r})\n"
-        "    with atomic_file(folder / 'e.nrrd') as file, atomic_folder(folder / 'out') as series:\n"
+        "    file, series = folder / 'e.nrrd', folder / 'out'\n"
+        "    with locked(file, patience_s=1), atomic_file(file) as file, atomic_folder(series) as series:\n"
         "        for part in (file, series / 'half'): part.write_text('half')\n"
         "        while True:\n"
         "            try: signal.raise_signal(signal.SIGTERM); time.sleep(9)\n"
@@ -123,7 +126,7 @@ def test_library_that_does_not_return_is_not_waited_for(run, tmp_path, files):
 
 
 @only_posix
-@pytest.mark.parametrize("module", ["MVCTEnhanceLib.app", "argparse", "MVCTEnhanceLib.app.cancel"])
+@pytest.mark.parametrize("module", ["MVCTEnhanceLib.app", "argparse", "MVCTEnhanceLib.runtime.cancel"])
 def test_signal_before_there_is_work_shows_no_trace(run, module):
     """Python's own handler of Ctrl+C would."""
     code = (
@@ -183,8 +186,8 @@ def test_other_losses_are_told_as_ever(run):
 
 def test_a_finished_command_leaves_no_timer_behind(main, monkeypatch):
     """An application that calls main() goes on afterwards."""
-    from MVCTEnhanceLib.app import cancel
     from MVCTEnhanceLib.model import card
+    from MVCTEnhanceLib.runtime import cancel
 
     monkeypatch.setattr(cancel, "GRACE_S", 0.2)
     monkeypatch.setattr(cancel, "_end_now", lambda: pytest.fail("ended"))

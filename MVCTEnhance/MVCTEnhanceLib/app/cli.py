@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import Cancelled, MVCTEnhanceError, is_out_of_memory
-from .cancel import CANCELLED, EXIT_CANCELLED, Cancellation, Interrupted
+from ..runtime.cancel import CANCELLED, EXIT_CANCELLED, Cancellation, Interrupted
 from .cli_parser import parser
 from .machine import keep_memory, wait_asleep
 from .parent import end_with_parent

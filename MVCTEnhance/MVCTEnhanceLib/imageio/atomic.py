@@ -7,10 +7,11 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import OutputError
+from ..runtime.cancel import cleaned_up_when_ended
 
 _ADVICE = {
     errno.ENOSPC: "the disk is full, free some space or choose another place",
@@ -26,14 +27,6 @@ _ADVICE = {
 _CANNOT_WAIT = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP)  # what some network disks answer
 
 PARTIAL = ".partial-"  # how the names of what is not complete begin
-WRITING: set[Path] = set()  # the hidden files and folders of the blocks entered and not left
-
-
-def remove_partials() -> None:
-    """Remove what is being written at this moment, for a process that ends without leaving its blocks."""
-    for partial in tuple(WRITING):
-        with suppress(OSError):
-            _remove(partial)
 
 
 @contextmanager
@@ -133,14 +126,12 @@ def _is_there(path: Path) -> OutputError:
 @contextmanager
 def _removed_unless_complete(path: Path) -> Iterator[Path]:
     partial = _partial(path)
-    WRITING.add(partial)
-    try:
-        yield partial
-    except BaseException:
-        _remove(partial)
-        raise
-    finally:
-        WRITING.discard(partial)
+    with cleaned_up_when_ended(lambda: _remove(partial)):
+        try:
+            yield partial
+        except BaseException:
+            _remove(partial)
+            raise
 
 
 def _settle(file: Path) -> None:

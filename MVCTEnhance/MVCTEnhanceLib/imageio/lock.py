@@ -10,7 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import OutputError
-from .atomic import WRITING, output_errors
+from ..runtime.cancel import cleaned_up_when_ended
+from .atomic import output_errors
 
 LOCK = ".lock-"  # how the hidden files that carry locks begin
 POLL_S = 0.1
@@ -39,13 +40,12 @@ def locked(path: str | Path, *, patience_s: float) -> Iterator[None]:
             if time.monotonic() > until:
                 raise OutputError(f"Another run writes to '{path}': wait for its end, or choose another place.")
             time.sleep(POLL_S)
-    WRITING.add(file)
     try:
-        yield
+        with cleaned_up_when_ended(file.unlink):
+            yield
     finally:
         with suppress(OSError):
             file.unlink(missing_ok=True)  # on Windows it goes with its handle
-        WRITING.discard(file)
         os.close(handle)
 
 

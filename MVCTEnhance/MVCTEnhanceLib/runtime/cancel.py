@@ -7,12 +7,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
-
-from .progress import Report
 
 EXIT_CANCELLED = 130
 CANCELLED = "Cancelled; every file that is there is complete."
@@ -21,6 +19,7 @@ GRACE_S = 10.0  # for what is half written to be removed; after it the process e
 TELL_S = 1.0  # for a reader to take the last words
 AGAIN_S = 0.05
 _IMPORT_SYSTEM = "<frozen importlib._bootstrap>"
+_CLEAN_UPS: dict[object, Callable[[], object]] = {}
 
 
 class Interrupted(BaseException):
@@ -28,6 +27,21 @@ class Interrupted(BaseException):
 
     Not KeyboardInterrupt, after which CPython may end with another exit code although it was handled.
     """
+
+
+@contextmanager
+def cleaned_up_when_ended(clean_up: Callable[[], object]) -> Iterator[None]:
+    """A block of unfinished work: `clean_up` is called where the process ends without leaving the block.
+
+    Args:
+        clean_up: waits for no lock, and may be called in any thread.
+    """
+    key = object()
+    _CLEAN_UPS[key] = clean_up
+    try:
+        yield
+    finally:
+        del _CLEAN_UPS[key]
 
 
 class Cancellation:
@@ -39,7 +53,7 @@ class Cancellation:
         report: told of the end where no exception can be raised.
     """
 
-    def __init__(self, report: Report):
+    def __init__(self, report: Callable[..., None]):
         self.asked = False
         self._report = report
         self._timer: threading.Timer | None = None
@@ -87,7 +101,7 @@ class Cancellation:
             self._noticed = True
             self._end_in_time(GRACE_S)
         if _is_importing(frame):
-            if not _of_atomic("WRITING", ()):
+            if not _CLEAN_UPS:
                 self._end_at_once()
             _start_timer(AGAIN_S, _send)
             return
@@ -173,14 +187,11 @@ def _start_timer(seconds: float, action: Any) -> threading.Timer:
     return timer
 
 
-def _of_atomic(name: str, otherwise: Any) -> Any:
-    """What of the module is there: it may be imported only now, which --help must not wait for."""
-    return getattr(sys.modules.get("MVCTEnhanceLib.imageio.atomic"), name, otherwise)
-
-
 def _end_now() -> None:
     """For work that takes no notice, such as a network drive that hangs; nothing here may wait for a lock."""
-    _of_atomic("remove_partials", lambda: None)()
+    for clean_up in tuple(_CLEAN_UPS.values()):
+        with suppress(Exception):
+            clean_up()
     words = threading.Thread(target=_tell_stderr, daemon=True)
     words.start()
     words.join(AGAIN_S)  # a pipe that is full takes none
