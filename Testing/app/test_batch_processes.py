@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from MVCTEnhanceLib.app.enhance import EnhanceRequest, enhance
+from MVCTEnhanceLib.app.enhance import enhance
+from MVCTEnhanceLib.app.request import EnhanceRequest
 from MVCTEnhanceLib.imageio import read_volume, write_dicom_series, write_volume
 
 only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

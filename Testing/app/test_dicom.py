@@ -11,8 +11,9 @@ import SimpleITK as sitk
 from MVCTEnhanceLib.app.evaluate import measure
 from MVCTEnhanceLib.app.safety_text import series_texts
 from MVCTEnhanceLib.imageio import Volume, read_volume, write_dicom_series, write_volume
+from MVCTEnhanceLib.imageio.grid import digest
 from MVCTEnhanceLib.imageio.itk import to_itk
-from MVCTEnhanceLib.imageio.product import Product, digest
+from MVCTEnhanceLib.imageio.product import Product
 
 
 @pytest.fixture

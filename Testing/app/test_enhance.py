@@ -9,9 +9,11 @@ import SimpleITK as sitk
 import torch
 from MVCTEnhanceLib.app import enhance as enhance_module
 from MVCTEnhanceLib.app import enhance_outputs
-from MVCTEnhanceLib.app.enhance import EnhanceRequest, enhance
+from MVCTEnhanceLib.app.enhance import enhance
+from MVCTEnhanceLib.app.request import EnhanceRequest
 from MVCTEnhanceLib.errors import Cancelled, MVCTEnhanceError, OutputError
 from MVCTEnhanceLib.imageio import Volume, read_volume, write_dicom_series, write_volume
+from MVCTEnhanceLib.imageio.grid import digest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
@@ -82,7 +84,7 @@ def test_every_output_says_what_it_is_and_of_which_scan(main, scan, tmp_path, mv
     assert main("enhance", scan, *arguments, "--force").code == 0
     for kind, path in outputs.items():
         product = read_volume(path).product
-        assert product.kind == kind and product.is_made_of(mvct)
+        assert product.kind == kind and product.is_made_of(digest(mvct))
 
 
 def test_scans_that_are_none_are_said_before_they_are_enhanced(scan, tmp_path):

@@ -8,7 +8,7 @@ from MVCTEnhanceLib.app.evaluate import evaluate_files
 from MVCTEnhanceLib.app.verdicts import judge
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.imageio import Volume, write_dicom_series, write_volume
-from MVCTEnhanceLib.imageio.product import digest
+from MVCTEnhanceLib.imageio.grid import digest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 from MVCTEnhanceLib.quality import evaluate
 

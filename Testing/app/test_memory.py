@@ -86,7 +86,7 @@ def test_a_difference_map_is_held_once_while_it_is_written(run, tmp_path):
         "import sys\n"
         "from pathlib import Path\n"
         "import numpy as np\n"
-        "from MVCTEnhanceLib.app.enhance import EnhanceRequest, Enhanced\n"
+        "from MVCTEnhanceLib.app.request import EnhanceRequest, Enhanced\n"
         "from MVCTEnhanceLib.app.enhance_outputs import write_outputs\n"
         "from MVCTEnhanceLib.imageio import Volume\n"
         "def peak(): return 1024 * int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from MVCTEnhanceLib.app import cli_commands, enhance_outputs
 from MVCTEnhanceLib.app import export as export_module
-from MVCTEnhanceLib.app.enhance import EnhanceRequest, enhance
+from MVCTEnhanceLib.app.enhance import enhance
+from MVCTEnhanceLib.app.request import EnhanceRequest
 from MVCTEnhanceLib.errors import OutputError
 from MVCTEnhanceLib.imageio import Volume, read_volume, write_dicom_series, write_volume
 

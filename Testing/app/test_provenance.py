@@ -7,10 +7,11 @@ from datetime import datetime
 
 import pytest
 from MVCTEnhanceLib import __version__
-from MVCTEnhanceLib.app.enhance import EnhanceRequest, enhance
+from MVCTEnhanceLib.app.enhance import enhance
 from MVCTEnhanceLib.app.provenance import provenance_rows
+from MVCTEnhanceLib.app.request import EnhanceRequest
 from MVCTEnhanceLib.imageio import read_volume, write_dicom_series
-from MVCTEnhanceLib.imageio.product import digest
+from MVCTEnhanceLib.imageio.grid import digest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 
 TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")

@@ -14,7 +14,8 @@ FILES = {"report.html", "readouts.json", "readouts.csv"}
 @pytest.fixture(scope="module")
 def enhanced(tmp_path_factory, mvct):
     """A folder with mvct.nrrd, enhanced.nrrd, their report in first/, and the run's events."""
-    from MVCTEnhanceLib.app.enhance import EnhanceRequest, enhance
+    from MVCTEnhanceLib.app.enhance import enhance
+    from MVCTEnhanceLib.app.request import EnhanceRequest
 
     folder = tmp_path_factory.mktemp("enhanced")
     write_volume(mvct, folder / "mvct.nrrd")

@@ -11,7 +11,8 @@ from MVCTEnhanceLib.app.origin import Origin, enhanced_warnings, planning_ct_war
 from MVCTEnhanceLib.app.suitability import doubts
 from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.imageio.dicom_series import DicomSeries
-from MVCTEnhanceLib.imageio.product import Product, digest
+from MVCTEnhanceLib.imageio.grid import digest
+from MVCTEnhanceLib.imageio.product import Product
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 
 PLAN, CARD = read_card(find_model(DEFAULT_MODEL))

@@ -4,8 +4,9 @@ import json
 
 import pytest
 from MVCTEnhanceLib.app import enhance as enhance_module
-from MVCTEnhanceLib.app.enhance import EnhanceRequest, enhance
-from MVCTEnhanceLib.app.trust import NotTrusted, not_to_be_trusted, why_withheld
+from MVCTEnhanceLib.app.enhance import enhance
+from MVCTEnhanceLib.app.request import EnhanceRequest, NotTrusted
+from MVCTEnhanceLib.app.trust import not_to_be_trusted, why_withheld
 
 BAD = {"enhanced": {"noise_hu": {"verdict": "do not trust", "reason": "It is too high."}}}
 GOOD = {"enhanced": {"noise_hu": {"verdict": "look closer", "reason": "It is high."}}}

@@ -15,7 +15,7 @@ WRITER = (
     "from types import SimpleNamespace\n"
     "import numpy as np\n"
     "from MVCTEnhanceLib.app import enhance_outputs\n"
-    "from MVCTEnhanceLib.app.enhance import EnhanceRequest\n"
+    "from MVCTEnhanceLib.app.request import EnhanceRequest\n"
     "from MVCTEnhanceLib.errors import OutputError\n"
     "from MVCTEnhanceLib.imageio import Volume\n"
     "folder, suffix, value = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])\n"

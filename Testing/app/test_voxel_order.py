@@ -8,9 +8,10 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from MVCTEnhanceLib.app.enhance import EnhanceRequest, enhance
+from MVCTEnhanceLib.app.enhance import enhance
 from MVCTEnhanceLib.app.evaluate import evaluate_files
 from MVCTEnhanceLib.app.report_again import ReportRequest, write_report_again
+from MVCTEnhanceLib.app.request import EnhanceRequest
 from MVCTEnhanceLib.imageio import write_dicom_series, write_volume
 from MVCTEnhanceLib.imageio.grid import turned
 

@@ -16,7 +16,8 @@ from MVCTEnhanceLib import __version__
 from MVCTEnhanceLib.errors import InputError, OutputError
 from MVCTEnhanceLib.imageio import Volume, dicom_writer, read_volume, write_dicom_series
 from MVCTEnhanceLib.imageio.dicom_writer import made_up
-from MVCTEnhanceLib.imageio.product import Product, digest
+from MVCTEnhanceLib.imageio.grid import digest
+from MVCTEnhanceLib.imageio.product import Product
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     CTImageStorage,

@@ -15,9 +15,8 @@ Result = dict[str, Any]
 
 def enhance(options: argparse.Namespace, report: Report) -> Result:
     from ..model.card import DEFAULT_MODEL
-    from .enhance import EnhanceRequest
     from .enhance import enhance as run
-    from .trust import NotTrusted
+    from .request import EnhanceRequest, NotTrusted
 
     request = EnhanceRequest(
         input=options.input,

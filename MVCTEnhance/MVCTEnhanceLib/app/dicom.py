@@ -16,9 +16,10 @@ from ..imageio.product import Product
 from ..imageio.reader import read_map
 from .progress import Report, collecting
 from .report_again import read_readouts, require_slices
+from .request import NotTrusted
 from .safety_text import series_texts
 from .scans import require_new_series
-from .trust import NotTrusted, why_withheld
+from .trust import why_withheld
 
 _AIR_BELOW_HU = -400  # a CT scan has voxels below
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 from ..errors import InputError
 from ..imageio import Volume
-from ..imageio.grid import axial
-from ..imageio.product import Product, digest
-from ..model.card import DEFAULT_MODEL, find_model
+from ..imageio.grid import axial, digest
+from ..imageio.product import Product
+from ..model.card import find_model
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import Model, load_model
@@ -22,65 +20,13 @@ from .origin import planning_ct_warnings
 from .progress import Report, collecting
 from .provenance import NOT_IDENTIFIED, identity, model_provenance, provenance
 from .region import read_region
+from .request import Enhanced, EnhanceRequest, NotTrusted
 from .scans import read_scan
 from .suitability import doubts
-from .trust import NotTrusted, why_withheld
+from .trust import why_withheld
 from .verdicts import judge
 
 PIXEL_FACTOR = 10  # to the model's pixels, either way: beyond lie headers with a wrong unit
-
-
-@dataclass(frozen=True)
-class EnhanceRequest:
-    """What the user asks for.
-
-    Args:
-        input: volume file or DICOM folder of the MVCT.
-        output: .nrrd, .nii, .nii.gz or .mha file, or a new folder for a DICOM series.
-        model: name of an installed model, or a model file.
-        device: "auto", "cpu", "cuda", "cuda:n" or "mps".
-        difference: file or DICOM folder for enhanced - MVCT in HU; None for none.
-        correction: file or DICOM folder for what was changed beyond the HU conversion, in HU (see `maps.correction`);
-            None for none.
-        report: folder for report.html, readouts.json and readouts.csv; None for none.
-        series_uid: which CT series, where the folder has several: its UID, or one of its files as `read_volume` has it.
-        kvct: planning CT whose readouts are what to aim at; None for none.
-        cycle_error: file or DICOM folder for |G_kV→MV(G_MV→kV(x)) - x| in HU; None for none.
-        region: file on the MVCT's grid, not zero inside, to which the readouts are limited (see `quality.evaluate`);
-            None for the whole scan.
-        compress: as for `write_volume`, for all volume files.
-        overwrite: whether outputs that exist are replaced (of folders those with a series made by this program);
-            if not, they are refused.
-        force: whether DICOM is written also where a readout is assessed as 'do not trust'.
-        identify: whether readouts and report name the scan by description and date of its DICOM series.
-    """
-
-    input: Path
-    output: Path
-    model: str | Path = DEFAULT_MODEL
-    device: str = "auto"
-    difference: Path | None = None
-    report: Path | None = None
-    series_uid: str | None = None
-    kvct: Path | None = None
-    cycle_error: Path | None = None
-    region: Path | None = None
-    compress: bool = True
-    overwrite: bool = False
-    correction: Path | None = None
-    force: bool = False
-    identify: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Enhanced:
-    """What came of it: both scans, what was measured, what the user must be told, and the cycle error if asked for."""
-
-    mvct: Volume
-    enhanced: Volume
-    readouts: dict[str, Any]
-    warnings: tuple[str, ...]
-    cycle_error: Volume | None = None
 
 
 def enhance(

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +19,9 @@ from ..imageio.product import Kind
 from ..imageio.values import rounded_int16
 from ..imageio.volume import SlicesOnDemand
 from . import maps
+from .request import Enhanced, EnhanceRequest
 from .safety_text import series_texts
 from .scans import require_no_report, require_writable, write_scan
-
-if TYPE_CHECKING:
-    from .enhance import Enhanced, EnhanceRequest
 
 SCANS = ("output", "difference", "correction", "cycle_error")  # of a request
 PATIENCE_S = 300.0  # longer than another run takes to write a long scan to a slow disk

@@ -9,8 +9,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..imageio import Volume
-from ..imageio.grid import in_order_of, listed, listed_z_mm
-from ..imageio.product import digest
+from ..imageio.grid import digest, in_order_of, listed, listed_z_mm
 from ..imageio.resample import onto_grid
 from ..model.card import DEFAULT_MODEL, find_model, read_card, which_model
 from ..quality.readouts import evaluate

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..imageio.grid import axial
+from ..imageio.grid import axial, digest
 from ..imageio.product import PLANNING_CT
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def enhanced_warnings(enhanced: Volume, mvct: Volume) -> list[str]:
         return []
     if product.kind not in ("enhanced", "output"):
         return [f"The enhanced scan {_is(product)}, so its readouts mean nothing: choose the enhanced scan."]
-    if product.input_digest and not product.is_made_of(mvct):
+    if product.input_digest and not product.is_made_of(digest(mvct)):
         return [
             "The enhanced scan was made of another scan than the MVCT, or of a changed copy: check that they match."
         ]

@@ -3,28 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..errors import OutputError
 from .report_texts import GROUPS, TEXTS
 from .verdicts import DO_NOT_TRUST
 
-if TYPE_CHECKING:
-    from .enhance import Enhanced
-
 _SHOWN = 3
-
-
-class NotTrusted(OutputError):
-    """DICOM series were not written, since an assessment says 'do not trust'; all else was.
-
-    Attributes:
-        result: of the enhancement, None where there was none.
-    """
-
-    def __init__(self, message: str, result: Enhanced | None = None):
-        super().__init__(message)
-        self.result = result
 
 
 def not_to_be_trusted(readouts: Mapping[str, Any]) -> list[str]:

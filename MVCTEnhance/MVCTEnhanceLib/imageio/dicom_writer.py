@@ -22,7 +22,8 @@ from .dicom_header import holds_outputs_only
 from .dicom_iod import add_empty
 from .dicom_kept import Kept, keep
 from .dicom_uids import worked_out_uid
-from .product import PROGRAM, Product, digest
+from .grid import digest
+from .product import PROGRAM, Product
 from .quiet import quiet_pydicom
 from .values import rounded_int16
 from .volume import Volume

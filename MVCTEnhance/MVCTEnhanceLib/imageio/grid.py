@@ -1,7 +1,8 @@
-"""The order of voxels: the same scan however its axes are stored, and as axial slices in one fixed order."""
+"""The order of voxels: the same scan, with the same digest, however its axes are stored; axial slices in one order."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from itertools import permutations
 
@@ -59,6 +60,20 @@ def axial(volume: Volume) -> Volume:
         a view, which can be written to as the scan itself; `source` is still that of the scan as it is stored.
     """
     return turned(volume, np.eye(3))
+
+
+def digest(volume: Volume) -> str:
+    """SHA-256, in hexadecimal digits, of the voxels as `axial` slices and of their grid rounded to 0.001 mm.
+
+    The same scan gives the same digest from whatever format it was read and however its axes are stored.
+    """
+    volume = axial(volume)
+    grid = (*volume.spacing, *volume.origin, *np.asarray(volume.direction, float).ravel())
+    rounded = ",".join(f"{round(float(number), 3) + 0.0:.3f}" for number in grid)
+    content = hashlib.sha256(f"{volume.array.shape}{volume.array.dtype}{rounded}".encode())
+    for part in volume.array:
+        content.update(np.ascontiguousarray(part).tobytes())
+    return content.hexdigest()
 
 
 def listed(volume: Volume) -> Volume:

@@ -1,22 +1,15 @@
-"""Outputs of this program, known again by what their files say, and the digest that ties them to their input."""
+"""Outputs of this program, known again by what their files say."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from .grid import axial
-
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-    from .volume import Volume
 
 PLANNING_CT = "planning CT"  # of a phantom
 Kind = Literal["enhanced", "difference", "correction", "cycle error", "planning CT"]
@@ -41,8 +34,8 @@ class Product:
 
     Args:
         kind: which of the outputs.
-        input_digest: `digest` of the scan that it was made of, or its first digits where a file has no room for all;
-            empty where the file does not say.
+        input_digest: `grid.digest` of the scan that it was made of, or its first digits where a file has no room for
+            all; empty where the file does not say.
     """
 
     kind: Kind | str
@@ -53,9 +46,9 @@ class Product:
         """The text that a file says it by, without time, place or anything of the patient."""
         return f"{PROGRAM} {self.kind} of {self.input_digest or 'unknown'}"
 
-    def is_made_of(self, volume: Volume) -> bool:
-        """Whether the scan is the one that it was made of."""
-        return bool(self.input_digest) and digest(volume).startswith(self.input_digest)
+    def is_made_of(self, digest: str) -> bool:
+        """Whether it was made of the scan that has this digest."""
+        return bool(self.input_digest) and digest.startswith(self.input_digest)
 
 
 def product_in(text: str) -> Product | None:
@@ -97,17 +90,3 @@ def product_of_dicom(ds: Dataset) -> Product | None:
         return next(filter(None, marked), None)
     texts = f"{description} {derivation}".casefold()
     return Product(next((kind for words, kind in _WORDS.items() if words in texts), "enhanced"))
-
-
-def digest(volume: Volume) -> str:
-    """SHA-256, in hexadecimal digits, of the voxels as `axial` slices and of their grid rounded to 0.001 mm.
-
-    The same scan gives the same digest from whatever format it was read and however its axes are stored.
-    """
-    volume = axial(volume)
-    grid = (*volume.spacing, *volume.origin, *np.asarray(volume.direction, float).ravel())
-    rounded = ",".join(f"{round(float(number), 3) + 0.0:.3f}" for number in grid)
-    content = hashlib.sha256(f"{volume.array.shape}{volume.array.dtype}{rounded}".encode())
-    for part in volume.array:
-        content.update(np.ascontiguousarray(part).tobytes())
-    return content.hexdigest()

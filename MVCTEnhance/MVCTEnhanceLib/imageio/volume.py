@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ..errors import InputError
+from .product import Product
 
 if TYPE_CHECKING:
-    from .dicom_series import DicomSeries
-    from .product import Product
+    from pydicom import Dataset
+
+
+class HeaderSource(Protocol):
+    """Headers of the DICOM series that a volume was read from; attributes as in `DicomSeries`."""
+
+    files: tuple[Path, ...]
+    series_uid: str
+    description: str
+    date: str
+    manufacturer: str
+    model_name: str
+    kvp: float | None
+
+    def header(self, k: int) -> Dataset:
+        """The header of slice k, without pixel data."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +50,7 @@ class Volume:
     spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     direction: np.ndarray = field(default_factory=lambda: np.eye(3))
-    source: DicomSeries | None = None
+    source: HeaderSource | None = None
     warnings: tuple[str, ...] = ()
     product: Product | None = None
 
