@@ -9,9 +9,9 @@ from MVCTEnhanceLib.app.machine import threads
 
 PAGE_FAULTS = """
 import resource, numpy as np
-from MVCTEnhanceLib.app.machine import keep_memory
+from MVCTEnhanceLib.app.machine import tune_malloc
 if {kept}:
-    keep_memory()
+    tune_malloc()
 image = np.ones((512, 512))
 several = [image * k for k in range(6)]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from MVCTEnhanceLib.imageio import Volume
-from MVCTEnhanceLib.imageio.grid import axial, axis_along_patient, in_order_of, is_same_grid, listed, listed_z_mm
+from MVCTEnhanceLib.imageio.grid import axial, axis_along_patient, is_same_grid, listed, listed_z_mm, reorient_like
 from MVCTEnhanceLib.imageio.itk import to_itk
 
 OBLIQUE = np.array(sitk.Euler3DTransform((0, 0, 0), 0.2, -0.3, 0.4).GetMatrix()).reshape(3, 3)
@@ -28,7 +28,7 @@ def from_itk(image: sitk.Image) -> Volume:
 @pytest.mark.parametrize("axes", list(permutations(range(3))))
 def test_swapped_and_reversed_axes_come_back(scan, axes, flips):
     turned = from_itk(sitk.Flip(sitk.PermuteAxes(to_itk(scan), axes), flips))
-    found = in_order_of(turned, scan)
+    found = reorient_like(turned, scan)
     np.testing.assert_array_equal(found.array, scan.array)
     assert is_same_grid(found, scan)
 
@@ -46,19 +46,19 @@ def test_swapped_and_reversed_axes_come_back(scan, axes, flips):
 )
 def test_other_voxels_are_none(scan, change):
     base = {"array": scan.array, "spacing": scan.spacing, "origin": scan.origin, "direction": scan.direction}
-    assert in_order_of(Volume(**(base | change)), scan) is None
+    assert reorient_like(Volume(**(base | change)), scan) is None
 
 
 def test_rounded_geometry_is_the_same(scan):
     rounded = Volume(scan.array, scan.spacing, (-7.004, 20.003, 299.998), np.round(OBLIQUE, 5))
-    assert in_order_of(rounded, scan) is not None
+    assert reorient_like(rounded, scan) is not None
 
 
 def test_single_slices_are_compared_by_their_place(scan):
     one = Volume(scan.array[:1], scan.spacing, scan.origin, scan.direction)
     thick = Volume(scan.array[:1], (0.8, 0.9, 5.0), scan.origin, scan.direction)
-    assert in_order_of(thick, one) is not None
-    assert in_order_of(one, scan) is None
+    assert reorient_like(thick, one) is not None
+    assert reorient_like(one, scan) is None
 
 
 @pytest.mark.parametrize("flips", list(product([False, True], repeat=3)))

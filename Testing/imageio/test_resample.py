@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from MVCTEnhanceLib.imageio import Volume
-from MVCTEnhanceLib.imageio.resample import onto_grid, resample_slices
+from MVCTEnhanceLib.imageio.resample import resample_slices, resample_to
 from scipy import ndimage
 
 
@@ -63,11 +63,11 @@ def test_bicubic_interpolation_is_the_cubic_convolution_of_keys():
     assert halfway.tolist() == pytest.approx([0, -1, 9, 9, -1, 0, 0], abs=1e-3)
 
 
-def test_onto_grid_agrees_with_scipy_between_oblique_grids():
+def test_resample_to_agrees_with_scipy_between_oblique_grids():
     rng = np.random.default_rng(2)
     volume = Volume(rng.normal(0, 100, (9, 12, 15)).astype(np.float32), (1.2, 0.9, 2.0), (-8.0, 3.0, 5.0), rotation(20))
     reference = Volume(np.zeros((4, 5, 6), np.int16), (1.5, 1.0, 2.5), (-3.0, 4.0, 9.0), rotation(35))
-    result = onto_grid(volume, reference)
+    result = resample_to(volume, reference)
 
     kji = np.moveaxis(np.indices(reference.array.shape), 0, -1)
     lps = (kji[..., ::-1] * reference.spacing) @ reference.direction.T + reference.origin
@@ -80,18 +80,18 @@ def test_onto_grid_agrees_with_scipy_between_oblique_grids():
     assert np.array_equal(result.direction, reference.direction)
 
 
-def test_onto_grid_is_air_outside_and_keeps_the_warnings():
+def test_resample_to_is_air_outside_and_keeps_the_warnings():
     volume = Volume(np.full((2, 4, 4), 55, np.int16), warnings=("The scan is odd.",))
     reference = Volume(np.zeros((2, 12, 12), np.int16), origin=(-4.0, -4.0, 0.0))
-    result = onto_grid(volume, reference)
+    result = resample_to(volume, reference)
     assert np.all(result.array[:, 4:8, 4:8] == 55)
     assert result.array[0, 0, 0] == -1000
     assert result.warnings == ("The scan is odd.",)
     assert result.source is None
 
 
-def test_onto_grid_of_a_left_handed_volume_mirrors_nothing():
+def test_resample_to_of_a_left_handed_volume_mirrors_nothing():
     flipped = np.diag([1.0, 1.0, -1.0])
     volume = Volume(np.arange(5, dtype=np.float32)[:, None, None] * np.ones((5, 3, 3), np.float32), direction=flipped)
     upright = Volume(np.zeros((5, 3, 3), np.int16), origin=(0.0, 0.0, -4.0))
-    assert onto_grid(volume, upright).array[:, 1, 1].tolist() == [4, 3, 2, 1, 0]
+    assert resample_to(volume, upright).array[:, 1, 1].tolist() == [4, 3, 2, 1, 0]

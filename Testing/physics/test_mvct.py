@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from MVCTEnhanceLib.imageio import Volume
-from MVCTEnhanceLib.imageio.grid import in_order_of, turned
+from MVCTEnhanceLib.imageio.grid import reorient_like, turned
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import density_inserts, water_cylinder
@@ -148,4 +148,4 @@ def test_a_scan_stored_in_another_order_gives_the_same_mvct_in_that_order(order)
     expected, stored = simulate_mvct(kvct, TINY), turned(kvct, order)
     found = simulate_mvct(stored, TINY)
     np.testing.assert_array_equal(found.direction, stored.direction)
-    np.testing.assert_array_equal(in_order_of(found, expected).array, expected.array)
+    np.testing.assert_array_equal(reorient_like(found, expected).array, expected.array)

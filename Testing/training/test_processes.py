@@ -11,7 +11,7 @@ import torch
 from MVCTEnhanceLib.errors import Cancelled, DeviceError, InputError
 from MVCTEnhanceLib.training import processes
 from MVCTEnhanceLib.training.config import read_config
-from MVCTEnhanceLib.training.processes import ALONE, Processes, device_of_process
+from MVCTEnhanceLib.training.processes import SINGLE_PROCESS, DistributedContext, device_of_process
 from MVCTEnhanceLib.training.run import train
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="this torch has no torch.distributed")
@@ -147,15 +147,15 @@ def test_failure_of_one_process_ends_all(config, tmp_path):
 
 def test_batch_that_cannot_be_shared_is_refused():
     with pytest.raises(InputError, match=r"batch is 3, which 2 processes cannot share evenly.*multiple of 2"):
-        Processes(0, 2).require_divides(3)
-    ALONE.require_divides(3)
+        DistributedContext(0, 2).require_divides(3)
+    SINGLE_PROCESS.require_divides(3)
 
 
 def test_shares_are_the_batch_in_order():
     batch = torch.arange(6)
-    shares = [Processes(rank, 3).share(batch) for rank in range(3)]
+    shares = [DistributedContext(rank, 3).share(batch) for rank in range(3)]
     assert torch.equal(torch.cat(shares), batch)
-    assert torch.equal(ALONE.share(batch), batch)
+    assert torch.equal(SINGLE_PROCESS.share(batch), batch)
 
 
 @pytest.mark.parametrize(

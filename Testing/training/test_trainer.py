@@ -58,10 +58,10 @@ def test_plain_cyclegan_is_its_three_terms_and_nothing_else(make_trainer):
     mv, kv = (to_network(trainer.samplers[domain].crops(0, 2)[0], domain) for domain in ("mv", "kv"))
     translate, judge = trainer.translator, trainer.discriminators
     with torch.no_grad():
-        made_kv, made_mv = translate.to_kv(mv), translate.to_mv(kv)
+        fake_kv, fake_mv = translate.to_kv(mv), translate.to_mv(kv)
         expected = {
-            "adversarial": ((judge["kv"](made_kv) - 1) ** 2).mean() + ((judge["mv"](made_mv) - 1) ** 2).mean(),
-            "cycle": 10 * ((translate.to_mv(made_kv) - mv).abs().mean() + (translate.to_kv(made_mv) - kv).abs().mean()),
+            "adversarial": ((judge["kv"](fake_kv) - 1) ** 2).mean() + ((judge["mv"](fake_mv) - 1) ** 2).mean(),
+            "cycle": 10 * ((translate.to_mv(fake_kv) - mv).abs().mean() + (translate.to_kv(fake_mv) - kv).abs().mean()),
             "identity": 0.5 * ((translate.to_mv(mv) - mv).abs().mean() + (translate.to_kv(kv) - kv).abs().mean()),
         }
     assert trainer.features is None

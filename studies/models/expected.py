@@ -29,7 +29,7 @@ CENTRAL = (2.5, 97.5)  # percentiles of the slices
 TRUST = 0.5  # of the width of what is expected, on either side of it
 # Half of the tolerance that TG-148 gives the HU of MVCT for dose (water 30, lung 50 HU): the scanner may take the rest.
 TRUSTED_BIAS_HU = {"soft_tissue": 15.0, "fat": 15.0, "lung": 25.0}
-LEAST_BIAS_HU = 5.0  # no closer than MVCT is calibrated from day to day
+MIN_BIAS_HU = 5.0  # no closer than MVCT is calibrated from day to day
 AIR_AGREEMENT = {"expected": [99.0, None], "trusted": [98.5, None]}
 # The noise of the slices of one kVCT differs by the first factor; beyond the second it is another kind of image.
 TO_PLANNING_CT = {"expected": [0.6, 1.6], "trusted": [0.3, 3.0]}
@@ -106,7 +106,7 @@ def _range(name: str, values: np.ndarray) -> dict:
     if name not in TRUSTED_BIAS_HU:
         return _two_sided(values)
     low, high = _central(values)
-    bias = max(-low, high, LEAST_BIAS_HU)
+    bias = max(-low, high, MIN_BIAS_HU)
     trusted = max(TRUSTED_BIAS_HU[name], bias)
     return {"expected": [-bias, bias], "trusted": [-trusted, trusted]}
 

@@ -30,7 +30,7 @@ from MVCTEnhanceLib.training.config import TrainingConfig
 from study import Row, Study, mean_and_sd
 from train_runs import ENDS, PLAIN_CYCLEGAN, PROPOSED, SEEDS, Run, all_trained, described, devices, end_runs
 
-LEAST_BODY_MM2 = 5000.0  # enough of the patient for training to take crops of the slice
+MIN_BODY_MM2 = 5000.0  # enough of the patient for training to take crops of the slice
 COLOURS = {PLAIN_CYCLEGAN: "tab:orange", PROPOSED: "tab:blue"}
 COLUMNS = {"slices_mvct": "MVCT slices", "slices_kvct": "kVCT slices", "method": "method", "seed": "seed"} | QUANTITIES
 
@@ -210,7 +210,7 @@ def _limits(limits: Mapping[str, Row]) -> str:
 def _usable_slices(path: Path) -> list[int]:
     volume = read_volume(path)
     pixel_size = (volume.spacing[1], volume.spacing[0])
-    least = LEAST_BODY_MM2 / (pixel_size[0] * pixel_size[1])
+    least = MIN_BODY_MM2 / (pixel_size[0] * pixel_size[1])
     return [k for k, hu in enumerate(volume.array) if body_mask(hu, pixel_size=pixel_size).sum() >= least]
 
 

@@ -22,7 +22,7 @@ LEVEL_HU, WINDOW_HU = 40, 400
 ZOOM_MM = 80.0
 TILE_INCHES, HEAD_INCHES, DPI = 1.25, 0.36, 100
 # Noise does not compress: as many greys as the file has room for.
-GREYS, MOST_BYTES = (64, 32, 16, 8), 390_000
+GREYS, MAX_BYTES = (64, 32, 16, 8), 390_000
 
 
 def write_picture(study: Study, cases: Sequence[Case]) -> None:
@@ -54,7 +54,7 @@ def _small_png(picture: Image.Image) -> bytes:
     for greys in GREYS:
         file = io.BytesIO()
         picture.quantize(greys).save(file, format="png", optimize=True)
-        if file.tell() <= MOST_BYTES:
+        if file.tell() <= MAX_BYTES:
             break
     return file.getvalue()
 

@@ -21,7 +21,7 @@ CROP_SIDES = (64, 128, 256)
 STARTS = {"even": (0, 2), "odd": (1, 3)}  # of a crop's first row and column, after a multiple of 8
 PADDING = {"even": 64, "odd": 33}
 MARGIN_PX = 40
-SMALLEST_INTERIOR_PX = 8
+MIN_INTERIOR_PX = 8
 POINTWISE = ("MVCT", "MVCT + density curve")
 SAME_HU = 10  # 99 % of the pixels within this: a field of view does not matter
 
@@ -106,7 +106,7 @@ class FieldOfView:
     def margin_px(self) -> int:
         """Width of the border that is no interior; a small crop would have no interior with all of it."""
         side = min(part.stop - part.start for part in self.common)
-        return min(MARGIN_PX, (side - SMALLEST_INTERIOR_PX) // 2)
+        return min(MARGIN_PX, (side - MIN_INTERIOR_PX) // 2)
 
 
 def fields_of_view(shape: tuple[int, int], centre: tuple[int, int]) -> Iterator[FieldOfView]:

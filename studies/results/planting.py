@@ -22,7 +22,7 @@ CONTRASTS_HU = (-60, -40, -20, 20, 40, 60)
 DISCS_OF_A_KIND = 2  # in each patient, as far as there is room
 SPHERES_OF_A_KIND = 1
 # A sphere thinner than this many slices is mostly partial volume.
-LEAST_SLICES_OF_A_SPHERE = 2
+MIN_SLICES_OF_A_SPHERE = 2
 
 SOFT_TISSUE_HU = (0.0, 100.0)  # above it the simulation's density curve takes tissue for bone
 SMOOTHING_MM = 3.0
@@ -189,7 +189,7 @@ def _room_mm2(image: np.ndarray, kvct: Volume) -> tuple[float, float]:
 
 def _wanted(thickness_mm: float, rng: np.random.Generator) -> Iterator[tuple[str, float, int]]:
     for shape, copies, thinnest_mm in (
-        ("sphere", SPHERES_OF_A_KIND, LEAST_SLICES_OF_A_SPHERE * thickness_mm),
+        ("sphere", SPHERES_OF_A_KIND, MIN_SLICES_OF_A_SPHERE * thickness_mm),
         ("disc", DISCS_OF_A_KIND, 0.0),
     ):
         for diameter in sorted(DIAMETERS_MM, reverse=True):

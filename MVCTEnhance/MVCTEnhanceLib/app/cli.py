@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import Cancelled, MVCTEnhanceError, is_out_of_memory
 from ..runtime.cancel import CANCELLED, EXIT_CANCELLED, Cancellation, Interrupted
 from .cli_parser import parser
-from .machine import keep_memory, wait_asleep
+from .machine import tune_malloc, use_passive_omp
 from .parent import end_with_parent
 from .progress import Report, reporter
 
@@ -30,8 +30,8 @@ def command() -> None:
     For Python to take apart torch and the other libraries takes a second, in which nothing is done any more. To look
     for garbage while they are imported takes half a second, and there is none.
     """
-    keep_memory()
-    wait_asleep()
+    tune_malloc()
+    use_passive_omp()
     gc.disable()
     code = main()
     for stream in (sys.stdout, sys.stderr):

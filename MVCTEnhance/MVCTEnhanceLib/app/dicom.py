@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..imageio import Volume, write_dicom_series
 from ..imageio.dicom_series import read_dicom_folder
 from ..imageio.dicom_writer import made_up
-from ..imageio.grid import axial, in_order_of
+from ..imageio.grid import axial, reorient_like
 from ..imageio.product import Product
 from ..imageio.reader import read_map
 from .progress import Report, collecting
@@ -130,7 +130,7 @@ def _with_source(volume: Volume, request: DicomRequest) -> Volume:
     if not request.source.is_dir() and not request.source.is_file():
         raise InputError(f"'{request.source}' is no folder: give the folder of the MVCT's DICOM series.")
     source = read_dicom_folder(request.source, series_uid=request.series_uid, pixels=False)
-    matched = in_order_of(volume, source)
+    matched = reorient_like(volume, source)
     if matched is None:
         raise InputError(
             f"'{request.scan}' has {_in_words(volume)} and the series in '{request.source}' {_in_words(source)}, or "

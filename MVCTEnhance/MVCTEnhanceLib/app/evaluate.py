@@ -9,8 +9,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..imageio import Volume
-from ..imageio.grid import digest, in_order_of, listed, listed_z_mm
-from ..imageio.resample import onto_grid
+from ..imageio.grid import digest, listed, listed_z_mm, reorient_like
+from ..imageio.resample import resample_to
 from ..model.card import DEFAULT_MODEL, find_model, read_card, which_model
 from ..quality.readouts import evaluate
 from .machine import threads
@@ -88,7 +88,7 @@ def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:
         InputError: one cannot be read, or their voxels are not the same.
     """
     mvct, enhanced = read_scan(mvct_path, "MVCT"), read_scan(enhanced_path, "enhanced scan")
-    enhanced = in_order_of(enhanced, mvct)
+    enhanced = reorient_like(enhanced, mvct)
     if enhanced is None:
         raise InputError(
             f"'{mvct_path}' and '{enhanced_path}' lie on different grids: give the scan that the enhanced one "
@@ -98,11 +98,11 @@ def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:
 
 
 def _on_grid_of(enhanced: Volume, truth: Volume, report: Report) -> Volume:
-    same = in_order_of(truth, enhanced)
+    same = reorient_like(truth, enhanced)
     if same is not None:
         return same
     report("warning", message="The truth was resampled linearly to the grid of the enhanced scan.")
-    return onto_grid(truth, enhanced)
+    return resample_to(truth, enhanced)
 
 
 def measure(

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 NAMED_ON_LINUX = "model name"
-MOST_THREADS = 8
+MAX_THREADS = 8
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # of mallopt(3)
 _SINGLE_BYTES, _KEPT_BYTES = 32 << 20, 256 << 20
 
@@ -25,10 +25,10 @@ def threads() -> int:
     At most eight, since each of them holds the temporary arrays of a slice.
     """
     granted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(int(granted) if granted.isdecimal() and int(granted) else cores(), MOST_THREADS)
+    return min(int(granted) if granted.isdecimal() and int(granted) else cores(), MAX_THREADS)
 
 
-def keep_memory() -> None:
+def tune_malloc() -> None:
     """Have freed memory used again rather than given back to the system and asked for anew.
 
     For a process of our own only. The temporary arrays of a slice are large enough that the C library would return
@@ -41,12 +41,12 @@ def keep_memory() -> None:
 
 
 def return_memory() -> None:
-    """Give freed memory back to the system that `keep_memory` has held, where the work that wanted it is done."""
+    """Give freed memory back to the system that `tune_malloc` has held, where the work that wanted it is done."""
     if sys.platform.startswith("linux"):
         getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)(0)
 
 
-def wait_asleep() -> None:
+def use_passive_omp() -> None:
     """Have torch's threads sleep while they wait for each other; to be called before torch is imported.
 
     By default they spin, and where another program takes a core (Slicer that draws, a second worker), the one that has

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..imageio import Volume
-from ..imageio.grid import in_order_of
+from ..imageio.grid import reorient_like
 from ..imageio.reader import read_map
 
 
@@ -18,7 +18,7 @@ def read_region(path: Path, mvct: Volume) -> np.ndarray:
     Raises:
         InputError: it cannot be read, lies on another grid than the MVCT, or is empty.
     """
-    region = in_order_of(read_map(path), mvct)
+    region = reorient_like(read_map(path), mvct)
     if region is None:
         raise InputError(f"The region '{path}' lies on another grid than the MVCT: export it on the MVCT's own voxels.")
     inside = region.array != 0

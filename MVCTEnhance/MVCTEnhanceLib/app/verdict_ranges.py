@@ -10,7 +10,7 @@ from .report_texts import TEXTS
 from .verdict_texts import CAUSES
 
 MANY_SLICES = 0.25  # more of them than this, outside of what is expected, is more than one region of the body
-MOST_SLICES = 0.5  # more of them than this, outside of what is trusted, is the scan and not some slices
+MAX_SLICE_SHARE = 0.5  # more of them than this, outside of what is trusted, is the scan and not some slices
 FIELD_TOLERANCE = 0.05
 FEW_SLICES = 3  # with a value in fewer, of a scan that has many more, nothing is said of the scan
 
@@ -128,7 +128,7 @@ def _slices(measured: Mapping[str, float], name: str, unit: str, wanted: Expecta
         return Finding(0, "")
     worst = max(measured, key=lambda called: abs(wanted.expected.beyond(measured[called])))
     level = 1 if failed or outside > MANY_SLICES * len(measured) else 0
-    level = 2 if failed > MOST_SLICES * len(measured) else level
+    level = 2 if failed > MAX_SLICE_SHARE * len(measured) else level
     lie = f"{outside} of {len(measured)} slices {'lies' if outside == 1 else 'lie'} outside"
     return Finding(level, f"{lie}, most of all {worst} ({_number(measured[worst], TEXTS[name].digits, unit)}).")
 

@@ -17,8 +17,8 @@ NEAR = 0.01  # distance of NSelfSSIM to the planning CT's within which nothing i
 # A slice stands out when it is this far from its neighbours: in SDs of such distances, and at least this much.
 STANDS_OUT_SD = 6.0
 NEIGHBOURS = 4  # on either side
-FEWEST_SLICES = 7
-LEAST_STEP = {"dig": 0.15, "air_agreement": 0.2, "soft_tissue": 2.0}  # DIG: as a part of its median; %; HU
+MIN_SLICES = 7
+MIN_STEP = {"dig": 0.15, "air_agreement": 0.2, "soft_tissue": 2.0}  # DIG: as a part of its median; %; HU
 
 
 def against_mvct(name: str, before: Mapping[str, Any], after: Mapping[str, Any], wanted: Expectation | None) -> Finding:
@@ -80,12 +80,12 @@ def standing_out(name: str, values: Sequence[float | None], slices: Sequence[str
     Args:
         slices: what each slice is called.
     """
-    if name not in LEAST_STEP:
+    if name not in MIN_STEP:
         return NOTHING
     steps = _steps(values)
-    if len(steps) < FEWEST_SLICES:
+    if len(steps) < MIN_SLICES:
         return NOTHING
-    least = LEAST_STEP[name]
+    least = MIN_STEP[name]
     if name == "dig":
         least *= median(value for value in values if value is not None)
     # 1.4826 makes the median of absolute values the SD of a normal distribution.

@@ -10,7 +10,7 @@ import pydicom
 from pydicom.filereader import read_dataset, read_preamble
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-LARGEST_UNPACKED = 1 << 28  # bytes
+MAX_UNPACKED_BYTES = 1 << 28  # bytes
 _CHUNK = 1 << 20
 EXPORT_UNCOMPRESSED = "export the series uncompressed (Explicit VR Little Endian)"
 
@@ -58,5 +58,5 @@ def _require_bounded(file: BinaryIO) -> None:
     unpack, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while packed := unpack.unconsumed_tail or file.read(_CHUNK):
         size += len(unpack.decompress(packed, _CHUNK))
-        if size > LARGEST_UNPACKED:
+        if size > MAX_UNPACKED_BYTES:
             raise ValueError("unpacks to more than a slice can be")

@@ -15,10 +15,10 @@ SAME_POSITION_MM = 0.01
 UNEVEN_TOLERANCE = 0.01  # of the step between slices
 ROUNDING_TOLERANCE = 0.001
 ROUNDED_MM = 0.1  # to which some programs round positions: two of them may then be this much off
-LEAST_OF_ROUNDED = 4  # times as long a step must be, so that no missing slice passes for rounding
+MIN_STEP_PER_ROUNDING = 4  # times as long a step must be, so that no missing slice passes for rounding
 PLAUSIBLE_PIXEL_MM = (1e-6, 1e4)
-FARTHEST_MM = 1e6  # beyond lie numbers with which nothing can be worked out
-MOST_PIXELS = 8192**2  # a slice of more may be nothing but a damaged number, and would take gigabytes
+MAX_COORDINATE_MM = 1e6  # beyond lie numbers with which nothing can be worked out
+MAX_PIXELS = 8192**2  # a slice of more may be nothing but a damaged number, and would take gigabytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +89,8 @@ def _require_place(header: SliceHeader) -> None:
     needed = {
         "Rows and Columns": None not in header.size and min(header.size) > 0,
         "Pixel Spacing": header.pixel_spacing and _is_plausible(header.pixel_spacing),
-        "Image Position (Patient)": header.position and max(map(abs, header.position)) < FARTHEST_MM,
-        "Image Orientation (Patient)": header.orientation and max(map(abs, header.orientation)) < FARTHEST_MM,
+        "Image Position (Patient)": header.position and max(map(abs, header.position)) < MAX_COORDINATE_MM,
+        "Image Orientation (Patient)": header.orientation and max(map(abs, header.orientation)) < MAX_COORDINATE_MM,
     }
     lacking = [name for name, there in needed.items() if not there]
     if lacking:
@@ -99,7 +99,7 @@ def _require_place(header: SliceHeader) -> None:
             "copy or export it again."
         )
     rows, columns = header.size
-    if rows * columns > MOST_PIXELS:
+    if rows * columns > MAX_PIXELS:
         raise InputError(
             f"{header.label} has {rows} x {columns} pixels by its header, more than any scanner makes: copy or export "
             "it again."
@@ -185,7 +185,7 @@ def _step(headers: list[SliceHeader], depth: np.ndarray, rounding: float) -> tup
     step = (depth[-1] - depth[0]) / len(gaps)
     uneven = np.abs(depth - depth[0] - step * np.arange(len(depth))).max()
     tolerated = UNEVEN_TOLERANCE * step
-    if rounding * LEAST_OF_ROUNDED <= step:
+    if rounding * MIN_STEP_PER_ROUNDING <= step:
         tolerated = max(tolerated, rounding * (1 + 1e-6))
     if uneven > tolerated:
         _raise_uneven(headers, depth)

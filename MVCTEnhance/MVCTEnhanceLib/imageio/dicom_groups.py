@@ -17,7 +17,7 @@ from .dicom_geometry import lacks_slices, stack_slices
 from .dicom_header import SliceHeader
 
 MIN_SINGLES = 3  # positions of images with a series each that may be one scan: any two are evenly spaced
-LONGEST_SCAN_S = 3600
+MAX_SCAN_S = 3600
 _DAY_S = 24 * 3600
 _PICTURE = "1.2.840.10008.5.1.4.1.1.7"  # Secondary Capture Image Storage, and the multi-frame ones below it
 
@@ -100,7 +100,7 @@ def group_images(headers: Iterable[SliceHeader], *, copies_apart: bool = False) 
         key = (header.series_uid,) if header.series_uid else ("", str(header.path.parent))
         series[key].append(header)
     groups = [group for key in sorted(series) for group in _of_series(series[key], copies_apart)]
-    return _doubt_those_without_uid(_join_singles(groups))
+    return _mark_without_uid(_join_singles(groups))
 
 
 def _of_series(images: Images, copies_apart: bool) -> list[ImageGroup]:
@@ -115,7 +115,7 @@ def _of_series(images: Images, copies_apart: bool) -> list[ImageGroup]:
         series_uids=frozenset({images[0].series_uid}),
         left_out=frozenset(image.path for image in images) - {image.path for image in slices},
     )
-    return [replace(common, images=tuple(part), warnings=(*warnings, *_doubts(part))) for part in parts]
+    return [replace(common, images=tuple(part), warnings=(*warnings, *_differences(part))) for part in parts]
 
 
 def _slices_alone(images: Images) -> tuple[Images, list[str]]:
@@ -237,7 +237,7 @@ def _crosses_midnight(images: Images, value: Callable[[SliceHeader], str]) -> bo
         return True  # one time for all is that of the series
     evening = [_seconds(image.time) for image in images if value(image) == days[0]]
     morning = [_seconds(image.time) for image in images if value(image) == days[1]]
-    return _DAY_S - min(evening) + max(morning) < LONGEST_SCAN_S
+    return _DAY_S - min(evening) + max(morning) < MAX_SCAN_S
 
 
 def _next_day(day: str) -> str:
@@ -317,7 +317,7 @@ _RULES: tuple[tuple[str, Callable[[Images], list[Images]]], ...] = (
 )
 
 
-def _doubts(images: Images) -> list[str]:
+def _differences(images: Images) -> list[str]:
     """What differs within images that are taken as one scan."""
     values = {
         "Study Instance UID": {image.study_uid for image in images},
@@ -325,18 +325,18 @@ def _doubts(images: Images) -> list[str]:
         "acquisition date": set(map(_date_of(images), images)),
     }
     names = [name for name, there in values.items() if len(there) > 1]
-    doubts = []
+    warnings = []
     if names:
-        doubts.append(
+        warnings.append(
             f"Series {images[0].series_name} has slices that differ in their {' and '.join(names)}: they were taken as "
             "one scan; check that they are."
         )
     if _repeats(image.instance for image in images) and _is_stack(images):
-        doubts.append(
+        warnings.append(
             f"Series {images[0].series_name} has slices of the same Instance Number at different positions: they were "
             "taken as one scan; check that they are."
         )
-    return doubts
+    return warnings
 
 
 def _join_singles(groups: list[ImageGroup]) -> list[ImageGroup]:
@@ -374,7 +374,7 @@ def _joined(groups: list[ImageGroup]) -> ImageGroup | None:
             f"Each image of series {min(uids)} has a Series Instance UID of its own: all {len(images)} were taken as "
             "one scan, since they form a regular stack."
         )
-        return ImageGroup(tuple(images), (warning, *_doubts(images)), series_uids=uids)
+        return ImageGroup(tuple(images), (warning, *_differences(images)), series_uids=uids)
     fault = (
         f"{images[0].path.parent.name} holds {len(images)} images that each have a Series Instance UID of their own, "
         "but are of several studies or frames of reference or no regular stack: export the scan again as one series."
@@ -382,7 +382,7 @@ def _joined(groups: list[ImageGroup]) -> ImageGroup | None:
     return ImageGroup(tuple(images), fault=fault, series_uids=uids)
 
 
-def _doubt_those_without_uid(groups: list[ImageGroup]) -> list[ImageGroup]:
+def _mark_without_uid(groups: list[ImageGroup]) -> list[ImageGroup]:
     """Slices without a series UID are one scan only where nothing else in their folder may be theirs."""
     in_folder = Counter(folder for group in groups if group.is_ct for folder in group.folders)
     return [_without_uid(group, in_folder) if not group.series_uid and group.is_ct else group for group in groups]

@@ -20,8 +20,8 @@ from .quiet import quiet_pydicom
 from .values import compact
 from .volume import Volume
 
-DEEPEST = 30  # levels of sequences within each other that a header keeps
-LONGEST_LIST, LONGEST_TEXT = 10, 64  # series in a message, letters of a text of each
+MAX_SEQUENCE_DEPTH = 30  # levels of sequences within each other that a header keeps
+MAX_LISTED, MAX_TEXT_LENGTH = 10, 64  # series in a message, letters of a text of each
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def _may_be_a_slice(damaged: list[DamagedDicom]) -> InputError:
     )
 
 
-def _drop_unreadable(ds: pydicom.Dataset, levels: int = DEEPEST) -> None:
+def _drop_unreadable(ds: pydicom.Dataset, levels: int = MAX_SEQUENCE_DEPTH) -> None:
     """Also sequences nested more than `levels` deep, which would take more of Python's stack than there is."""
     for tag in list(ds.keys()):
         raw = ds.get_item(tag)
@@ -189,7 +189,7 @@ def _listed(folder: Path, groups: list[ImageGroup]) -> str:
     """The series with what somebody can tell them apart by, but who was scanned; the UID where it is of one only."""
     uids = Counter(group.series_uid for group in groups)
     entries = []
-    for group in groups[:LONGEST_LIST]:
+    for group in groups[:MAX_LISTED]:
         first = group.images[0]
         name = group.series_uid if uids[group.series_uid] == 1 and group.series_uid else _relative(first.path, folder)
         entries.append(f"{name} ({', '.join(_described(group))})")
@@ -205,7 +205,7 @@ def _described(group: ImageGroup) -> list[str]:
     first, number = group.images[0], len(group.images)
     texts = [first.modality or "unknown modality", first.description, _day(first.date)]
     texts += [f"series {first.series_number}" * bool(first.series_number), first.manufacturer]
-    return [text[:LONGEST_TEXT] for text in texts if text] + [f"{number} slice{'s' * (number > 1)}"]
+    return [text[:MAX_TEXT_LENGTH] for text in texts if text] + [f"{number} slice{'s' * (number > 1)}"]
 
 
 def _day(date: str) -> str:

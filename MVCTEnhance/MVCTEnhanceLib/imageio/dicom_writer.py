@@ -212,11 +212,11 @@ def _series_number(volume: Volume) -> int:
 def _anonymous_study(volume: Volume, texts: _Texts) -> Dataset:
     """Patient, study and frame of reference of a volume without DICOM headers: one for all that is made of one scan."""
     input_digest = volume.product.input_digest if volume.product else ""
-    made_of = (input_digest or digest(volume))[:_DIGITS] if texts.derivation else generate_uid()
+    identity = (input_digest or digest(volume))[:_DIGITS] if texts.derivation else generate_uid()
     ds = Dataset()
     ds.PatientName = "Anonymous"
-    ds.StudyInstanceUID = worked_out_uid("study", made_of)
-    ds.FrameOfReferenceUID = worked_out_uid("frame of reference", made_of)
+    ds.StudyInstanceUID = worked_out_uid("study", identity)
+    ds.FrameOfReferenceUID = worked_out_uid("frame of reference", identity)
     ds.Manufacturer = PROGRAM
     ds.WindowCenter, ds.WindowWidth = 40, 400
     return ds

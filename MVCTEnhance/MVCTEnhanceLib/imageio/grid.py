@@ -19,7 +19,7 @@ def is_same_grid(a: Volume, b: Volume) -> bool:
     return a.array.shape == b.array.shape and bool(np.abs(_corners(a) - _corners(b)).max() < TOLERANCE_MM)
 
 
-def in_order_of(volume: Volume, like: Volume) -> Volume | None:
+def reorient_like(volume: Volume, like: Volume) -> Volume | None:
     """A volume with its axes swapped and reversed so that its voxels come in the order of those of another.
 
     Programs keep the slices of one scan upwards or downwards, and rows and columns flipped.

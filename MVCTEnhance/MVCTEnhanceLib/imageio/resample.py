@@ -54,7 +54,7 @@ def _cubic_weights(old: int, new: int, step: float) -> torch.Tensor:
     return weights
 
 
-def onto_grid(volume: Volume, reference: Volume) -> Volume:
+def resample_to(volume: Volume, reference: Volume) -> Volume:
     """A volume on the grid of another one, trilinear; -1000 HU outside. Its source is not kept."""
     resampled = sitk.Resample(
         to_itk(volume), to_itk(reference), sitk.Transform(), sitk.sitkLinear, AIR_HU, sitk.sitkFloat32

@@ -22,7 +22,7 @@ DEFAULT_MODEL = "simulated-anchor"
 SHIPPED_MODELS = Path(__file__).resolve().parents[1] / "Models"
 _LENGTH_BYTES = 8
 _CHUNK_BYTES = 1 << 20
-_LONGEST_HEADER = 10_000_000  # a card is a thousandth of that: a damaged length or a flood of text takes no memory
+_MAX_HEADER_BYTES = 10_000_000  # a card is a thousandth of that: a damaged length or a flood of text takes no memory
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _read_metadata(path: Path) -> dict[str, str]:
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(_LENGTH_BYTES), "little")
-            if not 2 <= length <= min(_LONGEST_HEADER, path.stat().st_size):
+            if not 2 <= length <= min(_MAX_HEADER_BYTES, path.stat().st_size):
                 raise damaged(path)
             header = json.loads(file.read(length).decode("utf-8"))
         metadata = header.pop("__metadata__", None) or {}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 PLAUSIBLE_PIXEL_MM = (0.01, 100.0)
-LARGEST_HU = 1e5
+MAX_HU = 1e5
 _TRAINED_RANGES = ("field_of_view_mm", "hu", "noise_hu")
 
 
@@ -42,9 +42,9 @@ def require_plan(entries: Mapping[str, Any]) -> None:
         and _is_number(entries["spacing_mm"])
         and low <= entries["spacing_mm"] <= high
         and _is_number(intensities["centre_hu"])
-        and abs(intensities["centre_hu"]) <= LARGEST_HU
+        and abs(intensities["centre_hu"]) <= MAX_HU
         and _is_number(intensities["half_width_hu"])
-        and 1 <= intensities["half_width_hu"] <= LARGEST_HU
+        and 1 <= intensities["half_width_hu"] <= MAX_HU
     )
     if not sound:
         raise ValueError("the plan holds values that cannot be")

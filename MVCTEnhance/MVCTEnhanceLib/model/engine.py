@@ -18,7 +18,7 @@ from .package import Model
 
 BATCH = {"cpu": 1, "cuda": 8, "mps": 4}
 STRIP_ROWS = {"cpu": 256}  # of which what the networks make on the way stays near the processor's cache
-FEWEST_ROWS = 32  # fewer save little: each strip looks at 22 more on either side
+MIN_ROWS = 32  # fewer save little: each strip looks at 22 more on either side
 
 
 class Engine:
@@ -106,7 +106,7 @@ class Engine:
     def _in_strips(self, values: torch.Tensor, source: Domain, target: Domain) -> torch.Tensor:
         """The translator's result, worked out in strips of rows where it does not need the whole slice."""
         rows, total = self._rows, values.shape[-2]
-        whole = self.translator.reach_px(source, target) is None or min(values.shape[-2:]) < self.translator.SMALLEST
+        whole = self.translator.reach_px(source, target) is None or min(values.shape[-2:]) < self.translator.MIN_SIDE_PX
         if whole or not rows:
             return self.translator(values, source, target)
         result = torch.empty_like(values)
@@ -122,7 +122,7 @@ class Engine:
         if self.batch > 1:
             self.batch //= 2
             left = f"{self.batch} slices"
-        elif self._rows and self._rows > FEWEST_ROWS:
+        elif self._rows and self._rows > MIN_ROWS:
             self._rows //= 2
             left = f"{self._rows} rows of a slice"
         else:

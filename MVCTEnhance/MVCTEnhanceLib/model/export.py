@@ -37,7 +37,7 @@ def onnx_of(model: Model) -> bytes:
             f"multiple of {model.translator.preset.multiple} pixels: export one of another preset."
         )
     onnx = _require_onnx()
-    graph, smallest = HUToHU(model).eval(), model.translator.SMALLEST
+    graph, smallest = HUToHU(model).eval(), model.translator.MIN_SIDE_PX
     sizes = {axis: torch.export.Dim(name, min=least) for axis, name, least in _axes(smallest)}
     with _quiet():
         program = torch.onnx.export(

@@ -66,7 +66,7 @@ class Translator(nn.Module):
     All slices are float32 network values of shape (n, 1, j, i), of any size.
     """
 
-    SMALLEST = 16  # rows and columns below which reflect padding inside the networks would have nothing to reflect
+    MIN_SIDE_PX = 16  # rows and columns below which reflect padding inside the networks would have nothing to reflect
 
     def __init__(self, preset: str = DEFAULT_PRESET):
         super().__init__()
@@ -97,7 +97,7 @@ class Translator(nn.Module):
         """`forward` for the rows from `top` to before `bottom` only, where :meth:`reach_px` is not None.
 
         Args:
-            slices: (n, 1, j, i), at least SMALLEST pixels along both axes.
+            slices: (n, 1, j, i), at least MIN_SIDE_PX pixels along both axes.
             fused: see `density_residual.correction_of_rows`.
 
         Returns:
@@ -122,5 +122,7 @@ class Translator(nn.Module):
 
     def _pad(self, slices: torch.Tensor) -> torch.Tensor:
         multiple = self.preset.multiple
-        missing = [-size % multiple if size >= self.SMALLEST else self.SMALLEST - size for size in slices.shape[-2:]]
+        missing = [
+            -size % multiple if size >= self.MIN_SIDE_PX else self.MIN_SIDE_PX - size for size in slices.shape[-2:]
+        ]
         return F.pad(slices, (0, missing[1], 0, missing[0]), mode="replicate") if any(missing) else slices

@@ -8,7 +8,7 @@ from .noise import noise_sd
 from .slices import Slice
 from .tissues import TISSUE_RANGES_HU, TissueParameters, tissue_mask
 
-LEAST_NOISE_HU = 0.5  # below it, rounding to whole HU is what is measured
+MIN_NOISE_HU = 0.5  # below it, rounding to whole HU is what is measured
 
 
 def cnr_muscle_fat(
@@ -39,6 +39,6 @@ def cnr_muscle_fat(
         for name in ("fat", "soft_tissue")
     )
     sd = noise_sd(image, body, pixel_size=pixel_size) if noise_hu is None else noise_hu
-    if not (fat.any() and muscle.any() and sd >= LEAST_NOISE_HU):
+    if not (fat.any() and muscle.any() and sd >= MIN_NOISE_HU):
         return float("nan")
     return float((image.hu[muscle].mean() - image.hu[fat].mean()) / sd)

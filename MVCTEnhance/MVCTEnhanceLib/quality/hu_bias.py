@@ -6,7 +6,7 @@ import numpy as np
 
 from .checks import require_same_shape
 from .slices import Slice
-from .tissues import LEAST_LUNG_MM2, TISSUE_RANGES_HU, TissueParameters, tissue_mask
+from .tissues import MIN_LUNG_MM2, TISSUE_RANGES_HU, TissueParameters, tissue_mask
 
 
 def hu_bias(
@@ -37,7 +37,7 @@ def hu_bias(
     biases = {}
     for tissue, range_hu in TISSUE_RANGES_HU.items():
         mask = tissue_mask(reference, range_hu, body, pixel_size=pixel_size, parameters=parameters)
-        if tissue == "lung" and mask.sum() * pixel_size[0] * pixel_size[1] < LEAST_LUNG_MM2:
+        if tissue == "lung" and mask.sum() * pixel_size[0] * pixel_size[1] < MIN_LUNG_MM2:
             mask = np.zeros_like(mask)
         biases[tissue] = float(difference[mask].mean()) if mask.any() else float("nan")
     return biases

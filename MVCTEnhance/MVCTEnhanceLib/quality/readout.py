@@ -16,7 +16,7 @@ from .noise import NoiseParameters
 from .nselfssim import NSelfSSIMParameters
 from .overshoot import OvershootParameters
 from .ssim import SSIMParameters
-from .tissues import LEAST_LUNG_MM2, TISSUE_RANGES_HU, TissueParameters
+from .tissues import MIN_LUNG_MM2, TISSUE_RANGES_HU, TissueParameters
 
 UNITS = {
     "nselfssim": "1",
@@ -127,7 +127,7 @@ def readout_parameters() -> dict:
         "body": asdict(BodyParameters()),
         "nselfssim": asdict(NSelfSSIMParameters()),
         "noise_hu": asdict(NoiseParameters()),
-        "tissues": {"range_hu": dict(TISSUE_RANGES_HU), "least_lung_mm2": LEAST_LUNG_MM2, **asdict(TissueParameters())},
+        "tissues": {"range_hu": dict(TISSUE_RANGES_HU), "least_lung_mm2": MIN_LUNG_MM2, **asdict(TissueParameters())},
         "cnr_muscle_fat": {"muscle": "soft_tissue", "fat": "fat", "noise": "noise_hu"},
         "edge_width_mm": asdict(SKIN),
         "bone_edge_width_mm": {"bone_from_hu": BONE_FROM_HU, **asdict(BONE)},

@@ -13,7 +13,7 @@ from .slices import Slice
 TISSUE_RANGES_HU = MappingProxyType(
     {"lung": (-900.0, -500.0), "fat": (-150.0, -50.0), "soft_tissue": (0.0, 100.0), "bone": (300.0, 2000.0)}
 )
-LEAST_LUNG_MM2 = 500.0  # less is an apex, or air cells of a mastoid or a sinus
+MIN_LUNG_MM2 = 500.0  # less is an apex, or air cells of a mastoid or a sinus
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ..quality.edges import WIDTH_PER_SD, skin_edge_width
 from ..quality.tissues import TISSUE_RANGES_HU, tissue_mask
 
 SLICES = 32
-LEAST_BLUR_PX = 0.3
+MIN_BLUR_PX = 0.3
 
 
 def blur_between(mvct: list[torch.Tensor], kvct: list[torch.Tensor], *, spacing_mm: float) -> float:
@@ -34,7 +34,7 @@ def blur_between(mvct: list[torch.Tensor], kvct: list[torch.Tensor], *, spacing_
     """
     widths = [_mean_width(slices, spacing_mm, domain) for slices, domain in ((mvct, "MVCT"), (kvct, "kVCT"))]
     sd_mm = math.sqrt(max(widths[0] ** 2 - widths[1] ** 2, 0)) / WIDTH_PER_SD
-    return max(sd_mm / spacing_mm, LEAST_BLUR_PX)
+    return max(sd_mm / spacing_mm, MIN_BLUR_PX)
 
 
 def stretch_between(mvct: list[torch.Tensor], kvct: list[torch.Tensor], *, spacing_mm: float) -> float:

@@ -13,7 +13,7 @@ from .data import Slices, load_slices
 from .patients import require_other_patients, shared_slices
 from .trained_on import TrainedOn
 
-LEAST_SLICES = 16  # the smallest set of Ozaki et al., of two patients
+MIN_SLICES = 16  # the smallest set of Ozaki et al., of two patients
 UNDESCRIBED = "MVCT of the training"
 
 
@@ -65,8 +65,8 @@ def read_inputs(config: DataConfig, *, report: Callable[..., None]) -> Inputs:
 
 
 def _require_enough(folder: str, slices: Slices) -> None:
-    if len(slices) < LEAST_SLICES:
+    if len(slices) < MIN_SLICES:
         raise InputError(
-            f"'{folder}' has {len(slices)} slices that show a patient, but at least {LEAST_SLICES} are needed, and a "
+            f"'{folder}' has {len(slices)} slices that show a patient, but at least {MIN_SLICES} are needed, and a "
             "few hundred are better: add scans."
         )

@@ -15,7 +15,7 @@ CELL_PX = 8
 TISSUE = -0.8  # -400 HU on the density scale
 SMOOTHED_BY_PX = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 QUANTILES = (0.02, 0.98, 25)
-LEAST_ENERGY = 1e-7
+MIN_ENERGY = 1e-7
 
 
 def adversarial(score: torch.Tensor) -> torch.Tensor:
@@ -23,9 +23,9 @@ def adversarial(score: torch.Tensor) -> torch.Tensor:
     return (score - 1).square().mean()
 
 
-def discriminator(real: torch.Tensor, made: torch.Tensor, jitter: tuple[float, float] = (0.0, 0.0)) -> torch.Tensor:
+def discriminator(real: torch.Tensor, fake: torch.Tensor, jitter: tuple[float, float] = (0.0, 0.0)) -> torch.Tensor:
     """LSGAN, discriminator: mean (D(y) - 1)² + mean D(G(x))², halved, each target moved by a jitter."""
-    return ((real - 1 - jitter[0]).square().mean() + (made - jitter[1]).square().mean()) / 2
+    return ((real - 1 - jitter[0]).square().mean() + (fake - jitter[1]).square().mean()) / 2
 
 
 def l1(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -52,18 +52,18 @@ def air_region(translated: torch.Tensor, original: torch.Tensor, threshold: floa
     return (psi[0] - psi[1]).abs().mean()
 
 
-def texture(made: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+def texture(fake: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     """Distance of the distributions of local detail: how strong it is in each band of fineness.
 
     In each band the log energies of cells of 8 x 8 pixels are compared quantile by quantile, so that the two batches
     need not show the same anatomy: the low quantiles are those of flat tissue, where noise is all there is, the high
     ones those of edges.
     """
-    in_made, in_real = _tissue_cells(made), _tissue_cells(real)
-    if not (in_made.any() and in_real.any()):
-        return 0 * made.sum()
-    with torch.autocast(made.device.type, enabled=False):  # fine detail is below the steps of half precision
-        pairs = zip(_details(made.float(), in_made), _details(real.float(), in_real), strict=True)
+    in_fake, in_real = _tissue_cells(fake), _tissue_cells(real)
+    if not (in_fake.any() and in_real.any()):
+        return 0 * fake.sum()
+    with torch.autocast(fake.device.type, enabled=False):  # fine detail is below the steps of half precision
+        pairs = zip(_details(fake.float(), in_fake), _details(real.float(), in_real), strict=True)
         return sum((a - b).abs().mean() for a, b in pairs) / len(SMOOTHED_BY_PX)
 
 
@@ -78,7 +78,7 @@ def _details(crops: torch.Tensor, tissue: torch.Tensor) -> Iterator[torch.Tensor
     smoothed = [crops, *(_blurred(crops, sigma) for sigma in SMOOTHED_BY_PX)]
     for finer, coarser in itertools.pairwise(smoothed):
         energy = F.avg_pool2d((finer - coarser).square(), CELL_PX).flatten()[tissue]
-        yield (energy + LEAST_ENERGY).log().quantile(levels)
+        yield (energy + MIN_ENERGY).log().quantile(levels)
 
 
 def _blurred(image: torch.Tensor, sigma_px: float) -> torch.Tensor:

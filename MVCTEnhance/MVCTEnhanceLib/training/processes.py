@@ -17,7 +17,7 @@ from ..errors import DeviceError, InputError
 
 
 @dataclass(frozen=True)
-class Processes:
+class DistributedContext:
     """Where this process stands among those of the run.
 
     All of them know all slices and draw the same random numbers, so that only crops are shared out: a step of many
@@ -89,7 +89,7 @@ class Processes:
             )
 
 
-ALONE = Processes()
+SINGLE_PROCESS = DistributedContext()
 
 
 def launched_by_torchrun() -> bool:
@@ -110,16 +110,16 @@ def device_of_process(name: str) -> str:
 
 
 @contextmanager
-def processes_of_run(device: torch.device) -> Iterator[Processes]:
+def processes_of_run(device: torch.device) -> Iterator[DistributedContext]:
     """Join the processes that torchrun started, by NCCL between GPUs and by Gloo between CPUs."""
     if not launched_by_torchrun():
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Processes(dist.get_rank(), dist.get_world_size())
+        yield DistributedContext(dist.get_rank(), dist.get_world_size())
     finally:
         # Networks that refer to each other hold the group, whose threads must have ended before Python does: one that
         # frees a tensor later than that aborts the process.

@@ -24,7 +24,7 @@ from .config import TrainingConfig, completed
 from .inputs import Inputs, read_inputs
 from .log import Log
 from .pictures import save_features, save_samples
-from .processes import ALONE, Processes
+from .processes import SINGLE_PROCESS, DistributedContext
 from .start import Start, read_start
 from .trainer import Trainer
 from .validation import RULE, Validation, enhance_slice, mean_nselfssim, validate
@@ -45,7 +45,7 @@ def train(
     report: Callable[..., None],
     cancelled: Callable[[], bool] = lambda: False,
     start: Path | None = None,
-    processes: Processes = ALONE,
+    processes: DistributedContext = SINGLE_PROCESS,
 ) -> Path:
     """Train a model, or go on where an earlier call in the same folder stopped.
 
@@ -84,7 +84,7 @@ def _train(
     report: Callable[..., None],
     cancelled: Callable[[], bool],
     started_from: Start | None,
-    processes: Processes,
+    processes: DistributedContext,
 ) -> Path:
     report("stage", stage="reading slices")
     inputs = read_inputs(config.data, report=report)

@@ -15,7 +15,7 @@ from .calibration import blur_between, stretch_between
 from .config import TrainingConfig
 from .data import CropSampler, Slices
 from .perceptual import VGGFeatures
-from .processes import ALONE, Processes
+from .processes import SINGLE_PROCESS, DistributedContext
 
 # Values clipped to a window have none below -1, where its air lies: this is the threshold of the authors' own code.
 WINDOW_AIR_THRESHOLD = -0.997
@@ -45,7 +45,7 @@ class Trainer:
         mvct: Slices,
         kvct: Slices,
         device: torch.device,
-        processes: Processes = ALONE,
+        processes: DistributedContext = SINGLE_PROCESS,
     ):
         processes.require_divides(config.schedule.batch)
         self.config = config
@@ -175,23 +175,23 @@ class Trainer:
         return terms[self.phase()](batch)
 
     def _paired_terms(self, batch: _Batch) -> dict[str, torch.Tensor]:
-        batch.made_kv = self.translator.to_kv(batch.mv)
-        return {"paired": self._paired_weight() * losses.l1(batch.made_kv, batch.truth)}
+        batch.fake_kv = self.translator.to_kv(batch.mv)
+        return {"paired": self._paired_weight() * losses.l1(batch.fake_kv, batch.truth)}
 
     def _cycle_terms(self, batch: _Batch) -> dict[str, torch.Tensor]:
         noise = batch.noise()
-        made_mv = self.translator.to_mv(batch.kv, noise)
+        fake_mv = self.translator.to_mv(batch.kv, noise)
         return {
-            "cycle": self.config.losses.cycle * losses.l1(self._back_kv(batch, noise), batch.kv),
-            "texture": self.config.losses.texture * losses.texture(made_mv, batch.mv),
+            "cycle": self.config.losses.cycle * losses.l1(self._cycled_kv(batch, noise), batch.kv),
+            "texture": self.config.losses.texture * losses.texture(fake_mv, batch.mv),
         }
 
-    def _back_kv(self, batch: _Batch, noise: torch.Tensor) -> torch.Tensor:
+    def _cycled_kv(self, batch: _Batch, noise: torch.Tensor) -> torch.Tensor:
         """kVCT → MVCT → kVCT past the backward generator's gradient: a cycle could only teach it to make less noise."""
         factors = torch.exp(self.config.losses.noise_spread * batch.normal(1, 1, 1))
         with torch.no_grad():
-            made_mv = self.translator.to_mv(batch.kv, factors * noise)
-        return self.translator.to_kv(made_mv)
+            fake_mv = self.translator.to_mv(batch.kv, factors * noise)
+        return self.translator.to_kv(fake_mv)
 
     def _paired_weight(self) -> float:
         return self.config.losses.paired or 1.0
@@ -199,15 +199,17 @@ class Trainer:
     def _generator_terms(self, batch: _Batch) -> dict[str, torch.Tensor]:
         weights, translator = self.config.losses, self.translator
         mv, kv = batch.mv, batch.kv
-        made_kv, made_mv = self._translate(batch)
+        fake_kv, fake_mv = self._translate(batch)
         terms = {}
         if weights.adversarial:
-            scores = (self.discriminators["kv"](made_kv), self.discriminators["mv"](made_mv))
+            scores = (self.discriminators["kv"](fake_kv), self.discriminators["mv"](fake_mv))
             terms["adversarial"] = weights.adversarial * sum(losses.adversarial(s.float()) for s in scores)
         if weights.cycle:
-            back_mv = translator.to_mv(made_kv)
-            back_kv = self._back_kv(batch, batch.noise()) if translator.preset.backward else translator.to_kv(made_mv)
-            cycle = losses.blurred_l1(back_mv, mv, weights.cycle_blur_px) + losses.l1(back_kv, kv)
+            cycled_mv = translator.to_mv(fake_kv)
+            cycled_kv = (
+                self._cycled_kv(batch, batch.noise()) if translator.preset.backward else translator.to_kv(fake_mv)
+            )
+            cycle = losses.blurred_l1(cycled_mv, mv, weights.cycle_blur_px) + losses.l1(cycled_kv, kv)
             terms["cycle"] = weights.cycle * cycle
         if weights.autoencoder:
             auto = losses.l1(translator(mv, "mv", "mv"), mv) + losses.l1(translator(kv, "kv", "kv"), kv)
@@ -216,16 +218,16 @@ class Trainer:
             terms["perceptual"] = weights.perceptual * self._perceptual(batch)
         if weights.air:
             threshold = self._air_threshold()
-            air = losses.air_region(made_kv, mv, threshold) + losses.air_region(made_mv, kv, threshold)
+            air = losses.air_region(fake_kv, mv, threshold) + losses.air_region(fake_mv, kv, threshold)
             terms["air"] = weights.air * air
         if weights.identity:
             identity = losses.l1(translator.to_mv(mv), mv) + losses.l1(translator.to_kv(kv), kv)
             terms["identity"] = weights.identity * identity
         if weights.texture:
-            textures = losses.texture(made_kv, kv) + losses.texture(made_mv, mv)
+            textures = losses.texture(fake_kv, kv) + losses.texture(fake_mv, mv)
             terms["texture"] = weights.texture * textures
         if weights.paired:
-            terms["paired"] = weights.paired * losses.l1(made_kv, batch.truth)
+            terms["paired"] = weights.paired * losses.l1(fake_kv, batch.truth)
         return terms
 
     def _air_threshold(self) -> float:
@@ -238,14 +240,14 @@ class Trainer:
         last = batch.mv.shape[-1] - side
         j, i = (int(torch.randint(last + 1, (1,), generator=batch.generator)) for _ in range(2))
         window = (..., slice(j, j + side), slice(i, i + side))
-        pairs = ((batch.made_kv, batch.mv), (batch.made_mv, batch.kv))
-        return sum(losses.perceptual(self.features, made[window], original[window]) for made, original in pairs)
+        pairs = ((batch.fake_kv, batch.mv), (batch.fake_mv, batch.kv))
+        return sum(losses.perceptual(self.features, fake[window], original[window]) for fake, original in pairs)
 
     def _translate(self, batch: _Batch) -> tuple[torch.Tensor, torch.Tensor]:
         noise = batch.noise() if self.translator.preset.noisy_backward else None
-        batch.made_kv = self.translator.to_kv(batch.mv)
-        batch.made_mv = self.translator.to_mv(batch.kv, noise)
-        return batch.made_kv, batch.made_mv
+        batch.fake_kv = self.translator.to_kv(batch.mv)
+        batch.fake_mv = self.translator.to_mv(batch.kv, noise)
+        return batch.fake_kv, batch.fake_mv
 
     @torch.no_grad()
     def _translate_only(self, batch: _Batch) -> None:
@@ -253,13 +255,13 @@ class Trainer:
 
     def _score_terms(self, batch: _Batch) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         terms, scores = {}, {}
-        for domain, real, made in (("mv", batch.mv, batch.made_mv), ("kv", batch.kv, batch.made_kv)):
-            all_made = self.processes.gathered(made.detach())
-            seen = self.processes.share(self.buffers[domain].exchange(all_made, batch.generator))
-            real_score, made_score = (self.discriminators[domain](images).float() for images in (real, seen))
+        for domain, real, fake in (("mv", batch.mv, batch.fake_mv), ("kv", batch.kv, batch.fake_kv)):
+            all_fake = self.processes.gathered(fake.detach())
+            seen = self.processes.share(self.buffers[domain].exchange(all_fake, batch.generator))
+            real_score, fake_score = (self.discriminators[domain](images).float() for images in (real, seen))
             jitter = torch.randn(2, generator=batch.generator) * self.config.losses.target_jitter
-            terms[f"discriminator_{domain}"] = losses.discriminator(real_score, made_score, tuple(jitter.tolist()))
-            scores |= {f"score_{domain}": real_score.mean(), f"score_made_{domain}": made_score.mean()}
+            terms[f"discriminator_{domain}"] = losses.discriminator(real_score, fake_score, tuple(jitter.tolist()))
+            scores |= {f"score_{domain}": real_score.mean(), f"score_made_{domain}": fake_score.mean()}
         return terms, scores
 
     def _descend(self, which: str, loss: torch.Tensor) -> None:
@@ -299,10 +301,10 @@ class ImageBuffer:
         self.size = size
         self.images: list[torch.Tensor] = []
 
-    def exchange(self, made: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def exchange(self, fake: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """The newest images (n, 1, j, i), some of them exchanged for older ones."""
         seen = []
-        for image in made:
+        for image in fake:
             if len(self.images) < self.size:
                 self.images.append(image.clone())
                 seen.append(image)
@@ -342,8 +344,8 @@ class _Batch:
         self.mv = network(self.share(mv).to(self.device), "mv")
         self.kv = network(self.share(kv).to(self.device), "kv")
         self.truth = None if truth is None else network(self.share(truth).to(self.device), "kv")
-        self.made_kv: torch.Tensor
-        self.made_mv: torch.Tensor
+        self.fake_kv: torch.Tensor
+        self.fake_mv: torch.Tensor
 
     def noise(self) -> torch.Tensor:
         return self.normal(*self.kv.shape[1:])
