@@ -19,10 +19,10 @@ from statistics import fmean, geometric_mean
 
 import numpy as np
 import torch
+from flat_tissue import flattest_windows, local_variance
 from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.physics.density import kv_hu_from_density
 from MVCTEnhanceLib.quality.body import body_mask
-from MVCTEnhanceLib.quality.noise import noise_sd
 from MVCTEnhanceLib.quality.paired import mae, ssim
 from scipy import ndimage
 from skimage.restoration import denoise_bilateral, denoise_nl_means, denoise_tv_chambolle
@@ -126,9 +126,14 @@ def density_curve(mv_hu: np.ndarray) -> np.ndarray:
 
 
 def slice_noise(image: np.ndarray, pixel_size: tuple[float, float]) -> float:
-    """Noise SD in HU of a slice (j, i) in the body; that of 20 cm of water where it cannot be measured."""
-    noise = noise_sd(image, body_mask(image, pixel_size=pixel_size), pixel_size=pixel_size)
-    return noise if math.isfinite(noise) and noise > 0 else NOISE_HU
+    """Noise SD in HU of an MVCT slice (j, i), from the windows of soft tissue that vary least.
+
+    The unit of the strengths, which a change of the noise readout must not change: any estimate serves that follows the
+    noise, since the strengths were tuned with it. Where it cannot be measured it is that of 20 cm of water.
+    """
+    flat = flattest_windows([image], pixel_size)
+    variance = float(np.median(local_variance(image.astype(float), pixel_size)[flat])) if flat.any() else 0.0
+    return math.sqrt(variance) or NOISE_HU
 
 
 def tuned(study: Study) -> list[Tuned]:
