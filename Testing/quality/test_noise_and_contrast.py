@@ -8,10 +8,12 @@ from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from MVCTEnhanceLib.quality import body_mask, cnr_muscle_fat, homogeneous_tissue, noise_sd
+from scipy import ndimage
 
 MODELS = ("simulated-anchor", "unpaired")
 NECK_AND_HEAD_MM = (-112.0, -40.0)  # heights above the eyes; the neck is little but edges
 WITHIN = {"mvct": 0.15} | dict.fromkeys(MODELS, 0.2)
+BEYOND = {("head-ge", MODELS[0]): 1, ("head-ge", MODELS[1]): 2}  # slices, by less than 30 %
 
 
 @pytest.mark.parametrize("pixel_mm", [0.5, 0.763, 1.0])
@@ -76,7 +78,7 @@ def test_noise_is_that_of_the_difference_of_two_scans_in_neck_and_head(phantom_t
 @pytest.mark.thorough
 @pytest.mark.parametrize("patient", ["phantom", "chest-lungdx-a0002", "head-ge"])
 def test_noise_of_whole_patients_is_that_of_the_difference_of_two_scans(request, patient):
-    """At most one in ten slices has no value; those beyond the tolerance lie where all is edges."""
+    """At most one slice in ten has no value, of the head, where much is structure, one in four."""
     kvct = head_neck_phantom() if patient == "phantom" else _kvct(request.getfixturevalue("real_data"), patient)
     scans = realisations(kvct)
     bodies = [body_mask(plane, pixel_size=(0.763, 0.763)) for plane in scans["mvct"][0]]
@@ -84,8 +86,9 @@ def test_noise_of_whole_patients_is_that_of_the_difference_of_two_scans(request,
         planes = zip(first, second, bodies, strict=True)
         parts = np.array([of_true(*plane, (0.763, 0.763)) for plane in planes])
         known = parts[np.isfinite(parts)]
-        assert len(known) >= 0.9 * len(parts)
-        assert (abs(known - 1) > WITHIN[scan]).mean() <= 0.2, scan
+        assert len(known) >= (0.75 if patient == "head-ge" else 0.9) * len(parts), scan
+        assert (abs(known - 1) > WITHIN[scan]).sum() <= BEYOND.get((patient, scan), 0), scan
+        assert abs(known - 1).max() < 0.3, scan
         assert np.median(known) == pytest.approx(1, abs=0.1 if scan == "mvct" else 0.15)
 
 
@@ -93,6 +96,16 @@ def _kvct(data, patient):
     sitk = pytest.importorskip("SimpleITK")
     scan = sitk.ReadImage(str(data / "kvct" / f"{patient}.nrrd"))
     return Volume(sitk.GetArrayFromImage(scan), scan.GetSpacing())
+
+
+@pytest.mark.parametrize("texture_hu", [0, 8])
+def test_coarse_noise_has_no_value_where_texture_grows_faster(disc, texture_hu):
+    rng = np.random.default_rng(0)
+    clean = disc(radius_mm=100)
+    noise, texture = (ndimage.gaussian_filter(rng.normal(size=clean.shape), sigma) for sigma in (1.2, 4))
+    image = clean + 3 * noise / noise.std() + texture_hu * texture / texture.std()
+    measured = noise_sd(image, clean > -500, pixel_size=(1, 1))
+    assert np.isnan(measured) if texture_hu else measured == pytest.approx(3, rel=0.15)
 
 
 @pytest.mark.parametrize("z_mm", NECK_AND_HEAD_MM)

@@ -32,6 +32,12 @@ class NoiseParameters:
             which would have to lie farther apart than twice the margin, does not exist.
         minimum_mm2: homogeneous tissue below which a slice has no value.
         minimum_pairs: pairs below which a slice has no value.
+        short_mm: distance of the nearest pairs; pixels larger than that take its place. Structure shows little in
+            pairs one to three times so far apart, noise nearly all.
+        fine_and_coarse: ratios of the squared differences three times and once so far apart, up to which noise is as
+            fine as MVCT's and from which it is as coarse as that of enhanced scans.
+        most_growth: how many times as large as those twice so far apart the squared differences at `lag_mm` may be by
+            noise alone, for fine noise and for coarse.
     """
 
     range_hu: tuple[float, float] = (-150.0, 150.0)
@@ -43,6 +49,9 @@ class NoiseParameters:
     lag_mm: float = 5.5
     minimum_mm2: float = 700.0
     minimum_pairs: int = 300
+    short_mm: float = 0.763
+    fine_and_coarse: tuple[float, float] = (2.3, 2.5)
+    most_growth: tuple[float, float] = (1.45, 3.3)
 
 
 def noise_sd(
@@ -56,8 +65,10 @@ def noise_sd(
 
     This is the variogram at a lag where the noise of MVCT, of enhanced scans and of kVCT no longer correlates (Cressie,
     Statistics for Spatial Data, 1993, section 2.4). Unlike the SD in a small window it keeps coarse noise, and unlike
-    that in a large one it needs no large homogeneous regions, which a neck has not. Structure as coarse as noise counts
-    as noise: docs/notebook.md says how near the values come to the difference of two simulated scans.
+    that in a large one it needs no large homogeneous regions, which a neck has not. Where it grows from pixels
+    1.5 mm apart to those 5.5 mm apart by more than noise does, the tissue has structure and the slice no value.
+    Structure that grows no faster than noise counts as noise: docs/notebook.md says how near the values come to the
+    difference of two simulated scans.
 
     Args:
         image: HU, shape (j, i).
@@ -65,7 +76,7 @@ def noise_sd(
         pixel_size: (row j, column i) in mm.
 
     Returns:
-        the SD; NaN where the slice has too little homogeneous soft tissue.
+        the SD; NaN where the slice has too little homogeneous soft tissue, or much structure in it.
     """
     parameters = parameters or NoiseParameters()
     image = Slice.of(image)
@@ -73,10 +84,14 @@ def noise_sd(
     if tissue.sum() * math.prod(pixel_size) < parameters.minimum_mm2:
         return math.nan
     detrended = _without_trend(image.hu, tissue, [parameters.trend_mm / size for size in pixel_size])
-    squares = np.concatenate([_squares(detrended, tissue, step) for step in _steps(parameters.lag_mm, pixel_size)])
+    squares = _all_squares(detrended, tissue, parameters.lag_mm, pixel_size)
     if len(squares) < parameters.minimum_pairs:
         return math.nan
-    return math.sqrt(squares.mean() / 2)
+    variogram = squares.mean() / 2
+    unit = max(parameters.short_mm, *pixel_size)
+    once, twice, thrice = (_all_squares(detrended, tissue, n * unit, pixel_size).mean() / 2 for n in (1, 2, 3))
+    growth = np.interp(thrice / once, parameters.fine_and_coarse, parameters.most_growth) if once else 1.0
+    return math.sqrt(variogram) if variogram <= growth * twice else math.nan
 
 
 def homogeneous_tissue(
@@ -153,6 +168,11 @@ def _steps(mm: float, pixel_size: tuple[float, float]) -> list[tuple[int, int]]:
     row, column = (round(mm / size) for size in pixel_size)
     diagonal_row, diagonal_column = (round(mm / size / math.sqrt(2)) for size in pixel_size)
     return [(row, 0), (0, column), (diagonal_row, diagonal_column), (diagonal_row, -diagonal_column)]
+
+
+def _all_squares(hu: np.ndarray, tissue: np.ndarray, mm: float, pixel_size: tuple[float, float]) -> np.ndarray:
+    """Squared differences of all pairs so many mm apart in the tissue."""
+    return np.concatenate([_squares(hu, tissue, step) for step in _steps(mm, pixel_size)])
 
 
 def _squares(hu: np.ndarray, tissue: np.ndarray, step: tuple[int, int]) -> np.ndarray:
