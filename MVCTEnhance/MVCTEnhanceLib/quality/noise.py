@@ -38,6 +38,7 @@ class NoiseParameters:
             fine as MVCT's and from which it is as coarse as that of enhanced scans.
         most_growth: how many times as large as those twice so far apart the squared differences at `lag_mm` may be by
             noise alone, for fine noise and for coarse.
+        smooth: the same ratio, above which the image is so smooth that its noise may grow by any amount.
     """
 
     range_hu: tuple[float, float] = (-150.0, 150.0)
@@ -52,6 +53,7 @@ class NoiseParameters:
     short_mm: float = 0.763
     fine_and_coarse: tuple[float, float] = (2.3, 2.5)
     most_growth: tuple[float, float] = (1.45, 3.3)
+    smooth: float = 4.0
 
 
 def noise_sd(
@@ -90,8 +92,11 @@ def noise_sd(
     variogram = squares.mean() / 2
     unit = max(parameters.short_mm, *pixel_size)
     once, twice, thrice = (_all_squares(detrended, tissue, n * unit, pixel_size).mean() / 2 for n in (1, 2, 3))
-    growth = np.interp(thrice / once, parameters.fine_and_coarse, parameters.most_growth) if once else 1.0
-    return math.sqrt(variogram) if variogram <= growth * twice else math.nan
+    if thrice <= parameters.smooth * once:
+        growth = np.interp(thrice / once, parameters.fine_and_coarse, parameters.most_growth) if once else 1.0
+        if variogram > growth * twice:
+            return math.nan
+    return math.sqrt(variogram)
 
 
 def homogeneous_tissue(
