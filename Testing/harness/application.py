@@ -31,21 +31,35 @@ class ModuleManager(QtCore.QObject):
         return slicer.modules.known.get(name)
 
 
+@stand_in
+class ModuleSelector(QtWidgets.QToolBar):
+    """The list of modules in the main window."""
+
+    _signals = ("moduleSelected(QString)",)
+
+    def selectModule(self, name: str) -> None:
+        """Opens a module, or none; nothing happens where it is open."""
+        panel = slicer.modules.known[name].widgetRepresentation() if name else None
+        others = [getattr(module, "_representation", None) for module in slicer.modules.known.values()]
+        for other in others:
+            if other is not None and other is not panel and other.isEntered:
+                other.exit()
+        if panel is not None and not panel.isEntered:
+            panel.enter()
+        signals.emit(self, "moduleSelected(QString)", name)
+
+
 class MainWindow(QtWidgets.QMainWindow):
-    """The main window, which has the list of modules."""
+    """The main window, which has the list of modules and a status bar."""
 
     def __init__(self):
         super().__init__()
         self.setObjectName("qSlicerMainWindow")
+        self._selector = ModuleSelector()
+        self.addToolBar(self._selector)
 
     def moduleSelector(self):
-        return self
-
-    def selectModule(self, name: str) -> None:
-        """Opens a module; nothing happens where it is open."""
-        panel = slicer.modules.known[name].widgetRepresentation()
-        if not panel.isEntered:
-            panel.enter()
+        return self._selector
 
 
 @stand_in
@@ -139,7 +153,12 @@ class Application(QtCore.QObject):
         """Nothing is rendered by itself here."""
 
     def quit_as_user(self) -> None:
-        """What happens when the user closes Slicer: modules are unloaded, then aboutToQuit is sent."""
+        """What happens when the user closes Slicer.
+
+        No module is shown any more, the layout is saved, modules are unloaded, and only then aboutToQuit is sent.
+        """
+        self._main_window.moduleSelector().selectModule("")
+        self._settings.setValue("MainWindow/layout", self._layout.layout)
         for name in list(slicer.modules.known):
             signals.emit(self._manager, "moduleAboutToBeUnloaded(QString)", name)
         signals.emit(self, "aboutToQuit()")

@@ -62,7 +62,13 @@ def pip_ensure(
     question = f"{len(missing)} Python packages need to be installed. Continue?"
     if prompt_install and not slicer.util.confirmOkCancelDisplay(question, f"{requester} - Install Python Packages"):
         raise RuntimeError("User declined package installation")
-    return pip_install([str(entry) for entry in missing], constraints=constraints, skip_packages=skip_packages)
+    return pip_install(
+        [str(entry) for entry in missing],
+        constraints=constraints,
+        skip_packages=skip_packages,
+        show_progress=show_progress,
+        requester=requester,
+    )
 
 
 def pip_install(
@@ -76,12 +82,19 @@ def pip_install(
     logCallback=None,
     completedCallback=None,
 ):
-    """Records the call; runs pip where `really_install` is set. Raises CalledProcessError where pip fails."""
+    """Records the call; runs pip where `really_install` is set.
+
+    Raises CalledProcessError where pip fails, after a dialog that says so unless `show_progress` is off.
+    """
     arguments = shlex.split(requirements) if isinstance(requirements, str) else list(requirements)
     installs.append({"requirements": arguments, "constraints": constraints})
     if really_install:
         options = ["-c", str(constraints)] if constraints else []
-        subprocess.run([sys.executable, "-m", "pip", "install", *arguments, *options], check=True, capture_output=True)
+        command = [sys.executable, "-m", "pip", "install", *arguments, *options]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode and show_progress and not slicer.app.testingEnabled():
+            slicer.util.errorDisplay("Package installation failed.", detailedText=done.stdout + done.stderr)
+        done.check_returncode()
     return [] if skip_packages is not None else None
 
 

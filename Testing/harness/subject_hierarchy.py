@@ -4,7 +4,7 @@ import slicer
 import vtk
 
 KINDS = ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLMarkupsNode", "vtkMRMLTransformNode",
-         "vtkMRMLTableNode", "vtkMRMLTextNode", "vtkMRMLPlotChartNode", "vtkMRMLModelNode",
+         "vtkMRMLTableNode", "vtkMRMLTextNode", "vtkMRMLPlotChartNode", "vtkMRMLPlotSeriesNode", "vtkMRMLModelNode",
          "vtkMRMLSequenceBrowserNode", "vtkMRMLSequenceNode")  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from slicerui.scans import Calls, add_mvct, temporary_files
+from slicerui.scans import Calls, add_mvct, add_result, temporary_files
 
 
 @pytest.fixture
@@ -66,8 +66,10 @@ def test_a_volume_without_readouts_is_refused(app, tmp_path):
     node = add_mvct(app)
     with pytest.raises(MVCTEnhanceError, match="no readouts"):
         export_readouts(node.GetID(), tmp_path / "x.csv")
-    with pytest.raises(MVCTEnhanceError, match="no readouts"):
-        export_report_and_wait(ReportOptions(node.GetID(), tmp_path / "report"))
+    other = add_result(app, node, {"what": "something else"}).enhanced
+    for volume in (node, other):
+        with pytest.raises(MVCTEnhanceError, match="This volume has no readouts: choose one"):
+            export_report_and_wait(ReportOptions(volume.GetID(), tmp_path / "report"))
     assert not list(tmp_path.glob("*.csv"))
 
 

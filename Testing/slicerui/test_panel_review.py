@@ -280,3 +280,14 @@ def open_again(app):
     from slicerui.scans import add_mvct
 
     return add_mvct(app, "Day 2")
+
+
+@pytest.mark.parametrize("module_is_shown", [True, False])
+def test_slicer_that_is_closed_in_the_review_layout_saves_the_layout_before(app, result, module_is_shown):
+    before = layout(app)
+    app.click(app.ui.reviewButton)
+    if not module_is_shown:
+        app.exit()
+    assert layout(app) == REVIEW
+    app.close_application()
+    assert int(app.slicer.app.userSettings().value("MainWindow/layout")) == before

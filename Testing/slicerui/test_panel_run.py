@@ -155,6 +155,16 @@ def test_closing_the_scene_ends_the_run_and_says_so(app):
     assert app.ui.applyButton.enabled
 
 
+def test_the_next_scene_is_told_nothing_of_the_last_one(app):
+    open_with_scan(app)
+    apply_and_wait(app)
+    app.exit()
+    app.enter()
+    assert app.ui.statusLabel.text.startswith("Enhanced in")
+    app.close_scene()
+    assert app.ui.statusLabel.text == "" and not app.ui.statusLabel.isVisible()
+
+
 def test_deleting_the_mvct_ends_the_run_and_says_so(app):
     mvct = open_with_long_scan(app)
     other = add_mvct(app, "Other")

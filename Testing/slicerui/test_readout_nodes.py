@@ -137,9 +137,12 @@ def test_all_nodes_lie_beside_the_enhanced_scan_in_the_subject_hierarchy(app):
     enhanced = add_result(app, mvct).enhanced
     readout_nodes.update_tables(enhanced, readouts())
     readout_nodes.update_chart(enhanced, readouts(), "noise_hu")
-    for role in (readout_nodes.SUMMARY_ROLE, readout_nodes.BY_SLICE_ROLE, readout_nodes.CHART_ROLE):
-        item = hierarchy.GetItemByDataNode(enhanced.GetNodeReference(role))
-        assert hierarchy.GetItemParent(item) == study
+    roles = (readout_nodes.SUMMARY_ROLE, readout_nodes.BY_SLICE_ROLE, readout_nodes.CHART_ROLE)
+    nodes = [enhanced.GetNodeReference(role) for role in roles]
+    series = app.slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode")
+    assert series
+    for node in nodes + series:
+        assert hierarchy.GetItemParent(hierarchy.GetItemByDataNode(node)) == study
 
 
 def test_nodes_are_found_again_in_a_scene_that_was_saved(app, tmp_path, enhanced):

@@ -57,6 +57,12 @@ def test_the_button_makes_and_loads_the_phantom_while_slicer_goes_on(app, small,
     assert temporary_files(app) == [] and app.child_processes() == []
 
 
+def test_a_click_on_the_button_is_answered_at_once(app, small, sample_data):
+    sample_data.download()
+    assert app.slicer.util.mainWindow().statusBar().currentMessage() == "Making the phantom…"
+    app.wait(lambda: "are loaded" in app.slicer.util.mainWindow().statusBar().currentMessage())
+
+
 def test_a_script_can_wait_for_it(app, small, sample_data):
     mvct, planning_ct = sample_data.make_phantom_and_wait()
     assert (mvct.GetName(), planning_ct.GetName()) == ("MVCTPhantom", "PlanningCTPhantom")

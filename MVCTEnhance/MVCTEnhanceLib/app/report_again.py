@@ -93,10 +93,15 @@ def read_readouts(path: Path) -> dict[str, Any]:
         raise InputError(f"'{path}' cannot be read ({error.strerror}): check the path and its permissions.") from error
     except ValueError as error:
         raise InputError(f"'{path}' is no JSON file or is cut: give the readouts.json of a report.") from error
-    if not isinstance(readouts, dict) or not all(isinstance(readouts.get(name), dict) for name in GROUPS):
+    if not are_readouts(readouts):
         raise _no_readouts(path)
     readouts.pop("event", None)
     return readouts
+
+
+def are_readouts(found: Any) -> bool:
+    """Whether what a JSON text holds are the readouts of an enhancement."""
+    return isinstance(found, dict) and all(isinstance(found.get(name), dict) for name in GROUPS)
 
 
 def _no_readouts(path: Path) -> InputError:

@@ -35,13 +35,20 @@ def missing(resource_folder: Path = RESOURCES) -> list[str]:
     return [str(requirement) for requirement in _required(resource_folder) if not _is_installed(requirement)]
 
 
-def ensure(resource_folder: Path = RESOURCES, *, wheel_folder: Path | None = None, ask: Ask | None = None) -> None:
+def ensure(
+    resource_folder: Path = RESOURCES,
+    *,
+    wheel_folder: Path | None = None,
+    ask: Ask | None = None,
+    progress_dialog: bool = True,
+) -> None:
     """Install what is missing after one question; ask and do nothing where nothing is.
 
     Args:
         resource_folder: where requirements.txt is.
         wheel_folder: folder of wheels to install from without a network; None for the network.
         ask: gets the question and the list of packages, tells the answer; Slicer's dialog where none is given.
+        progress_dialog: whether Slicer shows what pip says in a dialog, and a failure in another one.
 
     Raises:
         MVCTEnhanceError: something is still missing; one sentence says why and what to do.
@@ -51,8 +58,7 @@ def ensure(resource_folder: Path = RESOURCES, *, wheel_folder: Path | None = Non
         return
     _require_possible(wanted, wheel_folder)
     question = _(
-        "MVCT Enhance needs {count} more Python packages. Install them into Slicer now? This takes minutes, during "
-        "which the window does not respond."
+        "MVCT Enhance needs {count} more Python packages. Install them into Slicer now? This takes minutes."
     ).format(count=len(wanted))
     if not (ask or ask_user)(question, "\n".join(wanted)):
         raise MVCTEnhanceError(
@@ -62,7 +68,7 @@ def ensure(resource_folder: Path = RESOURCES, *, wheel_folder: Path | None = Non
     _installing = True
     _tell(installing_text())
     try:
-        _install(wanted, wheel_folder)
+        _install(wanted, wheel_folder, progress_dialog)
     finally:
         _installing = False
         _tell("")
@@ -80,9 +86,7 @@ def ask_user(question: str, packages: str) -> bool:
 
 def installing_text() -> str:
     """What is said while pip runs."""
-    return _(
-        "Installing the Python packages that are missing: this takes minutes, during which the window does not respond…"
-    )
+    return _("Installing the Python packages that are missing: this takes minutes…")
 
 
 def _tell(message: str) -> None:
@@ -112,7 +116,7 @@ def _require_possible(wanted: Sequence[str], wheel_folder: Path | None) -> None:
         _torch_utils()
 
 
-def _install(wanted: Sequence[str], wheel_folder: Path | None) -> None:
+def _install(wanted: Sequence[str], wheel_folder: Path | None, progress_dialog: bool) -> None:
     with files.temporary_folder() as folder:
         constraints = folder / "constraints.txt"
         constraints.write_text("".join(f"{line}\n" for line in pip_settings.pins()), encoding="utf-8")
@@ -124,7 +128,7 @@ def _install(wanted: Sequence[str], wheel_folder: Path | None) -> None:
                     if len(rest) < len(wanted):
                         _install_torch()
                 if rest:
-                    _pip_ensure(rest, constraints)
+                    _pip_ensure(rest, constraints, progress_dialog)
             except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
                 raise _failed(wanted, wheel_folder) from error
 
@@ -147,12 +151,17 @@ def _install_torch() -> None:
         qt.QApplication.restoreOverrideCursor()
 
 
-def _pip_ensure(names: list[str], constraints: Path) -> None:
+def _pip_ensure(names: list[str], constraints: Path, progress_dialog: bool) -> None:
     import slicer.packaging
 
     # No restart is asked for: only the worker, which starts anew each time, uses what was installed.
     slicer.packaging.pip_ensure(
-        names, constraints=constraints, prompt_install=False, prompt_restart=False, requester=REQUESTER
+        names,
+        constraints=constraints,
+        prompt_install=False,
+        prompt_restart=False,
+        requester=REQUESTER,
+        show_progress=progress_dialog,
     )
 
 

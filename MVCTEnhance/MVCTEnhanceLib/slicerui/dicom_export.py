@@ -96,7 +96,7 @@ class DicomExport:
             readouts = folder / "readouts.json"
             readouts.write_text(readouts_text(result.readouts), encoding="utf-8")
             arguments += ["--readouts", readouts, *["--force"] * self._options.force]
-            names[readouts] = _("The readouts")
+            names[readouts] = _("The result")
         if source:
             arguments += ["--source", stage_files(source, folder / "source")]
         if self._options.description:

@@ -74,11 +74,14 @@ class ReportExport:
         self._options = options
 
     def problem(self) -> str:
+        from ..app.report_again import are_readouts
+
         enhanced = node_of(self._options.enhanced)
         problem = problem_of(enhanced, _("enhanced volume"))
         if problem:
             return problem
-        if result_of(enhanced) is None:
+        result = result_of(enhanced)
+        if result is None or not are_readouts(result.readouts):
             return _no_readouts()
         return problem_of(enhanced.GetNodeReference(ROLE_MVCT), _("MVCT of the enhanced volume"))
 
@@ -99,7 +102,7 @@ class ReportExport:
         model = result.enhanced.GetAttribute(MODEL)
         if model and Path(model).is_file():  # a file of one's own; the installed ones are found by the readouts
             arguments += ["--model", model]
-        names = dict(zip(paths.values(), (_("The MVCT"), _("The enhanced volume"), _("The readouts")), strict=True))
+        names = dict(zip(paths.values(), (_("The MVCT"), _("The enhanced volume"), _("The result")), strict=True))
         done = yield Step(tuple(map(str, arguments)), names=names)
         return ReportResult(self._options.folder / "report.html", tuple(done.get("warnings", ())))
 

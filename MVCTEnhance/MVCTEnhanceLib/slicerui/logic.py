@@ -137,7 +137,9 @@ def install_dependencies(wheel_folder: str | Path | None = None) -> None:
     Raises:
         MVCTEnhanceError: something is still missing.
     """
-    dependencies.ensure(wheel_folder=Path(wheel_folder) if wheel_folder else pip_settings.remembered_wheels())
+    # A dialog that tells of a failure would hold up the script, which gets the error.
+    wheels = Path(wheel_folder) if wheel_folder else pip_settings.remembered_wheels()
+    dependencies.ensure(wheel_folder=wheels, progress_dialog=False)
 
 
 def export_dicom(

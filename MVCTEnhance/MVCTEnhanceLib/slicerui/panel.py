@@ -55,6 +55,7 @@ class Panel(VTKObservationMixin):
         if parameters is None:
             self._outputs.forget()
             self._readouts.show(None)
+            self._run.forget()
             self._run.set_problem(_("Choose the MVCT."))
             return
         self._outputs.mvct = parameters.mvct

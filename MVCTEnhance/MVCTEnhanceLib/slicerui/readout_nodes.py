@@ -69,7 +69,10 @@ def update_chart(enhanced, readouts: Mapping[str, Any], name: str):
     lines = _lines(readouts, name)
     present = _series_of(chart)
     missing = lines[len(present) :]
-    series = present + [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", line.name) for line in missing]
+    new = [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", line.name) for line in missing]
+    for node in new:
+        place_beside(node, enhanced)
+    series = present + new
     with slicer.util.NodeModify(chart):
         chart.SetTitle(choices[name])
         chart.SetXAxisTitle(_slice_axis(readouts))

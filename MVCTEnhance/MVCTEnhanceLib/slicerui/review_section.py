@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import slicer
+import slicer.util
 from slicer.i18n import tr as _
 
 from .display import show_difference
@@ -35,6 +36,8 @@ class ReviewSection:
         self._manager = slicer.app.layoutManager()
         if self._manager is not None:
             self._manager.connect("layoutChanged(int)", self._on_layout)
+        if _module_selector() is not None:
+            _module_selector().connect("moduleSelected(QString)", self._on_module)
         self._update_buttons()
 
     def refresh(self, parameters, result: EnhanceResult | None) -> None:
@@ -95,6 +98,8 @@ class ReviewSection:
         if self._manager is not None:
             self._manager.disconnect("layoutChanged(int)", self._on_layout)
             self._manager = None
+        if _module_selector() is not None:  # it may have gone before the module
+            _module_selector().disconnect("moduleSelected(QString)", self._on_module)
 
     def _on_review(self, checked: bool) -> None:
         if checked:
@@ -109,6 +114,11 @@ class ReviewSection:
         self._link()
         self._update_buttons()
         self._on_shown()
+
+    def _on_module(self, name: str) -> None:
+        """No module is shown when Slicer closes, just before it saves its layout, which must be one that it knows."""
+        if not name:
+            self._review.leave()
 
     def _link(self) -> None:
         if self._volumes:
@@ -125,6 +135,11 @@ class ReviewSection:
         tell_why(self._ui.correctionCheckBox, why or ("" if self._has_correction else no_map))
         for widget in (self._ui.restoreButton, self._ui.flickerButton, self._ui.fadeSlider):
             tell_why(widget, why or ("" if shown else _("Press 'Review layout' first.")))
+
+
+def _module_selector():
+    window = slicer.util.mainWindow()
+    return window.moduleSelector() if window else None
 
 
 def _volumes(mvct, result: EnhanceResult, parameters) -> ReviewVolumes:

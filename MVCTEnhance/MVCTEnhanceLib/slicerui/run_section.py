@@ -73,6 +73,10 @@ class RunSection:
         self._end()
         say(self._ui.statusLabel, message)
 
+    def forget(self) -> None:
+        """Say nothing any more of a scene that is closed."""
+        say(self._ui.statusLabel, "")
+
     def close(self) -> None:
         """End all work for good."""
         self.cancel()

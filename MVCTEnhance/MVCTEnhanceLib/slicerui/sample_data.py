@@ -86,6 +86,7 @@ def download(source: Any = None) -> None:
         on_error=lambda message: _ended(job, message),
     )
     _running.append(job)
+    _tell(_("Making the phantom…"))  # the worker takes seconds until it tells of anything
     job.start()
 
 
