@@ -151,6 +151,13 @@ class App:
         """The user closes Slicer."""
         self.slicer.app.quit_as_user()
 
+    def restart(self) -> None:
+        """The user closes Slicer and starts it again: a fresh scene, no module, and no view but those of the start."""
+        self.end()
+        folder = self.folder / "again"
+        folder.mkdir()
+        self.__init__(folder, self.failures)
+
     # The scene
 
     def add_volume(self, array, name: str = "MVCT", *, spacing=(1.0, 1.0, 1.0), ijk_to_ras=None):

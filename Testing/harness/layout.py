@@ -28,11 +28,10 @@ class LayoutManager(QtCore.QObject):
         application_logic.SetSliceLogics(self._slice_logics)
         self._observed = Observations(self)
         self._observed.add(scene, scene.NodeAddedEvent, self._node_added)
-        self._observed.add(scene, scene.EndBatchProcessEvent, lambda *_: self._make_views())
+        self._observed.add(scene, scene.EndBatchProcessEvent, self._layout_modified)
         self._logic = slicer.vtkMRMLLayoutLogic()
         self._logic.SetMRMLScene(scene)
         self._node = self._logic.GetLayoutNode()
-        self._shown = 0
         self._observed.add(self._node, vtk.vtkCommand.ModifiedEvent, self._layout_modified)
         self.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
 
@@ -51,11 +50,11 @@ class LayoutManager(QtCore.QObject):
             if node.GetLayoutName() not in self._plots:
                 self._plots[node.GetLayoutName()] = qMRMLPlotWidget(node)
 
-    def _layout_modified(self, _node, _event) -> None:
-        if self.layout != self._shown:
-            self._shown = self.layout
+    def _layout_modified(self, *_ignored) -> None:
+        """As in Slicer, views of a scene that is loaded come after all else of it, when EndImportEvent is over."""
+        if not self._scene.IsBatchProcessing():
             self._make_views()
-            signals.emit(self, "layoutChanged(int)", self._shown)
+            signals.emit(self, "layoutChanged(int)", self.layout)
 
     def setLayout(self, layout: int) -> None:
         """Switches the layout; an unknown number gives Slicer's conventional one, as in Slicer."""

@@ -97,6 +97,34 @@ MUTANTS = (
         "test_panel_review.py::test_a_difference_map_that_is_deleted_leaves_its_view_empty_until_there_is_another",
     ),
     Mutant(
+        "a scene that is loaded in the review has no colour legend in views that came after it",
+        f"{LIBRARY}/review.py",
+        "            qt.QTimer.singleShot(0, lambda: self._show_missing_legend(volumes.difference))\n",
+        "",
+        "test_panel_review.py::test_a_scene_that_was_saved_in_the_review_has_its_colour_legend_in_a_fresh_session",
+    ),
+    Mutant(
+        "the review goes on with the images of the result before",
+        f"{LIBRARY}/review_section.py",
+        "            if not self._review.shows(now.enhanced):\n                self._put()\n",
+        "            pass\n",
+        "test_panel_review.py::test_another_result_that_is_chosen_in_the_review_takes_the_place_of_the_one_before",
+    ),
+    Mutant(
+        "the review shows the whole field of view of the scan",
+        f"{LIBRARY}/review.py",
+        "        if body is not None:",
+        "        if False:",
+        "test_review.py::test_the_body_fills_the_views_after_they_got_their_size",
+    ),
+    Mutant(
+        "a zoom is undone by other things than 'Restore comparison'",
+        f"{LIBRARY}/review.py",
+        "            self.put(volumes, fade)\n            return\n",
+        "            self.restore(volumes, fade)\n            return\n",
+        "test_panel_review.py::test_a_zoom_is_that_of_all_views_and_stays_until_the_review_is_entered_anew_or_restored",
+    ),
+    Mutant(
         "an observer is never removed",
         f"{LIBRARY}/window_level.py",
         '"""Let both go."""\n        self.removeObservers()\n        self._displays = ()',
@@ -119,9 +147,9 @@ MUTANTS = (
     ),
     Mutant(
         "a jump to a slice forgets the scan's parent transform",
-        f"{LIBRARY}/review.py",
-        "*to_world.TransformPoint(centre)",
-        "*centre",
+        f"{LIBRARY}/volumes.py",
+        "to_world.TransformPoint(to_ras.MultiplyPoint((*ijk, 1))[:3])",
+        "to_ras.MultiplyPoint((*ijk, 1))[:3]",
         "test_review.py::test_jump_moves_all_views_to_a_slice_wherever_the_scan_lies",
     ),
     Mutant(
@@ -253,8 +281,8 @@ MUTANTS = (
     Mutant(
         "the windows of both scans are no longer linked after a visit to another module",
         f"{LIBRARY}/review_section.py",
-        "        self._review.set_fade(parameters.fade)\n        self._link()\n",
-        "        self._review.set_fade(parameters.fade)\n",
+        "        self._review.adopt(now)\n",
+        "",
         "test_panel_review.py::test_both_scans_keep_one_window_after_the_user_was_in_another_module",
     ),
     Mutant(

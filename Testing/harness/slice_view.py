@@ -7,7 +7,7 @@ from PySide6 import QtCore, QtWidgets
 from .mrml_widget import qMRMLWidget
 from .stand_in import stand_in
 
-SIZE = (320, 320)  # pixels
+SIZE = (288, 432)  # pixels; as narrow as one of three in a window of 1600 x 1000
 MANAGERS = (
     "vtkMRMLModelSliceDisplayableManager",
     "vtkMRMLCrosshairDisplayableManager",

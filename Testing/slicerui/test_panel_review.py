@@ -89,6 +89,77 @@ def test_restore_brings_the_scans_back_into_their_views(app, result):
     assert composite.GetBackgroundVolumeID() == result.difference.GetID()
 
 
+def fields_of_view(app) -> list[float]:
+    """Width in mm of what each view of the review shows."""
+    app.run_events()
+    app.run_events()
+    return [view(app, name).mrmlSliceNode().GetFieldOfView()[0] for name in ("MVCT", "Enhanced", "Difference")]
+
+
+def zoom(app, width: float) -> None:
+    """The user zooms in the first view."""
+    logic, node = view(app, "MVCT").sliceLogic(), view(app, "MVCT").mrmlSliceNode()
+    before = node.GetFieldOfView()
+    logic.StartSliceNodeInteraction(node.FieldOfViewFlag)
+    node.SetFieldOfView(width, width * before[1] / before[0], before[2])
+    logic.EndSliceNodeInteraction()
+
+
+def test_a_zoom_is_that_of_all_views_and_stays_until_the_review_is_entered_anew_or_restored(app, result):
+    from slicerui.scans import OBLIQUE, add_mvct
+
+    app.click(app.ui.reviewButton)
+    fitted = fields_of_view(app)
+    far = add_result(app, add_mvct(app, "Day 2", ijk_to_ras=OBLIQUE + 900 * np.eye(4)[:, [3, 3, 3, 2]]))
+    for change in (
+        lambda: app.click(app.ui.showChartButton),
+        lambda: app.choose(app.ui.chartComboBox, "Noise (HU)"),
+        lambda: setattr(app.ui.fadeSlider, "value", 0.4),
+        lambda: setattr(app.ui.differenceWindowSpinBox, "value", 120),
+        lambda: (app.exit(), app.enter()),
+        lambda: choose_result(app, far),
+        lambda: choose_result(app, result),
+    ):
+        zoom(app, 77)
+        change()
+        assert fields_of_view(app) == pytest.approx([77, 77, 77])
+    app.click(app.ui.restoreButton)
+    assert fields_of_view(app) == pytest.approx(fitted)
+    zoom(app, 77)
+    app.click(app.ui.reviewButton)
+    app.click(app.ui.reviewButton)
+    assert fields_of_view(app) == pytest.approx(fitted)
+
+
+def test_another_result_that_is_chosen_in_the_review_takes_the_place_of_the_one_before(app, result):
+    from slicerui.scans import OBLIQUE, add_mvct
+
+    app.click(app.ui.reviewButton)
+    app.ui.differenceWindowSpinBox.value = 120
+    mvct = add_mvct(app, "Day 2", ijk_to_ras=OBLIQUE)
+    other = add_result(app, mvct)
+    choose_result(app, other)
+    composites = [view(app, name).mrmlSliceCompositeNode() for name in ("MVCT", "Enhanced", "Difference")]
+    shown = [mvct.GetID(), mvct.GetID(), other.difference.GetID()]
+    assert [node.GetBackgroundVolumeID() for node in composites] == shown
+    assert composites[1].GetForegroundVolumeID() == other.enhanced.GetID()
+    assert other.difference.GetDisplayNode().GetWindow() == 240
+    (legend,) = app.slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode")
+    assert legend.GetPrimaryDisplayNode() is other.difference.GetDisplayNode()
+    assert windows_are_linked(app, other)
+    head = app.slice_images()["MVCT"]
+    assert (head.max(axis=2) > 90).mean() > 0.1
+
+
+def test_what_the_user_puts_into_a_view_of_the_review_stays_there(app, result):
+    app.click(app.ui.reviewButton)
+    composite = view(app, "Enhanced").mrmlSliceCompositeNode()
+    composite.SetForegroundVolumeID(result.difference.GetID())
+    parameters(app).fade = 0.5
+    app.choose(app.ui.chartComboBox, "Noise (HU)")
+    assert composite.GetForegroundVolumeID() == result.difference.GetID()
+
+
 def test_the_map_beyond_the_hu_conversion_takes_the_place_of_the_difference_and_gives_it_back(app):
     result = add_result(app, open_with_scan(app), correction=True)
     choose_result(app, result)
@@ -251,6 +322,19 @@ def test_a_scene_that_was_saved_in_the_review_is_shown_in_it_with_one_window(app
     again = result_of(parameters(app).enhanced)
     assert view(app, "Difference").mrmlSliceCompositeNode().GetBackgroundVolumeID() == again.difference.GetID()
     assert windows_are_linked(app, again)
+
+
+def test_a_scene_that_was_saved_in_the_review_has_its_colour_legend_in_a_fresh_session(app, result, tmp_path):
+    app.click(app.ui.reviewButton)
+    file = app.save_scene(tmp_path / "scene")
+    app.restart()
+    app.load_module()
+    app.load_scene(file)
+    app.run_events()
+    (legend,) = app.slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode")
+    with_legend = app.slice_images()["Difference"]
+    legend.SetVisibility(False)
+    assert not np.array_equal(with_legend, app.slice_images()["Difference"])
 
 
 def test_the_difference_map_is_seen_in_blue_and_red(app, result):

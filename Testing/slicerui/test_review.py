@@ -136,13 +136,33 @@ def test_views_are_linked_with_each_other_and_with_no_other(app, review, result)
     assert app.slicer.app.layoutManager().sliceWidget("Red").sliceLogic().GetSliceOffset() == red
 
 
-def test_the_scan_fills_the_views_after_they_got_their_size(app, review, result):
-    review.show(volumes(result))
+def body_in(image: np.ndarray) -> tuple[float, float]:
+    """Width and height of what is seen of a head as parts of its picture, none of which may be cut off."""
+    bright = image.max(axis=2) > 90
+    assert not np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]]).any()
+    lines = [np.flatnonzero(bright.sum(axis=axis) > 5) for axis in (0, 1)]
+    return tuple((line[-1] - line[0]) / bright.shape[1 - axis] for axis, line in enumerate(lines))
+
+
+@pytest.mark.parametrize("place", ["straight", "oblique", "transformed"])
+def test_the_body_fills_the_views_after_they_got_their_size(app, review, place):
+    mvct = add_mvct(app, ijk_to_ras=OBLIQUE) if place == "oblique" else add_mvct(app)
+    if place == "transformed":
+        mvct.SetAndObserveTransformNodeID(add_transform(app, TURNED).GetID())
+    review.show(volumes(add_result(app, mvct)))
     app.run_events()
     app.run_events()
-    for logic in logics(app):
-        width, height, _depth = logic.GetSliceNode().GetFieldOfView()
-        assert 192 <= max(width, height) < 1.2 * 192
+    images = app.slice_images()
+    for label in ("MVCT", "Enhanced"):
+        assert 0.8 < max(body_in(images[label])) < 1
+    assert len({logic.GetSliceNode().GetFieldOfView() for logic in logics(app)}) == 1
+
+
+def test_a_scan_of_mere_air_fills_the_views(app, review):
+    air = app.add_volume(np.full((4, 96, 96), -1000, np.int16), spacing=(2, 2, 6))
+    review.show(volumes(add_result(app, air)))
+    app.run_events()
+    assert logics(app)[0].GetSliceNode().GetFieldOfView()[0] == pytest.approx(192)
 
 
 def test_window_and_level_are_the_same_and_stay_so(app, review, result):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import qt
 import slicer
 import slicer.util
-import vtk
 from slicer.i18n import tr as _
 
 from . import review_layout
 from .review_layout import DIFFERENCE_VIEW, ENHANCED_VIEW, MVCT_VIEW, REVIEW_LAYOUT, SLICE_VIEWS
-from .volumes import directions
+from .review_zoom import align, body_corners, bring_into_sight, zoom_to
+from .volumes import directions, world_position
 from .window_level import WindowLevelLink
 
 FLICKER_MS = 500
@@ -35,6 +35,7 @@ class Review:
         self._window_level = WindowLevelLink()
         self._fade = 1.0
         self._layout_before: int | None = None
+        self._has_legend = False
         self._timer = qt.QTimer()
         self._timer.setInterval(FLICKER_MS)
         self._timer.connect("timeout()", self._flick)
@@ -46,56 +47,51 @@ class Review:
         return review_layout.is_shown()
 
     def show(self, volumes: ReviewVolumes, fade: float = 1.0) -> None:
-        """Switch to the review layout and put the volumes into it."""
+        """Switch to the review layout and put the volumes into it; where it is shown already, the zoom stays."""
         manager = slicer.app.layoutManager()
         if manager is None:
             return
-        if not self.shown:
-            self._layout_before = manager.layout
-            manager.setLayout(REVIEW_LAYOUT)
+        if self.shown:
+            self.put(volumes, fade)
+            return
+        self._layout_before = manager.layout
+        manager.setLayout(REVIEW_LAYOUT)
         self.restore(volumes, fade)
 
     def restore(self, volumes: ReviewVolumes, fade: float = 1.0) -> None:
-        """Put the volumes into their views again, whatever was changed there."""
-        backgrounds = {
-            MVCT_VIEW: volumes.mvct,
-            ENHANCED_VIEW: volumes.mvct,
-            DIFFERENCE_VIEW: volumes.difference,
-        }
-        for view in SLICE_VIEWS:
-            foreground = volumes.enhanced if view == ENHANCED_VIEW else None
-            _fill_view(review_layout.slice_logic(view), backgrounds[view], foreground)
-        self._window_level.link(volumes.mvct, volumes.enhanced)
-        self.set_fade(fade)
-        _show_legend(volumes.difference)
-        self.fit(volumes.mvct)
+        """Put the volumes into their views again, whatever was changed there, and zoom to the body."""
+        self._fill(volumes, fade)
+        body = body_corners(volumes.mvct)
+        _fit(volumes.mvct, body)
         # Once more when Qt has given the new views their size, since the fit depends on it.
-        qt.QTimer.singleShot(0, lambda: self.fit(volumes.mvct) if self.shown else None)
+        qt.QTimer.singleShot(0, lambda: _fit(volumes.mvct, body) if self.shown else None)
+
+    def put(self, volumes: ReviewVolumes, fade: float = 1.0) -> None:
+        """Put the volumes into their views, under the zoom that the user has chosen for what was there before."""
+        middle = _middle()
+        if middle is None or middle.GetBackgroundVolumeID() is None:
+            self.restore(volumes, fade)
+            return
+        self._fill(volumes, fade)
+        for logic in _logics():
+            bring_into_sight(logic, volumes.mvct)
+
+    def shows(self, enhanced) -> bool:
+        """Whether the middle view has this volume in it, or has not been made yet."""
+        middle = _middle()
+        return middle is None or middle.GetForegroundVolumeID() == enhanced.GetID()
 
     def show_map(self, difference) -> None:
         """Put another map (or None) into the view of the difference."""
         _fill_view(review_layout.slice_logic(DIFFERENCE_VIEW), difference, None)
-        _show_legend(difference)
+        self._show_legend(difference)
 
-    def link(self, volumes: ReviewVolumes) -> None:
-        """Where the review is shown, keep window and level of both scans the same from now on."""
+    def adopt(self, volumes: ReviewVolumes) -> None:
+        """Where the review is shown, also of a scene that was loaded: one window for both scans, and the legend."""
         if self.shown:
             self._window_level.link(volumes.mvct, volumes.enhanced)
-
-    def fit(self, mvct) -> None:
-        """Show all views in the planes of the MVCT, filled by it, at the same slice."""
-        if mvct.GetScene() is None:
-            return
-        for view in SLICE_VIEWS:
-            logic = review_layout.slice_logic(view)
-            if logic is not None:
-                _align(logic.GetSliceNode(), mvct)
-                logic.FitSliceToBackground()
-        first = review_layout.slice_logic(MVCT_VIEW)
-        for view in SLICE_VIEWS[1:]:
-            logic = review_layout.slice_logic(view)
-            if logic is not None:
-                logic.SetSliceOffset(first.GetSliceOffset())
+            # A little later, since a scene that is being loaded has neither all its views nor its hierarchy yet.
+            qt.QTimer.singleShot(0, lambda: self._show_missing_legend(volumes.difference))
 
     def leave(self) -> None:
         """Go back to the layout before the review."""
@@ -126,6 +122,40 @@ class Review:
         """Let go of scene and application."""
         self._timer.stop()
         self._window_level.unlink()
+        self._has_legend = False
+
+    def _fill(self, volumes: ReviewVolumes, fade: float) -> None:
+        backgrounds = {
+            MVCT_VIEW: volumes.mvct,
+            ENHANCED_VIEW: volumes.mvct,
+            DIFFERENCE_VIEW: volumes.difference,
+        }
+        for view in SLICE_VIEWS:
+            foreground = volumes.enhanced if view == ENHANCED_VIEW else None
+            _fill_view(review_layout.slice_logic(view), backgrounds[view], foreground)
+        self._window_level.link(volumes.mvct, volumes.enhanced)
+        self.set_fade(fade)
+        self._show_legend(volumes.difference)
+
+    def _show_missing_legend(self, difference) -> None:
+        if self.shown and not self._has_legend and difference is not None and difference.GetScene() is not None:
+            self._show_legend(difference)
+
+    def _show_legend(self, difference) -> None:
+        """A colour legend in HU, in the difference view only; none where there is no map."""
+        logic = review_layout.slice_logic(DIFFERENCE_VIEW)
+        if logic is None:
+            return
+        colours = slicer.modules.colors.logic()
+        # Slicer draws a legend only in views that are there when its node comes: so it comes anew.
+        own = colours.GetColorLegendDisplayNode(difference) if difference else None
+        for old in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
+            if old is own or old.GetAttribute(_LEGEND):
+                slicer.mrmlScene.RemoveNode(old)
+        legend = colours.AddDefaultColorLegendDisplayNode(difference) if difference else None
+        if legend is not None:
+            _style_legend(legend, logic.GetSliceNode())
+        self._has_legend = True
 
     def _flick(self) -> None:
         composite = _middle()
@@ -143,14 +173,28 @@ def jump_to_slice(volume, number: int) -> None:
 
     place = [(count - 1) / 2 for count in volume.GetImageData().GetDimensions()]
     place[axis_along_patient(directions(volume))] = number
-    to_ras = vtk.vtkMatrix4x4()
-    volume.GetIJKToRASMatrix(to_ras)
-    centre = to_ras.MultiplyPoint((*place, 1))[:3]
-    to_world = vtk.vtkGeneralTransform()
-    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(volume.GetParentTransformNode(), None, to_world)
     slicer.vtkMRMLSliceNode.JumpAllSlices(
-        volume.GetScene(), *to_world.TransformPoint(centre), slicer.vtkMRMLSliceNode.OffsetJumpSlice
+        volume.GetScene(), *world_position(volume, place), slicer.vtkMRMLSliceNode.OffsetJumpSlice
     )
+
+
+def _logics() -> list:
+    """The vtkMRMLSliceLogic of each view that has been made."""
+    return [logic for logic in map(review_layout.slice_logic, SLICE_VIEWS) if logic is not None]
+
+
+def _fit(mvct, body) -> None:
+    """Show all views in the axial planes of the MVCT at the same slice, filled by the body (its corners, or None)."""
+    if mvct.GetScene() is None:
+        return
+    for logic in _logics():
+        logic.GetSliceNode().SetOrientationToDefault()
+        align(logic.GetSliceNode(), mvct)
+        logic.FitSliceToBackground()
+        if body is not None:
+            zoom_to(logic.GetSliceNode(), body)
+    for logic in _logics():
+        logic.SetSliceOffset(_logics()[0].GetSliceOffset())
 
 
 def _fill_view(logic, background, foreground) -> None:
@@ -167,14 +211,6 @@ def _fill_view(logic, background, foreground) -> None:
     composite.EndModify(modifying)
 
 
-def _align(slice_node, volume) -> None:
-    """Turn a view into the planes of a volume, so that each offset is one of its slices."""
-    transform = volume.GetParentTransformNode()
-    if transform is None or transform.IsTransformToWorldLinear():
-        slice_node.SetOrientationToDefault()  # the plane is the one nearest to how the view stands
-        slice_node.RotateToVolumePlane(volume)
-
-
 def _middle():
     logic = review_layout.slice_logic(ENHANCED_VIEW)
     return logic.GetSliceCompositeNode() if logic else None
@@ -186,20 +222,7 @@ def _set_opacity(fade: float) -> None:
         composite.SetForegroundOpacity(fade)
 
 
-def _show_legend(difference) -> None:
-    """A colour legend in HU, in the difference view only; none where there is no map."""
-    logic = review_layout.slice_logic(DIFFERENCE_VIEW)
-    if logic is None:
-        return
-    colours = slicer.modules.colors.logic()
-    # Slicer draws a legend only in views that are there when its node comes: so it comes anew.
-    own = colours.GetColorLegendDisplayNode(difference) if difference else None
-    for old in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
-        if old is own or old.GetAttribute(_LEGEND):
-            slicer.mrmlScene.RemoveNode(old)
-    legend = colours.AddDefaultColorLegendDisplayNode(difference) if difference else None
-    if legend is None:
-        return
+def _style_legend(legend, slice_node) -> None:
     modifying = legend.StartModify()
     legend.SetAttribute(_LEGEND, "1")
     legend.SetTitleText(_("HU"))
@@ -212,6 +235,6 @@ def _show_legend(difference) -> None:
         text.SetBackgroundColor(1.0, 1.0, 1.0)
         text.SetBackgroundOpacity(0.75)
     legend.RemoveAllViewNodeIDs()
-    legend.AddViewNodeID(logic.GetSliceNode().GetID())
+    legend.AddViewNodeID(slice_node.GetID())
     legend.SetVisibility(True)
     legend.EndModify(modifying)

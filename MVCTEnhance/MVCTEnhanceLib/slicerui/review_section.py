@@ -46,21 +46,25 @@ class ReviewSection:
         mvct = result.enhanced.GetNodeReference(ROLE_MVCT) if result else None
         before, self._volumes = self._volumes, _volumes(mvct, result, parameters) if mvct else None
         self._review.set_fade(parameters.fade)
-        self._link()
         if self._volumes and self._half_width not in (None, parameters.differenceWindow):
             show_difference_of(self._volumes, parameters.differenceWindow)
         self._half_width = parameters.differenceWindow
-        self._show_other_map(before)
+        self._follow(before)
         self._has_correction = bool(result and result.correction)
         self._update_buttons()
 
-    def _show_other_map(self, before: ReviewVolumes | None) -> None:
-        """Where the user has chosen another map of the scan that is shown, put it into its view."""
+    def _follow(self, before: ReviewVolumes | None) -> None:
+        """Where the user has chosen another result or another map while the review is shown, put it into the views."""
         now = self._volumes
-        same = before and now and before.enhanced is now.enhanced
-        if same and before.difference is not now.difference and self._review.shown:
+        if now is None or not self._review.shown:
+            return
+        if before is None or before.enhanced is not now.enhanced:
+            if not self._review.shows(now.enhanced):
+                self._put()
+        elif before.difference is not now.difference:
             show_difference_of(now, self._parameters.differenceWindow)
             self._review.show_map(now.difference)
+        self._review.adopt(now)
 
     def show(self) -> None:
         """Switch to the review layout."""
@@ -72,14 +76,18 @@ class ReviewSection:
     def take_new(self) -> None:
         """The result has just been made: colour its difference map as chosen, and show it where the last one was."""
         if self._volumes:
-            show_difference_of(self._volumes, self._parameters.differenceWindow)
-        self.restore()
+            self._put()
 
     def restore(self) -> None:
-        """Put the volumes back into the views of the review layout."""
+        """Put the volumes back into the views of the review layout, zoomed to the body."""
         if self._volumes and self._review.shown:
             show_difference_of(self._volumes, self._parameters.differenceWindow)
             self._review.restore(self._volumes, self._parameters.fade)
+
+    def _put(self) -> None:
+        show_difference_of(self._volumes, self._parameters.differenceWindow)
+        if self._review.shown:
+            self._review.put(self._volumes, self._parameters.fade)
 
     def pause(self) -> None:
         """The user has left the module: nothing may move by itself any more."""
@@ -111,7 +119,8 @@ class ReviewSection:
     def _on_layout(self, layout: int) -> None:
         if not self._review.shown:
             self.pause()
-        self._link()
+        if self._volumes:
+            self._review.adopt(self._volumes)
         self._update_buttons()
         self._on_shown()
 
@@ -119,10 +128,6 @@ class ReviewSection:
         """No module is shown when Slicer closes, just before it saves its layout, which must be one that it knows."""
         if not name:
             self._review.leave()
-
-    def _link(self) -> None:
-        if self._volumes:
-            self._review.link(self._volumes)
 
     def _update_buttons(self) -> None:
         shown = self._review.shown

@@ -70,6 +70,15 @@ def volume_of(node: slicer.vtkMRMLScalarVolumeNode, role: str = "volume") -> Vol
     )
 
 
+def world_position(node: slicer.vtkMRMLVolumeNode, ijk) -> tuple[float, float, float]:
+    """Where a voxel (i, j, k) of a volume node lies under its parent transforms: RAS in mm."""
+    to_ras = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(to_ras)
+    to_world = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(node.GetParentTransformNode(), None, to_world)
+    return to_world.TransformPoint(to_ras.MultiplyPoint((*ijk, 1))[:3])
+
+
 def fill(
     node: slicer.vtkMRMLScalarVolumeNode,
     volume: Volume,
