@@ -7,7 +7,7 @@ import slicer.util
 
 from .volumes import directions, world_position
 
-_MARGIN = 1.1
+_MARGIN = 1.15
 _MAX_SLICES, _PIXEL_MM = 9, 3.0  # coarse is enough for a frame around the body, and takes no time that is noticed
 
 
