@@ -1,12 +1,14 @@
 from functools import partial
 
 import pytest
+import torch
 from MVCTEnhanceLib.app import phantom
 from MVCTEnhanceLib.app.batch_cases import find_cases
 from MVCTEnhanceLib.app.origin import mvct_warnings, origin_of, planning_ct_warnings
 from MVCTEnhanceLib.imageio import read_volume
+from MVCTEnhanceLib.model.card import find_model, read_card
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
-from MVCTEnhanceLib.quality import body_mask, noise_sd
+from MVCTEnhanceLib.quality import body_mask, bone_edge_width, noise_sd, skin_edge_width
 
 
 @pytest.fixture
@@ -34,6 +36,19 @@ def test_planning_ct_and_noisier_mvct_of_one_place_are_left(main, small_phantom,
         noise.append(noise_sd(scan.array[0], body_mask(scan.array[0], pixel_size=pixel_size), pixel_size=pixel_size))
     assert noise[0] == pytest.approx(8, rel=0.2)
     assert noise[1] > 2 * noise[0]
+
+
+def test_edges_are_as_wide_as_a_patients(monkeypatch):
+    monkeypatch.setattr(phantom, "head_neck_phantom", partial(head_neck_phantom, slices=1))
+    expected = read_card(find_model("simulated-anchor"))[1]["expected"]
+    for name, scan in zip(
+        ("planning_ct", "mvct"), phantom.make_phantom(torch.device("cpu"), lambda event, **fields: None), strict=True
+    ):
+        pixel_size = (scan.spacing[1], scan.spacing[0])
+        body = body_mask(scan.array[0], pixel_size=pixel_size)
+        for readout, width in (("edge_width_mm", skin_edge_width), ("bone_edge_width_mm", bone_edge_width)):
+            low, high = expected[name][readout]["expected"]
+            assert low < width(scan.array[0], body, pixel_size=pixel_size) < high, (name, readout)
 
 
 def test_progress_tells_of_every_slice(small_phantom, tmp_path):

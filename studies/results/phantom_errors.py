@@ -11,7 +11,7 @@ from conversion_readouts import HEADINGS, measured
 from methods import described, methods
 from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
-from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+from MVCTEnhanceLib.physics.phantom import PSF_FWHM_MM, SLICE_MM, head_neck_phantom
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.noise import NoiseParameters
 from MVCTEnhanceLib.quality.tissues import tissue_mask
@@ -49,10 +49,11 @@ def write_phantom(study: Study) -> None:
     notes = f"""
 Error against a digital head-and-neck phantom without any noise (`MVCTEnhanceLib.physics.head_neck`), of which
 {SLICES} slices {STEP_MM:g} mm apart were made MVCT with the scanner's noise (seed {SEED}). The
-truth's own noise, which sets a floor to the errors on patients, is not in these. The phantom's bone and air have sharp
-edges, which no MVCT resolves and which are most of the error in the body; beside it is the error in soft tissue and
-fat, 2 pixels or more from all else. The phantom's tissues are even: a method that smooths loses less here than in a
-patient, and the texture that a network learned from kVCT counts as error. Strengths are those of [tuning](tuning.md).
+truth's own noise, which sets a floor to the errors on patients, is not in these. Its edges are a kVCT's: a point
+spread of {PSF_FWHM_MM:g} mm (FWHM), slices of {SLICE_MM:g} mm. Edges, above all those of bone and air, are most of
+the error in the body; beside it is the error in soft tissue and fat, 2 pixels or more from all else. The phantom's
+tissues are even: a method that smooths loses less here than in a patient, and the texture that a network learned from
+kVCT counts as error. Strengths are those of [tuning](tuning.md).
 
 {NOTE_ON_BM3D}
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from ..errors import InputError
 from ..imageio.values import AIR_HU
@@ -15,6 +17,12 @@ from .shapes import Ellipse, Shape, paint
 #: Reconstruction grid of TomoTherapy MVCT: 512 x 512 pixels over 390.6 mm, coarse slices.
 SHAPE = (512, 512)
 SPACING_MM = (0.763, 0.763, 6.0)
+
+#: Sharpness of the head and neck's kVCT: the point spread of a standard soft-tissue kernel (MTF 50 % at 3.7 lp/cm)
+#: and the thickness over which a slice is averaged.
+PSF_FWHM_MM = 1.2
+SLICE_MM = 3.0
+_PLANES = 3  # of a slice; odd, so that the middle one is that of the labels
 
 
 def head_neck_phantom(
@@ -27,8 +35,9 @@ def head_neck_phantom(
 ) -> Volume:
     """Head and neck at kV: skin, fat, muscles, skull with diploë, brain, eyes, airway, jaws, spine, vessels, larynx.
 
-    Edges are anti-aliased within the slice; along k each slice is the plane through its centre. Low-contrast rods of
-    4 to 20 mm and ±20 to ±60 HU lie in the brain, the tongue and the neck (`head_neck.INSERTS`).
+    Its edges are a scanner's: each slice is the mean over `SLICE_MM` about its centre, and within it the point spread
+    is a Gaussian of `PSF_FWHM_MM`. Low-contrast rods of 4 to 20 mm and ±20 to ±60 HU lie in the brain, the tongue and
+    the neck (`head_neck.INSERTS`).
 
     Args:
         slices: number of slices, from the neck (k = 0) to the head.
@@ -44,8 +53,11 @@ def head_neck_phantom(
     array = np.empty((slices, *shape), dtype=np.int16)
     table = label_hu().astype(np.float32)
     x, y = _points(shape, spacing_mm, supersample)
+    planes_mm = (np.arange(_PLANES) - (_PLANES - 1) / 2) * SLICE_MM / _PLANES
+    sigma_px = PSF_FWHM_MM / math.sqrt(8 * math.log(2)) / np.array(spacing_mm[1::-1])
     for k, z in enumerate(_heights(slices, spacing_mm, centre_z_mm)):
-        array[k] = _render(anatomy(z), table, x, y, supersample)
+        plane = np.mean([_render(anatomy(z + part), table, x, y, supersample) for part in planes_mm], axis=0)
+        array[k] = np.rint(gaussian_filter(plane, sigma_px, mode="nearest"))
     return _centred(array, spacing_mm, centre_z_mm)
 
 
@@ -56,7 +68,7 @@ def head_neck_labels(
     spacing_mm: tuple[float, float, float] = SPACING_MM,
     centre_z_mm: float = -40.0,
 ) -> np.ndarray:
-    """Tissue at each voxel centre of `head_neck_phantom` with the same arguments: uint8, shape (k, j, i).
+    """Tissue at each voxel centre of `head_neck_phantom` with the same arguments, unblurred: uint8, shape (k, j, i).
 
     Values are those of `head_neck.Tissue`; the n-th low-contrast rod of `head_neck.INSERTS` has len(Tissue) + n.
     """
@@ -118,7 +130,7 @@ def density_inserts(
         rod = Ellipse(ring * np.sin(angle), -ring * np.cos(angle), insert_mm / 2, insert_mm / 2)
         painting.append((2 + n, rod))
     table = np.array([AIR_HU, 0, *inserts_hu], dtype=np.float32)
-    plane = _render(painting, table, *_points(shape, spacing_mm, 4), 4)
+    plane = np.rint(_render(painting, table, *_points(shape, spacing_mm, 4), 4)).astype(np.int16)
     labels = np.zeros(shape, dtype=np.uint8)
     paint(labels, *_points(shape, spacing_mm, 1), painting)
     volume = _centred(np.repeat(plane[None], slices, axis=0), spacing_mm, 0.0)
@@ -143,11 +155,11 @@ def _heights(slices: int, spacing_mm: tuple[float, float, float], centre_z_mm: f
 def _render(
     painting: Iterable[tuple[int, Shape]], table: np.ndarray, x: np.ndarray, y: np.ndarray, supersample: int
 ) -> np.ndarray:
-    """Paint on the fine grid, look the HU up and average to pixels: int16 of shape (j, i)."""
+    """Paint on the fine grid, look the HU up and average to pixels: float32 of shape (j, i)."""
     labels = np.zeros((y.size, x.size), dtype=np.uint8)
     paint(labels, x, y, painting)
     fine = table[labels].reshape(y.size // supersample, supersample, x.size // supersample, supersample)
-    return np.rint(fine.mean(axis=(1, 3))).astype(np.int16)
+    return fine.mean(axis=(1, 3))
 
 
 def _centred(array: np.ndarray, spacing_mm: tuple[float, float, float], centre_z_mm: float) -> Volume:
