@@ -11,6 +11,7 @@ from PySide6 import QtCore, QtWidgets
 from . import signals
 from .io_manager import IOManager
 from .layout import LayoutManager
+from .module_panel import qSlicerModulePanel
 from .stand_in import Observations, stand_in
 from .subject_hierarchy import observe
 
@@ -37,25 +38,25 @@ class ModuleSelector(QtWidgets.QToolBar):
 
     _signals = ("moduleSelected(QString)",)
 
+    def __init__(self, panel: qSlicerModulePanel):
+        super().__init__()
+        self._panel = panel
+
     def selectModule(self, name: str) -> None:
         """Opens a module, or none; nothing happens where it is open."""
-        panel = slicer.modules.known[name].widgetRepresentation() if name else None
-        others = [getattr(module, "_representation", None) for module in slicer.modules.known.values()]
-        for other in others:
-            if other is not None and other is not panel and other.isEntered:
-                other.exit()
-        if panel is not None and not panel.isEntered:
-            panel.enter()
+        self._panel.setModule(slicer.modules.known[name] if name else None)
         signals.emit(self, "moduleSelected(QString)", name)
 
 
 class MainWindow(QtWidgets.QMainWindow):
-    """The main window, which has the list of modules and a status bar."""
+    """The main window, which has the list of modules, the panel in which they are shown, and a status bar."""
 
     def __init__(self):
         super().__init__()
         self.setObjectName("qSlicerMainWindow")
-        self._selector = ModuleSelector()
+        self.module_panel = qSlicerModulePanel()
+        self.setCentralWidget(self.module_panel)
+        self._selector = ModuleSelector(self.module_panel)
         self.addToolBar(self._selector)
 
     def moduleSelector(self):

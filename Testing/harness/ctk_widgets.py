@@ -1,9 +1,26 @@
 """The widgets of CTK that the module uses, as real Qt widgets with CTK's properties and signals."""
 
-from PySide6 import QtWidgets
+from PySide6 import QtCore, QtWidgets
 
 from . import signals
 from .stand_in import declare, stand_in
+
+
+@stand_in
+class ctkComboBox(QtWidgets.QComboBox):
+    """Combo box as in Slicer's node selectors, which shorten a name in the middle."""
+
+    def paintEvent(self, event):
+        option = QtWidgets.QStyleOptionComboBox()
+        self.initStyleOption(option)
+        place = self.style().subControlRect(
+            QtWidgets.QStyle.CC_ComboBox, option, QtWidgets.QStyle.SC_ComboBoxEditField, self
+        )
+        option.currentText = self.fontMetrics().elidedText(option.currentText, QtCore.Qt.ElideMiddle, place.width())
+        painter = QtWidgets.QStylePainter(self)
+        painter.drawComplexControl(QtWidgets.QStyle.CC_ComboBox, option)
+        painter.drawControl(QtWidgets.QStyle.CE_ComboBoxLabel, option)
+        painter.end()
 
 
 @stand_in

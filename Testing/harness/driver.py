@@ -44,11 +44,11 @@ class App:
         """Loads the module, makes its panel, shows it and enters it; returns the Python widget."""
         self.module = self.slicer.modules.load_scripted(self.module_folder / f"{name}.py")
         signals.emit(self.slicer.app, "startupCompleted()")
-        panel = self.module.widgetRepresentation()
-        panel.resize(520, 1100)
-        panel.show()
-        self.widget = self._python_widget()
+        window = self.slicer.util.mainWindow()
+        window.resize(520, 1100)
+        window.show()
         self.enter()
+        self.widget = self._python_widget()
         return self.widget
 
     def _python_widget(self):
@@ -56,11 +56,11 @@ class App:
 
     def enter(self) -> None:
         """The user opens the module."""
-        self.module.widgetRepresentation().enter()
+        self.slicer.util.selectModule(self.module.name)
 
     def exit(self) -> None:
         """The user goes to another module."""
-        self.module.widgetRepresentation().exit()
+        self.slicer.util.mainWindow().selectModule("")
 
     def reload(self):
         """The user presses Reload; returns the new Python widget."""

@@ -4,6 +4,7 @@ import vtk
 from PySide6 import QtWidgets
 
 from . import signals
+from .ctk_widgets import ctkComboBox
 from .stand_in import Observations, declare, stand_in
 
 NODE, ACTION = 0x0101, 0x0102  # item data roles
@@ -38,7 +39,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
     interactionNodeSingletonTag = declare("QString", "Singleton")
     selectNodeUponCreation = declare("bool", True)
     noneDisplay = declare("QString", "None", "_rebuild")
-    sizeAdjustPolicy = declare("QComboBox::SizeAdjustPolicy", 1)
+    sizeAdjustPolicy = declare("QComboBox::SizeAdjustPolicy", 1, "_adjust_size")
     currentNodeID = property(lambda self: self._id, lambda self, node_id: self.setCurrentNodeID(node_id))
 
     def __init__(self, parent=None):
@@ -47,12 +48,15 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self._attributes: dict[str, tuple] = {}
         self._labels: dict[str, str] = {}
         self._observed = Observations(self)
-        self._box = QtWidgets.QComboBox(self)
+        self._box = ctkComboBox(self)
         row = QtWidgets.QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._box)
         signals.connect(self._box, "activated(int)", self._activated)
         self.setEnabled(False)
+
+    def _adjust_size(self) -> None:
+        self._box.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy(self.sizeAdjustPolicy))
 
     # Scene
 

@@ -8,10 +8,17 @@ OUTPUTS = ("enhanced", "difference", "cycleError")
 def open_with_scan(app, name: str = "MVCT", *, copies: int = 1):
     """Loads the module and a scan, as a user does who then opens the module; returns the scan."""
     app.load_module()
+    open_sections(app)
     app.exit()
     mvct = add_mvct(app, name, copies=copies)
     app.enter()
     return mvct
+
+
+def open_sections(app) -> None:
+    """Opens the sections that are closed at first."""
+    for name in ("model", "outputs", "readouts", "review", "export"):
+        getattr(app.ui, f"{name}CollapsibleButton").collapsed = False
 
 
 def open_with_long_scan(app, name: str = "MVCT"):

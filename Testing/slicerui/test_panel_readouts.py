@@ -5,7 +5,7 @@ import json
 
 import pytest
 from slicerui.panels import choose_result, headings, open_with_scan, parameters, table, tip
-from slicerui.results import add_result, readouts
+from slicerui.results import add_result, readouts, verdicts
 from slicerui.scans import add_mvct
 
 
@@ -42,12 +42,12 @@ def test_each_value_has_a_verdict_by_symbol_words_and_colour_with_its_reason_in_
         assert look.words in tip(app, "Noise (HU)", column) and entry["reason"] in tip(app, "Noise (HU)", column)
     bias = readouts()["verdicts"]["comparison"]["bone"]
     assert bias["reason"] in tip(app, "HU bias, bone (HU)", 2)
-    assert look_of(bias["verdict"]).words in table(app)["HU bias, bone (HU)"][3]
+    assert look_of(bias["verdict"]).words in tip(app, "HU bias, bone (HU)", 2)
     colours = {
-        look_of(verdict).text: app.ui.readoutsTable.item(row, 4).background().color().name()
+        verdict: app.ui.readoutsTable.item(row, 2).background().color().name()
         for row in range(app.ui.readoutsTable.rowCount)
         for verdict in ("as expected", "look closer", "do not trust")
-        if look_of(verdict).text == app.ui.readoutsTable.item(row, 4).text()
+        if look_of(verdict).symbol in app.ui.readoutsTable.item(row, 2).text()
     }
     assert len(colours) >= 2 and len(set(colours.values())) == len(colours)
 
@@ -68,7 +68,7 @@ def test_the_verdicts_are_summed_up_in_words(app, result):
 def test_without_a_planning_ct_its_column_is_hidden(app):
     result = add_result(app, open_with_scan(app), planning_ct=False)
     choose_result(app, result)
-    assert headings(app) == ["Readout", "MVCT", "Enhanced", "Verdict"]
+    assert headings(app) == ["Readout", "MVCT", "Enhanced"]
 
 
 def test_a_text_with_letters_of_html_is_shown_as_it_is(app):
@@ -160,8 +160,17 @@ def test_the_chart_s_readout_can_be_chosen_and_is_kept(app, result):
     assert chart.GetTitle() == "Air agreement (%)"
 
 
-def test_all_rows_can_be_read_without_scrolling(app, result):
-    widget = app.ui.readoutsTable
-    last = widget.visualItemRect(widget.item(widget.rowCount - 1, 0))
-    assert last.bottom() <= widget.viewport().rect.bottom()
-    assert widget.columnViewportPosition(4) + widget.columnWidth(4) <= widget.viewport().rect.width() + 1
+def test_what_is_not_to_be_trusted_is_told_with_its_reason_in_the_panel(app):
+    choose_result(app, add_result(app, open_with_scan(app), verdicts=verdicts("do not trust")))
+    _summary, *lines = app.ui.verdictLabel.text.splitlines()
+    assert lines == [f"✗ Noise (HU), Enhanced: {readouts()['verdicts']['enhanced']['noise_hu']['reason']}"]
+
+
+def test_a_warning_that_is_shown_for_the_input_is_not_repeated_for_its_result(app):
+    mvct = open_with_scan(app)
+    app.wait(lambda: app.ui.doubtsLabel.isVisible())
+    known = app.ui.doubtsLabel.text.removeprefix("⚠ ").split("\n⚠ ")
+    choose_result(app, add_result(app, mvct, warnings=[*known, "The pixels are resampled."]))
+    assert app.ui.warningsLabel.text == "⚠ The pixels are resampled."
+    app.choose(app.ui.mvctSelector, add_mvct(app, "Day 2"))
+    assert all(text in app.ui.warningsLabel.text for text in known)

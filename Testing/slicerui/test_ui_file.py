@@ -15,7 +15,7 @@ SLICER_CLASSES = {
     "qMRMLWidget": set(),
     "qMRMLNodeComboBox": {
         "nodeTypes", "showChildNodeTypes", "noneEnabled", "addEnabled", "removeEnabled", "renameEnabled", "baseName",
-        "noneDisplay",
+        "noneDisplay", "sizeAdjustPolicy",
     },
     "ctkCollapsibleButton": {"text", "collapsed"},
     "ctkCollapsibleGroupBox": {"title", "collapsed"},

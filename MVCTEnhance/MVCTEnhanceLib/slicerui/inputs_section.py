@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import slicer
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from .doubts import Doubts
 from .sequence_nodes import sequence_of
+from .tips import tell_name
 from .wording import CAUTION, say
 
 
@@ -16,10 +19,14 @@ class InputsSection(VTKObservationMixin):
 
     Args:
         ui: the panel's widgets.
+        on_warnings: called when other warnings are shown.
     """
 
-    def __init__(self, ui):
+    def __init__(self, ui, on_warnings: Callable[[], None]):
         super().__init__()
+        self.warnings: list[str] = []
+        """The input warnings that are shown."""
+        self._on_warnings = on_warnings
         self._ui = ui
         self._parameters = None
         self._updating = False
@@ -31,6 +38,9 @@ class InputsSection(VTKObservationMixin):
         """Show what the parameters say."""
         self._parameters = parameters
         region = parameters.region
+        tell_name(self._ui.mvctSelector, parameters.mvct)
+        tell_name(self._ui.planningCTSelector, parameters.planningCT)
+        tell_name(self._ui.regionSelector, region)
         self._observe(region)
         self._fill_segments(region)
         found = sequence_of(parameters.mvct)
@@ -50,7 +60,9 @@ class InputsSection(VTKObservationMixin):
         self.removeObservers()
 
     def _show_doubts(self, texts: list[str]) -> None:
+        self.warnings = texts
         say(self._ui.doubtsLabel, "\n".join(f"⚠ {text}" for text in texts), CAUTION)
+        self._on_warnings()
 
     def _observe(self, region) -> None:
         """Follow the segments of the chosen segmentation."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from slicer.i18n import tr as _
 
@@ -81,6 +82,7 @@ class ModelSection:
         if self._shown == (self._own, name):
             return
         self._shown = (self._own, name)
+        self._ui.modelCollapsibleButton.text = _("Model: {name}").format(name=Path(name).name) if name else _("Model")
         if not name:
             self._show_problem(_("Choose a model file."))
             return
@@ -94,5 +96,6 @@ class ModelSection:
 
     def _show_problem(self, text: str) -> None:
         self.chosen, self.problem = None, text
+        self._ui.modelCollapsibleButton.collapsed = False
         say(self._ui.modelSummaryLabel, text, BAD)
         self._ui.cardTextBrowser.html = ""

@@ -14,7 +14,8 @@ from .export_section import ExportSection
 from .inputs_section import InputsSection
 from .model_section import ModelSection
 from .options import EnhanceOptions
-from .outputs import EnhanceResult
+from .outputs import ROLE_MVCT, EnhanceResult
+from .panel_height import PanelHeight
 from .readouts_section import ReadoutsSection
 from .result_follower import ResultFollower
 from .review_section import ReviewSection
@@ -36,8 +37,11 @@ class Panel(VTKObservationMixin):
         super().__init__()
         self._parameters = None
         self._refreshing = False
+        self._ui = ui
+        self._with_result = False
+        self._height = PanelHeight(ui.inputsCollapsibleButton.parentWidget())
         self._models = ModelSection(ui, self.refresh)
-        self._inputs = InputsSection(ui)
+        self._inputs = InputsSection(ui, self._show_warnings)
         self._outputs = ChosenOutputs(ui, self.refresh)
         self._run = RunSection(ui, self._apply, self._take_result)
         self._follower = ResultFollower(self.refresh)
@@ -97,6 +101,7 @@ class Panel(VTKObservationMixin):
         self._run.close()
         self._export.close()
         self._review.close()
+        self._height.close()
         sample_data.cancel_all()
 
     def _parts(self) -> tuple:
@@ -118,10 +123,28 @@ class Panel(VTKObservationMixin):
         self._inputs.check(parameters.mvct, parameters.planningCT, self._models.chosen)
         if self._follower.refresh(parameters):
             self._readouts.show(self._follower.result)
+            self._open_sections()
+        self._show_warnings()
         self._run.set_problem(self._models.problem or self._options().problem())
         self._readouts.refresh(parameters)
         self._review.refresh(parameters, self._follower.result)
         self._export.refresh(parameters, self._follower.result)
+
+    def _open_sections(self) -> None:
+        """Open the sections that work on a result when there is one, and close them when there is none any more."""
+        with_result = self._follower.result is not None
+        if with_result != self._with_result:
+            self._with_result = with_result
+            for name in ("readouts", "review", "export"):
+                getattr(self._ui, f"{name}CollapsibleButton").collapsed = not with_result
+
+    def _show_warnings(self) -> None:
+        """Show the warnings of the result less those that are shown for the inputs."""
+        result = self._follower.result
+        if result is not None and self._parameters is not None:
+            of_input = result.enhanced.GetNodeReference(ROLE_MVCT) is self._parameters.mvct
+            shown = self._inputs.warnings if of_input else []
+            self._readouts.show_warnings([text for text in result.warnings if text not in shown])
 
     def _on_modified(self, caller, event) -> None:
         self.refresh()

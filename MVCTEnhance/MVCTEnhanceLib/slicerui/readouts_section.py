@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
 
 import qt
 from slicer.i18n import tr as _
 
+from ..app.verdicts import DO_NOT_TRUST, NOT_APPLICABLE
 from .outputs import EnhanceResult
 from .readout_nodes import DEFAULT_CHART, chart_choices
 from .readout_rows import SCANS, Cell, Row, readout_rows, scan_title, verdict_counts
@@ -65,23 +66,27 @@ class ReadoutsSection:
         self._fill_table(rows)
         self._fill_choices(chart_choices(readouts) if readouts else {})
         self._ui.showChartButton.enabled = bool(rows)
-        self._say_verdict(readouts)
-        warnings = result.warnings if result else ()
-        say(self._ui.warningsLabel, "\n".join(f"⚠ {text}" for text in warnings), CAUTION)
+        self._say_verdict(readouts, rows)
+        self.show_warnings(result.warnings if result else ())
+
+    def show_warnings(self, texts: Sequence[str]) -> None:
+        """Show warnings of the result below the table."""
+        say(self._ui.warningsLabel, "\n".join(f"⚠ {text}" for text in texts), CAUTION)
 
     def leave(self) -> None:
         """Let go of the scene."""
         self._parameters = None
         self._fit.stop()
 
-    def _say_verdict(self, readouts) -> None:
+    def _say_verdict(self, readouts, rows: list[Row]) -> None:
+        """How often each verdict was given, and why values are not to be trusted."""
         if readouts is None:
             say(self._ui.verdictLabel, _("No readouts yet: press Apply, or choose a volume that was enhanced."))
             return
         counts = {look_of(verdict): count for verdict, count in verdict_counts(readouts).items() if count}
         text = ", ".join(f"{look.symbol} {count} {look.words}" for look, count in reversed(counts.items()))
         worst = max((_LEVELS.index(look.level) for look in counts), default=0)
-        say(self._ui.verdictLabel, text, _LEVELS[worst])
+        say(self._ui.verdictLabel, "\n".join((text, *_distrusted(rows))), _LEVELS[worst])
 
     def _fill_choices(self, choices: dict[str, str]) -> None:
         combo = self._ui.chartComboBox
@@ -108,7 +113,6 @@ class ReadoutsSection:
             table.setItem(number, 0, _item(row.title, _html(row.meaning)))
             for column, scan in enumerate(SCANS, start=1):
                 table.setItem(number, column, _value_item(row.cells.get(scan), narrow=with_planning_ct))
-            table.setItem(number, 1 + len(SCANS), _verdict_item(row))
         table.visible = bool(rows)
         self._fit_height()
 
@@ -133,7 +137,6 @@ def _headings() -> dict[str, str]:
     return {
         _("Readout"): _("What was measured; the tool tip of each says what it tells."),
         **{scan_title(scan): tips[scan] for scan in SCANS},
-        _("Verdict"): _("The worst verdict of the line; its tool tip says why."),
     }
 
 
@@ -152,6 +155,8 @@ def _value_item(cell: Cell | None, *, narrow: bool):
     if cell is None:
         return _item("", _("This readout has no value for this scan."))
     look = look_of(cell.verdict)
+    if cell.verdict == NOT_APPLICABLE:
+        return _item(look.symbol, _verdict_tip(cell), look.level)
     parts = (cell.value, look.symbol, f"\n{cell.spread}") if narrow else (cell.value, cell.spread, look.symbol)
     return _item(" ".join(part for part in parts if part).strip(), _verdict_tip(cell), look.level)
 
@@ -165,8 +170,8 @@ def _no_verdict() -> str:
     return _("There is no verdict on this value.")
 
 
-def _verdict_item(row: Row):
-    look = look_of(row.verdict)
-    judged = {scan: cell for scan, cell in row.cells.items() if cell.verdict}
-    reasons = [f"{_html(scan_title(scan))}: {_verdict_tip(cell)}" for scan, cell in judged.items()]
-    return _item(look.text, "<br>".join(reasons) or _html(_no_verdict()), look.level)
+def _distrusted(rows: list[Row]) -> list[str]:
+    """A line for each value that is not to be trusted: which, and why."""
+    found = [(row, scan, cell) for row in rows for scan, cell in row.cells.items() if cell.verdict == DO_NOT_TRUST]
+    symbol = look_of(DO_NOT_TRUST).symbol
+    return [f"{symbol} {row.title}, {scan_title(scan)}: {cell.reason}" for row, scan, cell in found]

@@ -110,7 +110,7 @@ class RunSection:
             seconds=seconds, device=device or _("this computer")
         )
         if result.warnings:
-            say(self._ui.statusLabel, _("{text} Read the warnings below the readouts.").format(text=text), CAUTION)
+            say(self._ui.statusLabel, _("{text} Read the warnings.").format(text=text), CAUTION)
         else:
             say(self._ui.statusLabel, text, GOOD)
         self._on_result(result)

@@ -53,8 +53,7 @@ def table_shows_readouts_and_verdicts(user: User) -> None:
     user.case.assertGreaterEqual(table.rowCount, len(readouts["mvct"]))
     shown = {table.item(row, 2).text().split()[0] for row in range(table.rowCount)}
     user.case.assertGreater(len(shown), 1)
-    verdicts = {table.item(row, table.columnCount - 1).text() for row in range(table.rowCount)}
-    user.case.assertTrue(any(verdicts))
+    user.case.assertTrue(any(symbol in table.item(row, 2).text() for row in range(table.rowCount) for symbol in "✓⚠✗"))
     user.case.assertTrue(any(table.item(row, 2).toolTip() for row in range(table.rowCount)))
     user.case.assertTrue(user.ui.verdictLabel.text)
 
