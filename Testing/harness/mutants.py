@@ -321,6 +321,53 @@ MUTANTS = (
         "test_panel_readouts.py::test_choosing_an_enhanced_volume_shows_its_readouts",
     ),
     Mutant(
+        "the panel does not ask for the height that it needs after a visit to another module",
+        f"{LIBRARY}/panel_height.py",
+        "if event.type() in (qt.QEvent.LayoutRequest, qt.QEvent.Resize):",
+        "if False:",
+        "test_panel_layout.py::test_nothing_overlaps_or_is_cut_after_a_visit_to_another_module",
+    ),
+    Mutant(
+        "a long sentence makes the panel wider than its place",
+        UI,
+        '<widget class="QLabel" name="verdictLabel">\n        <property name="sizePolicy">\n'
+        '         <sizepolicy hsizetype="Ignored"',
+        '<widget class="QLabel" name="verdictLabel">\n        <property name="sizePolicy">\n'
+        '         <sizepolicy hsizetype="Preferred"',
+        "test_panel_layout.py::test_nothing_overlaps_or_is_cut",
+    ),
+    Mutant(
+        "a long name makes the panel wider than its place",
+        UI,
+        '<widget class="qMRMLNodeComboBox" name="mvctSelector">\n        <property name="sizeAdjustPolicy">\n'
+        "         <enum>QComboBox::AdjustToMinimumContentsLengthWithIcon</enum>",
+        '<widget class="qMRMLNodeComboBox" name="mvctSelector">\n        <property name="sizeAdjustPolicy">\n'
+        "         <enum>QComboBox::AdjustToContents</enum>",
+        "test_panel_layout.py::test_long_names_do_not_widen_the_panel_and_are_told_apart",
+    ),
+    Mutant(
+        "the table is not made as high as its rows",
+        f"{LIBRARY}/readouts_section.py",
+        "        table.setFixedHeight(",
+        "        (",
+        "test_panel_layout.py::test_nothing_overlaps_or_is_cut",
+    ),
+    Mutant(
+        "the names of the readouts get no room",
+        f"{LIBRARY}/readouts_section.py",
+        "setSectionResizeMode(0, qt.QHeaderView.Stretch)",
+        "setSectionResizeMode(2, qt.QHeaderView.Stretch)\n        table.setColumnWidth(0, 52)\n"
+        "        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Fixed)",
+        "test_panel_layout.py::test_the_names_of_the_readouts_are_not_cut",
+    ),
+    Mutant(
+        "sections that are not needed yet are open",
+        UI,
+        '<string>Outputs</string>\n     </property>\n     <property name="collapsed">\n      <bool>true</bool>',
+        '<string>Outputs</string>\n     </property>\n     <property name="collapsed">\n      <bool>false</bool>',
+        "test_panel_layout.py::test_apply_is_in_sight_below_the_input_warnings",
+    ),
+    Mutant(
         "what is left of a run is not removed",
         f"{LIBRARY}/work.py",
         "            files.remove_folder(folder)\n",

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from slicerui.layouts import SLICER_WIDTH, resize
 from slicerui.panels import apply_and_wait
 
 
@@ -22,5 +23,6 @@ def test_panel_after_a_run(app):
     app.choose(app.ui.planningCTSelector, app.slicer.util.getNode("PlanningCTPhantom"))
     apply_and_wait(app)
     panel = app.module.widgetRepresentation()
-    panel.resize(560, panel.sizeHint.height())
+    resize(app, SLICER_WIDTH)
+    resize(app, SLICER_WIDTH, panel.y + panel.height)
     app.grab(panel, folder / "panel.png")
