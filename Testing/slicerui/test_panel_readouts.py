@@ -170,7 +170,9 @@ def test_a_warning_that_is_shown_for_the_input_is_not_repeated_for_its_result(ap
     mvct = open_with_scan(app)
     app.wait(lambda: app.ui.doubtsLabel.isVisible())
     known = app.ui.doubtsLabel.text.removeprefix("⚠ ").split("\n⚠ ")
-    choose_result(app, add_result(app, mvct, warnings=[*known, "The pixels are resampled."]))
+    result = add_result(app, mvct, warnings=[*known, "The pixels are resampled."])
+    choose_result(app, result)
     assert app.ui.warningsLabel.text == "⚠ The pixels are resampled."
     app.choose(app.ui.mvctSelector, add_mvct(app, "Day 2"))
+    choose_result(app, result)
     assert all(text in app.ui.warningsLabel.text for text in known)
