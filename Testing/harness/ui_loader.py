@@ -6,7 +6,7 @@ from typing import ClassVar
 from PySide6 import QtCore, QtUiTools, QtWidgets
 
 from . import signals
-from .pythonqt import qt_properties
+from .pythonqt import qt_properties, to_python
 from .stand_in import declared_properties
 
 LAYOUT_PROPERTIES = {"leftMargin", "topMargin", "rightMargin", "bottomMargin", "margin", "horizontalSpacing"}
@@ -89,7 +89,7 @@ def value_of(entry, cls: type):
         total = 0
         for word in (child.text or "").split("|"):
             holder = QtCore.Qt if word.startswith("Qt::") else getattr(QtWidgets, word.split("::")[0], cls)
-            total |= int(getattr(holder, word.split("::")[-1]))
+            total |= int(to_python(getattr(holder, word.split("::")[-1])))
         return total
     if child.tag == "stringlist":
         return [text.text or "" for text in child]
