@@ -60,7 +60,7 @@ class App:
 
     def exit(self) -> None:
         """The user goes to another module."""
-        self.slicer.util.mainWindow().selectModule("")
+        self.slicer.util.selectModule("")
 
     def reload(self):
         """The user presses Reload; returns the new Python widget."""

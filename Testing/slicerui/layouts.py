@@ -8,7 +8,8 @@ SMALL_HEIGHT = 460
 
 def resize(app, width: int, height: int = SMALL_HEIGHT) -> None:
     """The user makes the module panel of the main window as wide and as high."""
-    app.slicer.util.mainWindow().resize(width, height)
+    window = app.slicer.util.mainWindow()
+    window.resize(width, height + window.height - window.module_panel.height)
     for _ in range(4):  # a height that follows from a width may change the width, as a scroll bar comes or goes
         app.run_events(0.02)
 
