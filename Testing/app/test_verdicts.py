@@ -106,7 +106,7 @@ def test_noise_far_below_what_is_expected_is_not_trusted(scans):
 
 
 def test_blurred_mvct_is_not_trusted_although_its_noise_is_a_kvcts(scans):
-    verdicts = scans.judged(ndimage.gaussian_filter(scans.mvct.array.astype(float), (0, 1.5, 1.5)))
+    verdicts = scans.judged(ndimage.gaussian_filter(scans.mvct.array.astype(float), (0, 2, 2)))
     assert verdicts["enhanced"]["noise_hu"]["verdict"] == AS_EXPECTED
     assert verdicts["enhanced"]["edge_width_mm"]["verdict"] == DO_NOT_TRUST
     assert "blurred" in verdicts["enhanced"]["edge_width_mm"]["reason"]
