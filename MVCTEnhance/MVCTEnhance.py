@@ -45,7 +45,8 @@ class MVCTEnhance(ScriptedLoadableModule):
 
 def registerAtStartup():
     """Offer the phantom in the module Sample Data, and the layout to scenes that were saved in it."""
-    from MVCTEnhanceLib.slicerui import review_layout, sample_data
+    from MVCTEnhanceLib.slicerui.jobs import sample_data
+    from MVCTEnhanceLib.slicerui.review import layout as review_layout
 
     sample_data.register()
     review_layout.register_layout()
@@ -89,7 +90,8 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self):
-        from MVCTEnhanceLib.slicerui import panel, sample_data
+        from MVCTEnhanceLib.slicerui.jobs import sample_data
+        from MVCTEnhanceLib.slicerui.panel import panel
 
         super().setup()
         widget = slicer.util.loadUI(self.resourcePath("UI/MVCTEnhance.ui"))
@@ -194,9 +196,9 @@ def scripting():
 
 
 class MVCTEnhanceTest(ScriptedLoadableModuleTest):
-    """The module's self-test, in Slicer itself; the steps are in MVCTEnhanceLib.slicerui.self_test."""
+    """The module's self-test, in Slicer itself; the steps are in MVCTEnhanceLib.slicerui.selftest."""
 
     def runTest(self):
-        from MVCTEnhanceLib.slicerui.self_test import run
+        from MVCTEnhanceLib.slicerui.selftest.main import run
 
         run(self)

@@ -20,17 +20,28 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 MODULE = ROOT / "MVCTEnhance"
 LIBRARY = MODULE / "MVCTEnhanceLib"
-LAYERS = {
-    "slicerui": 7,
-    "app": 6,
-    "training": 5,
-    "model": 4,
-    "quality": 4,
-    "physics": 3,
-    "imageio": 2,
-    "runtime": 1,
-    "errors": 0,
-}
+LAYERS = (  # from the lowest; those side by side do not import each other
+    ("errors",),
+    ("runtime",),
+    ("storage", "volume", "quality"),
+    ("io",),
+    ("physics",),
+    ("model",),
+    ("training", "assessment"),
+    ("report",),
+    ("jobs",),
+    ("batch", "benchmark"),
+    ("cli",),
+    ("slicerui",),
+)
+SLICERUI_LAYERS = (
+    ("wording", "worker", "scene"),
+    ("install", "review"),
+    ("metrics",),
+    ("jobs",),
+    ("logic", "panel"),
+    ("selftest",),
+)
 SLICER_PACKAGES = {"slicer", "qt", "ctk", "vtk", "mrml"}
 BYPRODUCTS = re.compile(r"__pycache__|.*\.egg-info|build|demo-output|runs|\.(?!ci$).*")
 TEXT_SUFFIXES = {".py", ".txt", ".toml", ".md", ".cmake", ".ui", ".json", ".yml", ".html", ".css", ""}
@@ -67,11 +78,6 @@ def imported_modules(path: Path) -> list[str]:
             stem = ".".join([*base, *([node.module] if node.module else [])])
             names += [f"{stem}.{alias.name}" for alias in node.names]
     return names
-
-
-def layer(module_name: str) -> int | None:
-    parts = module_name.split(".")
-    return LAYERS.get(parts[1]) if parts[0] == "MVCTEnhanceLib" and len(parts) > 1 else None
 
 
 def test_cmake_lists_every_python_file_and_no_other():
@@ -158,16 +164,33 @@ def test_only_the_layer_for_slicer_imports_slicer():
     assert {path: names for path, names in found.items() if names} == {}
 
 
-def test_library_imports_only_downwards():
-    upward = []
+def upward_imports(folder: str, layers: tuple[tuple[str, ...], ...]) -> list[str]:
+    """Imports between the packages and modules of a folder of the library that do not run downwards."""
+    rank = {name: number for number, names in enumerate(layers) for name in names}
+    prefix = ".".join(filter(None, ("MVCTEnhanceLib", folder, "")))
+    found = []
     for path in library_files():
-        own = path.relative_to(LIBRARY).parts[0].removesuffix(".py")
-        for name in imported_modules(path):
-            target = layer(name)
-            sideways = own in LAYERS and target == LAYERS[own] and name.split(".")[1] != own
-            if own in LAYERS and target is not None and (target > LAYERS[own] or sideways):
-                upward.append(f"{path.name} imports {name}")
-    assert upward == []
+        module = ".".join(("MVCTEnhanceLib", *path.relative_to(LIBRARY).with_suffix("").parts))
+        own, *targets = (
+            name.removeprefix(prefix).split(".")[0] if name.startswith(prefix) else ""
+            for name in (module, *imported_modules(path))
+        )
+        for target in {*targets} - {own}:
+            if own in rank and target in rank and rank[target] >= rank[own]:
+                found.append(f"{module} imports {target}")
+    return found
+
+
+@pytest.mark.parametrize("folder, layers", [("", LAYERS), ("slicerui", SLICERUI_LAYERS)])
+def test_library_imports_only_downwards(folder, layers):
+    assert upward_imports(folder, layers) == []
+
+
+@pytest.mark.parametrize("folder, layers", [("", LAYERS), ("slicerui", SLICERUI_LAYERS)])
+def test_every_part_of_the_library_has_its_layer(folder, layers):
+    paths = [path.relative_to(LIBRARY / folder) for path in library_files() if path.is_relative_to(LIBRARY / folder)]
+    parts = {path.parts[0].removesuffix(".py") for path in paths} - {"__init__", "__main__"}
+    assert sorted(parts) == sorted(name for names in layers for name in names)
 
 
 def test_slicer_module_imports_nothing_heavy_when_it_is_loaded():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def _find_package() -> None:
-    """Make the package importable from this file's place, and its own modules (model, app, ...) by no other name."""
+    """Make the package importable from this file's place, and its own modules (model, io, ...) by no other name."""
     folder = Path(__file__).absolute().parent
     others = [entry for entry in sys.path if Path(entry).resolve() != folder.resolve()]
     sys.path[:] = [str(folder.parent), *others]
@@ -18,6 +18,6 @@ if __name__ == "__main__":  # a process that multiprocessing spawned imports thi
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     if not __package__:
         _find_package()
-    from MVCTEnhanceLib.app.cli import command
+    from MVCTEnhanceLib.cli.program import command
 
     command()

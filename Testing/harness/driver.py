@@ -5,13 +5,14 @@ import sys
 import time
 from pathlib import Path
 
-from . import install, pictures, processes, signals
-from .application import Application
-from .dicom_database import DICOMDatabase
+from . import install, pictures, processes
+from .application.application import Application
+from .application.dicom_database import DICOMDatabase
+from .application.modules import Modules
+from .application.sample_data import press_button
 from .failures import Watch
-from .modules import Modules
 from .popups import Popups
-from .sample_data import press_button
+from .widgets import signals
 
 SOURCE = Path(__file__).resolve().parents[2] / "MVCTEnhance"
 

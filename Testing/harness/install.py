@@ -15,24 +15,20 @@ import slicer
 import slicer.util
 from PySide6 import QtCore, QtGui, QtWidgets
 
-from . import pythonqt
+from .widgets import pythonqt
 
 HIDDEN = {"Signal", "SignalInstance", "Slot", "Property", "SIGNAL", "SLOT", "ClassInfo", "QEnum", "QFlag"}
 APPLICATION = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])
 pythonqt.apply_rules([QtCore, QtGui, QtWidgets])
 
-from . import (  # noqa: E402 (their classes need the rules)
+from .application import dicom_database, i18n, packages, parameter_module, sample_data  # noqa: E402 (their classes need the rules)
+from .widgets import (  # noqa: E402 (their classes need the rules)
     ctk_collapsible,
     ctk_slider,
     ctk_widgets,
-    dicom_database,
-    i18n,
     mrml_widget,
     node_combo_box,
-    packages,
-    parameter_module,
     plot_view,
-    sample_data,
     slice_view,
     ui_loader,
 )
@@ -66,14 +62,14 @@ def _add_to_slicer(qt, ctk) -> dict[str, types.ModuleType]:
         if name.startswith(("qMRML", "qSlicer")):
             setattr(slicer, name, value)
     if not hasattr(slicer, "qSlicerScriptedLoadableModule"):
-        from .modules import ModuleDescription
+        from .application.modules import ModuleDescription
 
         slicer.qSlicerScriptedLoadableModule = ModuleDescription
     for name in ("LazyImport",):  # newer than the oldest Slicer that is supported
         for holder in (slicer, slicer.util):
             if hasattr(holder, name):
                 delattr(holder, name)
-    from . import scripted
+    from .application import scripted
 
     parts = {"ScriptedLoadableModule": scripted, "parameterNodeWrapper": parameter_module, "i18n": i18n}
     parts["packaging"] = packages

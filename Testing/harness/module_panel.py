@@ -2,8 +2,8 @@
 
 from PySide6 import QtCore, QtWidgets
 
-from .ctk_collapsible import ctkCollapsibleButton
-from .stand_in import stand_in
+from .widgets.ctk_collapsible import ctkCollapsibleButton
+from .widgets.stand_in import stand_in
 
 
 @stand_in

@@ -113,7 +113,8 @@ def test_installs_are_recorded_and_need_one_answer(app, tmp_path):
 
 def test_the_dicom_database_is_closed_at_first_and_then_finds_files_by_instance(app, tmp_path):
     from DICOMLib import DICOMUtils
-    from MVCTEnhanceLib.imageio import Volume, write_dicom_series
+    from MVCTEnhanceLib.io import write_dicom_series
+    from MVCTEnhanceLib.volume import Volume
 
     database = app.slicer.dicomDatabase
     assert not database.isOpen

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 from MVCTEnhanceLib.errors import Cancelled, DeviceError
-from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.model.card import Plan
 from MVCTEnhanceLib.model.density_residual import can_fuse
 from MVCTEnhanceLib.model.engine import STRIP_ROWS, Engine
 from MVCTEnhanceLib.model.intensities import DENSITY
 from MVCTEnhanceLib.model.package import Model
 from MVCTEnhanceLib.model.translator import Translator
+from MVCTEnhanceLib.volume import Volume
 from scipy import ndimage
 
 CPU = torch.device("cpu")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from MVCTEnhanceLib.app.benchmark_slices import giga_macs
+from MVCTEnhanceLib.benchmark.slices import giga_macs
 from MVCTEnhanceLib.errors import ModelError
 from MVCTEnhanceLib.model.translator import PRESETS, Translator
 from torch import nn

@@ -5,10 +5,10 @@ import hashlib
 import numpy as np
 import pytest
 import torch
-from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.model.card import find_model, installed_models, read_card
 from MVCTEnhanceLib.model.translator import PRESETS
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
+from MVCTEnhanceLib.volume import Volume
 
 BORDER_PX = 40
 MEASURED_WEIGHTS = {

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
-from MVCTEnhanceLib.imageio import Volume
-from MVCTEnhanceLib.imageio.grid import reorient_like, turned
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import density_inserts, water_cylinder
+from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.grid import reorient_like, turned
 from scipy import ndimage
 
 TINY = MVCTSettings(matrix=64, pixel_mm=3.0, views=60)

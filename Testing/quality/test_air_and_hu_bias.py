@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.quality import air_agreement, body_mask, hu_bias
+from MVCTEnhanceLib.quality.air import air_agreement
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.hu_bias import hu_bias
 
 
 def test_air_agreement_of_the_same_slice_is_complete(thorax):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.quality import body_mask
+from MVCTEnhanceLib.quality.body import body_mask
 
 
 def true_body(shape=(256, 256)):

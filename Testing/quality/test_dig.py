@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.quality import dig, dig_scaled
+from MVCTEnhanceLib.quality.dig import dig, dig_scaled
 
 
 def test_dig_of_a_ramp_is_the_square_of_its_slope():

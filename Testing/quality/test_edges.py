@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from MVCTEnhanceLib.quality import body_mask, bone_edge_width, skin_edge_width
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.edges import bone_edge_width, skin_edge_width
 
 
 @pytest.mark.parametrize("pixel_mm", [0.5, 0.763])

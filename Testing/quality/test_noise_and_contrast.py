@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.model.card import find_model
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
-from MVCTEnhanceLib.quality import body_mask, cnr_muscle_fat, homogeneous_tissue, noise_sd
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.contrast import cnr_muscle_fat
+from MVCTEnhanceLib.quality.noise import homogeneous_tissue, noise_sd
+from MVCTEnhanceLib.volume import Volume
 from scipy import ndimage
 
 MODELS = ("simulated-anchor", "unpaired")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.quality import air_edge_errors, air_edge_overshoot, body_mask
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.overshoot import air_edge_errors, air_edge_overshoot
 
 PIXEL = (0.763, 0.763)
 AIRWAY_MM = 14.0

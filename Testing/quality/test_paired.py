@@ -2,7 +2,8 @@ import math
 
 import numpy as np
 import pytest
-from MVCTEnhanceLib.quality import body_mask, mae, psnr
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.paired import mae, psnr
 from skimage.metrics import peak_signal_noise_ratio
 
 

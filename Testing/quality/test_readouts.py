@@ -4,7 +4,11 @@ import math
 import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.quality import Readout, body_mask, evaluate, noise_sd, nselfssim
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.noise import noise_sd
+from MVCTEnhanceLib.quality.nselfssim import nselfssim
+from MVCTEnhanceLib.quality.readout import Readout
+from MVCTEnhanceLib.quality.readouts import evaluate
 
 SPACING = (1.0, 1.0, 3.0)
 OF_AIR_IN_THE_BODY = {"edge_overshoot_hu", "edge_undershoot_hu"}  # which the thorax has not

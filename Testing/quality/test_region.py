@@ -6,7 +6,13 @@ import math
 import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.quality import air_agreement, body_mask, dig, evaluate, hu_bias, nselfssim, skin_edge_width
+from MVCTEnhanceLib.quality.air import air_agreement
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.dig import dig
+from MVCTEnhanceLib.quality.edges import skin_edge_width
+from MVCTEnhanceLib.quality.hu_bias import hu_bias
+from MVCTEnhanceLib.quality.nselfssim import nselfssim
+from MVCTEnhanceLib.quality.readouts import evaluate
 
 SPACING = (1.0, 1.0, 3.0)
 LEFT = np.s_[:, :128]

@@ -1,16 +1,13 @@
 import numpy as np
 import pytest
-from MVCTEnhanceLib.quality import (
-    body_mask,
-    bone_edge_width,
-    cnr_muscle_fat,
-    evaluate,
-    hu_bias,
-    noise_sd,
-    nselfssim,
-    skin_edge_width,
-)
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.contrast import cnr_muscle_fat
+from MVCTEnhanceLib.quality.edges import bone_edge_width, skin_edge_width
+from MVCTEnhanceLib.quality.hu_bias import hu_bias
 from MVCTEnhanceLib.quality.masks import box_around, dilate, erode, fill_holes, outline
+from MVCTEnhanceLib.quality.noise import noise_sd
+from MVCTEnhanceLib.quality.nselfssim import nselfssim
+from MVCTEnhanceLib.quality.readouts import evaluate
 from MVCTEnhanceLib.quality.slices import Slice
 from scipy import ndimage
 

@@ -3,7 +3,10 @@ import time
 import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.quality import NSelfSSIMParameters, SSIMParameters, body_mask, nselfssim, ssim, ssim_map
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.nselfssim import NSelfSSIMParameters, nselfssim
+from MVCTEnhanceLib.quality.paired import ssim
+from MVCTEnhanceLib.quality.ssim import SSIMParameters, ssim_map
 from skimage.metrics import structural_similarity
 
 

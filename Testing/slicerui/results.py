@@ -9,10 +9,10 @@ from slicerui.scans import SPACING, head, noisy_head
 @functools.cache
 def readouts(*, planning_ct: bool = True) -> dict:
     """Real readouts of a head whose noise was halved, with the verdicts of the shipped model."""
-    from MVCTEnhanceLib.app.evaluate import measure
-    from MVCTEnhanceLib.app.verdicts import judge
-    from MVCTEnhanceLib.imageio.volume import Volume
+    from MVCTEnhanceLib.assessment.verdicts import judge
+    from MVCTEnhanceLib.jobs.evaluate import measure
     from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
+    from MVCTEnhanceLib.volume import Volume
 
     mvct, enhanced = (Volume(array, SPACING) for array in (noisy_head(), half_as_noisy()))
     kvct = Volume(noisy_head(seed=8), SPACING) if planning_ct else None
@@ -45,8 +45,8 @@ def add_result(app, mvct, *, planning_ct: bool = True, correction: bool = False,
 
     Without a correction it is as in scenes of older versions. An enhanced volume named by its ID is filled anew.
     """
-    from MVCTEnhanceLib.slicerui.options import EnhanceOptions
-    from MVCTEnhanceLib.slicerui.outputs import Voxels, put_into_scene
+    from MVCTEnhanceLib.slicerui.scene.options import EnhanceOptions
+    from MVCTEnhanceLib.slicerui.scene.outputs import Voxels, put_into_scene
 
     difference = half_as_noisy() - noisy_head()
     beyond = difference // 2 if correction else None

@@ -83,8 +83,8 @@ def temporary_files(app) -> list:
 
 def add_result(app, mvct, readouts: dict | None = None):
     """An enhancement's result without the enhancement: every voxel 10 HU more."""
-    from MVCTEnhanceLib.slicerui.options import EnhanceOptions
-    from MVCTEnhanceLib.slicerui.outputs import Voxels, put_into_scene
+    from MVCTEnhanceLib.slicerui.scene.options import EnhanceOptions
+    from MVCTEnhanceLib.slicerui.scene.outputs import Voxels, put_into_scene
 
     before = app.slicer.util.arrayFromVolume(mvct)
     voxels = Voxels(before + np.int16(10), np.full_like(before, 10), None, readouts or {})
@@ -93,14 +93,14 @@ def add_result(app, mvct, readouts: dict | None = None):
 
 def options(node, **others):
     """Options for the node to be enhanced on the processor."""
-    from MVCTEnhanceLib.slicerui.options import EnhanceOptions
+    from MVCTEnhanceLib.slicerui.scene.options import EnhanceOptions
 
     return EnhanceOptions(node.GetID(), **{"device": "cpu", **others})
 
 
 def start_job(app, wanted):
     """A job that has been started: job, Calls."""
-    from MVCTEnhanceLib.slicerui.job import EnhanceJob
+    from MVCTEnhanceLib.slicerui.jobs.enhancement import EnhanceJob
 
     calls = Calls()
     job = EnhanceJob(wanted, **calls.arguments())

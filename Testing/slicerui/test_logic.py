@@ -73,7 +73,7 @@ def test_a_misspelt_parameter_is_named_with_those_that_there_are(app, logic):
 
 def test_missing_packages_are_told_before_anything_is_started(app, logic, monkeypatch):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
-    from MVCTEnhanceLib.slicerui import dependencies
+    from MVCTEnhanceLib.slicerui.install import dependencies
 
     monkeypatch.setattr(dependencies, "TORCH", "mvct_test_torch>=2.4")
     with pytest.raises(MVCTEnhanceError, match=r"mvct_test_torch>=2.4.*installDependencies"):
@@ -89,7 +89,8 @@ def test_all_items_of_a_sequence_are_enhanced_when_asked(app, logic):
 
 
 def test_a_folder_is_enhanced_case_by_case_with_a_table_of_all(app, logic, tmp_path):
-    from MVCTEnhanceLib.imageio import Volume, write_volume
+    from MVCTEnhanceLib.io import write_volume
+    from MVCTEnhanceLib.volume import Volume
 
     source = tmp_path / "Köhort 1"
     write_volume(Volume(noisy_head(), spacing=(2.0, 2.0, 6.0)), source / "good.nrrd")
@@ -136,7 +137,7 @@ def test_dicom_goes_to_the_database_where_no_folder_is_given(app, logic, tmp_pat
 def test_packages_come_from_the_folder_that_was_chosen_on_this_computer_unless_another_is_named(
     app, logic, monkeypatch, tmp_path
 ):
-    from MVCTEnhanceLib.slicerui import dependencies, pip_settings
+    from MVCTEnhanceLib.slicerui.install import dependencies, pip_settings
 
     asked = []
     monkeypatch.setattr(dependencies, "ensure", lambda *, wheel_folder: asked.append(wheel_folder))

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from MVCTEnhanceLib.imageio import Volume, read_volume, write_volume
+from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.training import run as training_run
 from MVCTEnhanceLib.training.config import read_config
+from MVCTEnhanceLib.volume import Volume
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "studies" / "results"))
 

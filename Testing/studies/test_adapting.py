@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from MVCTEnhanceLib.imageio import Volume, write_volume
+from MVCTEnhanceLib.io import write_volume
 from MVCTEnhanceLib.model.card import find_model, read_card
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.training.config import read_config
+from MVCTEnhanceLib.volume import Volume
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "studies" / "results"))

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from MVCTEnhanceLib.imageio import Volume, write_volume
+from MVCTEnhanceLib.io import write_volume
+from MVCTEnhanceLib.volume import Volume
 from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "studies" / "results"))

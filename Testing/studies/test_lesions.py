@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from MVCTEnhanceLib.imageio import Volume, write_volume
+from MVCTEnhanceLib.io import write_volume
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
+from MVCTEnhanceLib.volume import Volume
 from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "studies" / "results"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from MVCTEnhanceLib.imageio import Volume
+from MVCTEnhanceLib.volume import Volume
 
 FOLDER = Path(__file__).resolve().parents[2] / "studies" / "results"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from MVCTEnhanceLib.imageio import write_volume
+from MVCTEnhanceLib.io import write_volume
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from MVCTEnhanceLib.training.config import DataConfig, LossConfig, ScheduleConfig, TrainingConfig

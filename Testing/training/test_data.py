@@ -5,9 +5,10 @@ import pytest
 import SimpleITK as sitk
 import torch
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.imageio import Volume, write_volume
+from MVCTEnhanceLib.io import write_volume
 from MVCTEnhanceLib.training.config import DataConfig
 from MVCTEnhanceLib.training.data import CropSampler, Slices, at_spacing, load_slices
+from MVCTEnhanceLib.volume import Volume
 
 
 def config(**changes):

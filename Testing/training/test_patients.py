@@ -4,10 +4,11 @@ import numpy as np
 import pydicom
 import pytest
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.imageio import Volume, write_dicom_series, write_volume
+from MVCTEnhanceLib.io import write_dicom_series, write_volume
 from MVCTEnhanceLib.training.config import DataConfig
 from MVCTEnhanceLib.training.data import load_slices
 from MVCTEnhanceLib.training.inputs import read_inputs
+from MVCTEnhanceLib.volume import Volume
 
 SECRET = "Secretname^Given"
 

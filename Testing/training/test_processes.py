@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="th
 
 FAILING = """
 import os, sys
-from MVCTEnhanceLib.app.cli import main
+from MVCTEnhanceLib.cli.program import main
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.training.trainer import Trainer
 step = Trainer.run_step

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from MVCTEnhanceLib.app.suitability import doubts
-from MVCTEnhanceLib.imageio import Volume
+from MVCTEnhanceLib.assessment.input_warnings import doubts
 from MVCTEnhanceLib.model.card import Plan
 from MVCTEnhanceLib.model.intensities import DENSITY
 from MVCTEnhanceLib.training.trained_on import PERCENTILES, TrainedOn, rounded, widened
+from MVCTEnhanceLib.volume import Volume
 
 
 def scan(seed=0, *, noise_hu=20.0, size=96, mm=2.0, direction=None):

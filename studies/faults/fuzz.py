@@ -35,9 +35,10 @@ import pydicom
 import SimpleITK as sitk
 from dicom_damage import damaged
 from MVCTEnhanceLib.errors import InputError, OutputError, is_out_of_memory
-from MVCTEnhanceLib.imageio import Volume, list_series, read_volume, write_dicom_series, write_volume
-from MVCTEnhanceLib.imageio.formats import READABLE, has_suffix
+from MVCTEnhanceLib.io import list_series, read_volume, write_dicom_series, write_volume
+from MVCTEnhanceLib.io.formats import READABLE, has_suffix
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+from MVCTEnhanceLib.volume import Volume
 from pydicom.dataset import FileDataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from MVCTEnhanceLib.imageio import Volume, write_volume
+from MVCTEnhanceLib.io import write_volume
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+from MVCTEnhanceLib.volume import Volume
 
 GRID = {"shape": (96, 96), "spacing_mm": (2.0, 2.0, 6.0)}
 TRAINING = """

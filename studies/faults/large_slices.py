@@ -16,8 +16,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-from MVCTEnhanceLib.imageio import Volume, read_volume, write_volume
+from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+from MVCTEnhanceLib.volume import Volume
 
 FIELD_MM = 409.6
 

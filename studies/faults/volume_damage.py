@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 from dicom_damage import NUMBERS
-from MVCTEnhanceLib.imageio import Volume, write_volume
+from MVCTEnhanceLib.io import write_volume
+from MVCTEnhanceLib.volume import Volume
 
 NUMBER = re.compile(rb"-?\d+(?:\.\d+)?(?:e-?\d+)?")
 VALUE = re.compile(rb"(?<=[:=] )[^\n]+")

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from MVCTEnhanceLib.app.tables import DISTANCE, leaves
-from MVCTEnhanceLib.app.verdict_rules import OVERSHOOTS
-from MVCTEnhanceLib.imageio import read_volume
-from MVCTEnhanceLib.imageio.grid import axial
+from MVCTEnhanceLib.assessment.rules import OVERSHOOTS
+from MVCTEnhanceLib.assessment.tables import DISTANCE, leaves
+from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.readouts import evaluate
 from MVCTEnhanceLib.training.trained_on import FOR_FEW_DATA, rounded, widened
+from MVCTEnhanceLib.volume.grid import axial
 
 CENTRAL = (2.5, 97.5)  # percentiles of the slices
 TRUST = 0.5  # of the width of what is expected, on either side of it
@@ -66,7 +66,7 @@ def _measured(scan: Path, data: Path, engine: Engine, work: Path) -> dict:
 
 
 def expected(readouts: list[dict]) -> dict:
-    """What `MVCTEnhanceLib.app.verdicts` compares readouts with."""
+    """What `MVCTEnhanceLib.assessment.verdicts` compares readouts with."""
     ranges: dict = {
         "measured_on": MEASURED_ON.format(slices=sum(len(item["mvct"]["nselfssim"]["per_slice"]) for item in readouts))
     }

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from MVCTEnhanceLib.app.evaluate import measure
-from MVCTEnhanceLib.app.verdicts import DO_NOT_TRUST, judge, not_as_expected
-from MVCTEnhanceLib.imageio import Volume, read_volume
-from MVCTEnhanceLib.imageio.grid import axial
+from MVCTEnhanceLib.assessment.verdicts import DO_NOT_TRUST, judge, not_as_expected
+from MVCTEnhanceLib.io import read_volume
+from MVCTEnhanceLib.jobs.evaluate import measure
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.grid import axial
 from scipy import ndimage
 
 SLICES = 16  # of each patient

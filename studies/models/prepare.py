@@ -22,10 +22,10 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 import torch
-from MVCTEnhanceLib.imageio.itk import to_itk
-from MVCTEnhanceLib.imageio.resample import resample_slices
-from MVCTEnhanceLib.imageio.volume import Volume
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
+from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.itk import to_itk
+from MVCTEnhanceLib.volume.resample import resample_slices
 
 TEST_PATIENTS = ("chest-lungdx-a0002", "abdomen-crlm-1004", "head-ge")
 DOSES = {"half": 4.0, "double": 0.25}  # noise -> factor of the photons

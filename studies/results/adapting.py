@@ -17,13 +17,15 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from MVCTEnhanceLib.imageio import Volume, atomic_file, read_volume, write_volume
+from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.model.card import find_model
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.density import KNEE_HU
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.storage.atomic import atomic_file
+from MVCTEnhanceLib.volume import Volume
 from study import Case, Method, Row, Study, mean_and_sd, weights_digest
 
 OTHER_SCANNER = MVCTSettings(photons=0.4 * MVCTSettings.photons, blur_fwhm_mm=2.0)

@@ -20,10 +20,10 @@ from statistics import fmean, geometric_mean
 import numpy as np
 import torch
 from flat_tissue import flattest_windows, local_variance
-from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.physics.density import kv_hu_from_density
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.paired import mae, ssim
+from MVCTEnhanceLib.volume import Volume
 from scipy import ndimage
 from skimage.restoration import denoise_bilateral, denoise_nl_means, denoise_tv_chambolle
 from study import Case, Row, Study

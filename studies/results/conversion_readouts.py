@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.volume import Volume
 
 TRUE_KVCT = "true kVCT"
 HEADINGS = {

@@ -23,10 +23,11 @@ from measures import (
     summary,
     thinned,
 )
-from MVCTEnhanceLib.imageio import Volume, read_volume, write_volume
+from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.model.card import read_card
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.training.config import TrainingConfig
+from MVCTEnhanceLib.volume import Volume
 from study import Row, Study, mean_and_sd
 from train_runs import ENDS, PLAIN_CYCLEGAN, PROPOSED, SEEDS, Run, all_trained, described, devices, end_runs
 

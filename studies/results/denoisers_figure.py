@@ -13,8 +13,8 @@ import numpy as np
 from conventional import one_slice
 from conversion_readouts import TRUE_KVCT
 from methods import methods
-from MVCTEnhanceLib.imageio import atomic_file
 from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.storage.atomic import atomic_file
 from PIL import Image
 from study import Case, Study
 

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from field_of_view import spread
 from methods import Versioned, conventional, described, methods, trained
-from MVCTEnhanceLib.imageio import atomic_file
 from MVCTEnhanceLib.model.card import installed_models
 from MVCTEnhanceLib.model.intensities import PAPER_WINDOW
-from MVCTEnhanceLib.quality import body_mask
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.storage.atomic import atomic_file
 from MVCTEnhanceLib.training.perceptual import VGGFeatures
 from PIL import Image
 from study import Case, Row, Study, mean_and_sd

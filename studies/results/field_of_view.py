@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from methods import Versioned, described, methods, trained
-from MVCTEnhanceLib.imageio import Volume
-from MVCTEnhanceLib.imageio.values import AIR_HU
-from MVCTEnhanceLib.quality import body_mask
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.values import AIR_HU
 from study import Method, Row, Study
 
 FIELD_SLICES = 1

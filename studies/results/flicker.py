@@ -7,7 +7,7 @@ from statistics import fmean
 
 import numpy as np
 from flat_tissue import flattest_windows, local_variance
-from MVCTEnhanceLib.imageio import Volume
+from MVCTEnhanceLib.volume import Volume
 
 
 def flicker(scan: np.ndarray, truth: Volume) -> dict[str, float]:

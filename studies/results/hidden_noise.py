@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 from methods import model_files, trained
-from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.noise import noise_sd
+from MVCTEnhanceLib.volume import Volume
 from scipy import ndimage
 from study import Case, Row, Study, mean_and_sd
 

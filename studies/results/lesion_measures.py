@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 from blobs import Blob, find_blobs, response
-from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.physics.density import kv_hu_from_density
+from MVCTEnhanceLib.volume import Volume
 from planting import CONTRASTS_HU, DIAMETERS_MM, Lesion, contrast_hu, depth_mm, flat_soft_tissue
 from study import Row, mean_and_sd
 

@@ -20,8 +20,9 @@ from lesion_measures import (
 )
 from lesions_figure import draw
 from methods import Versioned, described, methods
-from MVCTEnhanceLib.imageio import Volume, read_volume
-from MVCTEnhanceLib.imageio.grid import axial
+from MVCTEnhanceLib.io import read_volume
+from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.grid import axial
 from planting import (
     CONTRASTS_HU,
     DIAMETERS_MM,

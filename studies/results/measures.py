@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.density import kv_hu_from_density
 from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.volume import Volume
 from study import Case, Method, Row, Study, mean_and_sd, weights_digest
 
 EVERY = 3  # test slices that are measured of the many runs

@@ -9,10 +9,10 @@ from pathlib import Path
 import conventional as denoising
 import numpy as np
 import torch
-from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.model.card import installed_models, read_card
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
+from MVCTEnhanceLib.volume import Volume
 from study import Method, Study, weights_digest
 
 # Name in the tables -> run in WORK/train; the first seed of each.

@@ -9,12 +9,12 @@ import numpy as np
 from conventional import NOTE_ON_BM3D
 from conversion_readouts import HEADINGS, measured
 from methods import described, methods
-from MVCTEnhanceLib.imageio import Volume
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import PSF_FWHM_MM, SLICE_MM, head_neck_phantom
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.noise import NoiseParameters
 from MVCTEnhanceLib.quality.tissues import tissue_mask
+from MVCTEnhanceLib.volume import Volume
 from study import Case, Study
 
 SLICES, STEP_MM, SEED = 6, 24.0, 2024

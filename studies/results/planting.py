@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from MVCTEnhanceLib.imageio import Volume
-from MVCTEnhanceLib.imageio.resample import resample_slices
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.resample import resample_slices
 from scipy import ndimage
 
 SEED = 0

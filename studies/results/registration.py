@@ -17,8 +17,9 @@ import SimpleITK as sitk
 import torch
 from matplotlib.figure import Figure
 from methods import Versioned, conventional, described, trained
-from MVCTEnhanceLib.imageio import Volume, read_volume, write_volume
+from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
+from MVCTEnhanceLib.volume import Volume
 from resimulated import real_kvct
 from rigid import (
     BINS,

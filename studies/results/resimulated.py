@@ -9,10 +9,11 @@ from functools import cache
 import numpy as np
 from field_of_view import some_slices, spread, whole_hu
 from methods import conventional, described, methods, trained
-from MVCTEnhanceLib.imageio import Volume, read_volume
-from MVCTEnhanceLib.imageio.grid import axial
+from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
-from MVCTEnhanceLib.quality import evaluate
+from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.grid import axial
 from study import Case, Method, Row, Study, mean_and_sd
 
 SCANNER = MVCTSettings()

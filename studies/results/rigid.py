@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import SimpleITK as sitk
-from MVCTEnhanceLib.imageio import Volume
-from MVCTEnhanceLib.imageio.itk import to_itk
 from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.itk import to_itk
 from scipy import ndimage
 
 SHIFT_MM, ROTATION_DEG = 15.0, 5.0

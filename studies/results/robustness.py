@@ -14,7 +14,7 @@ import slice_thickness
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
-from MVCTEnhanceLib.imageio import atomic_file
+from MVCTEnhanceLib.storage.atomic import atomic_file
 from resimulated import TRUTH
 from slice_thickness import ALIKE, IN_PROPORTION
 from study import Row, Study

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 from field_of_view import some_slices, spread
-from MVCTEnhanceLib.imageio import Volume
-from MVCTEnhanceLib.imageio.resample import resample_slices
-from MVCTEnhanceLib.imageio.values import AIR_HU
 from MVCTEnhanceLib.physics.density import density_hu_from_kv, kv_hu_from_density
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
+from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.resample import resample_slices
+from MVCTEnhanceLib.volume.values import AIR_HU
 from resimulated import (
     READOUTS,
     SCANNER,

@@ -11,7 +11,7 @@ from statistics import median
 import torch
 from conventional import NOTE_ON_BM3D
 from methods import Versioned, methods
-from MVCTEnhanceLib.imageio import Volume
+from MVCTEnhanceLib.volume import Volume
 from study import Case, Study
 
 SLICES, ROUNDS = 2, 3

@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from MVCTEnhanceLib.app.machine import processor
-from MVCTEnhanceLib.imageio import Volume, atomic_file, read_volume
-from MVCTEnhanceLib.imageio.grid import axial
+from MVCTEnhanceLib.io import read_volume
+from MVCTEnhanceLib.runtime.machine import processor
+from MVCTEnhanceLib.storage.atomic import atomic_file
+from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.grid import axial
 
 Row = dict[str, Any]
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from MVCTEnhanceLib.app.parent import PARENT
-from MVCTEnhanceLib.imageio import atomic_file
 from MVCTEnhanceLib.model.card import read_card
+from MVCTEnhanceLib.runtime.parent import PARENT
+from MVCTEnhanceLib.storage.atomic import atomic_file
 from MVCTEnhanceLib.training.checkpoint import load_checkpoint
 from MVCTEnhanceLib.training.config import (
     TERMS,

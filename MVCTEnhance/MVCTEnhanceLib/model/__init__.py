@@ -1,0 +1,1 @@
+"""Networks, the file of a model with its card, and the engine that runs it."""

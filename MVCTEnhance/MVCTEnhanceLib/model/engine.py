@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from ..errors import Cancelled, DeviceError, is_out_of_memory
-from ..imageio import Volume
-from ..imageio.grid import axial
-from ..imageio.resample import resample_slices, shape_at
+from ..volume import Volume
+from ..volume.grid import axial
+from ..volume.resample import resample_slices, shape_at
 from .density_residual import can_fuse
 from .device import describe_device
 from .intensities import Domain

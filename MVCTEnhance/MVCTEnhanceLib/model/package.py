@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ..errors import ModelError
-from ..imageio import atomic_file
+from ..storage.atomic import atomic_file
 from .card import FORMAT, Plan, damaged, read_card
 from .translator import Translator
 
@@ -25,7 +25,8 @@ class Model:
     """A translator with its plan and card.
 
     The card holds: name, intended_use, training_data, credits, losses, seed, version, measured; where they were
-    measured, trained_on (see `app.suitability`) and expected (see `app.verdicts`); and what else its maker wants known.
+    measured, trained_on (see `assessment.input_warnings`) and expected (see `assessment.verdicts`); and what else its
+    maker wants known.
     """
 
     translator: Translator

@@ -1,0 +1,1 @@
+"""Simulated MVCT and digital phantoms."""

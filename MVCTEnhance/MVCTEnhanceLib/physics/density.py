@@ -1,4 +1,4 @@
-"""Kilovoltage HU and the density scale that megavoltage HU follow.
+"""Kilovoltage HU, the density scale that megavoltage HU follow, and maps of what an enhancement changed.
 
 At about 3.5 MV nearly all attenuation is Compton scattering, so that MVCT HU are
 1000 * (relative electron density - 1). Kilovoltage HU of bone lie higher, because of the photoelectric effect.
@@ -35,3 +35,17 @@ def kv_hu_from_density(density_hu: Array) -> Array:
 def _where(condition: Array, yes: Array, no: Array) -> Array:
     """For either kind of array; torch is not imported for numpy's."""
     return np.where(condition, yes, no) if isinstance(condition, np.ndarray) else yes.where(condition, no)
+
+
+def difference(mvct: np.ndarray, enhanced: np.ndarray) -> np.ndarray:
+    """enhanced - MVCT, float32, of HU of any shape: bone is far above 0, since it has more HU in kVCT than in MVCT."""
+    return np.subtract(enhanced, mvct, dtype=np.float32)
+
+
+def correction(mvct: np.ndarray, enhanced: np.ndarray) -> np.ndarray:
+    """What was changed beyond the HU conversion, float32, of HU of any shape.
+
+    The HU that a noise-free MVCT would have of what the enhanced scan shows (`density_hu_from_kv`), less the MVCT: 0
+    where the enhancement did no more than turn the MVCT's HU into those of kVCT, in bone too.
+    """
+    return difference(mvct, density_hu_from_kv(np.asarray(enhanced, np.float32)))

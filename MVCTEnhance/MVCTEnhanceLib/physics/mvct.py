@@ -10,8 +10,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..imageio.grid import axial, turned
-from ..imageio.volume import Volume
+from ..volume import Volume
+from ..volume.grid import axial, turned
 from .density import density_hu_from_kv
 from .gaussian import gaussian_taps
 from .projector import ParallelBeam, back_project, project, ramp_filter

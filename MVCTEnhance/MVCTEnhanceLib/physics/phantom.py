@@ -9,8 +9,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ..errors import InputError
-from ..imageio.values import AIR_HU
-from ..imageio.volume import Volume
+from ..volume import Volume
+from ..volume.values import AIR_HU
 from .head_neck import anatomy, label_hu
 from .shapes import Ellipse, Shape, paint
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import require_same_shape, require_slice
 from .masks import box_around
+from .slices import require_same_shape, require_slice
 
 
 @dataclass(frozen=True)

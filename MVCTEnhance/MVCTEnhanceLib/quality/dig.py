@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .checks import require_same_shape, require_slice
+from .slices import require_same_shape, require_slice
 
 NETWORK_WINDOW_HU = (-600.0, 400.0)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .checks import require_same_shape
-from .slices import Slice
+from .slices import Slice, require_same_shape
 from .tissues import MIN_LUNG_MM2, TISSUE_RANGES_HU, TissueParameters, tissue_mask
 
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .checks import require_same_shape
 from .masks import box_around, erode, outline
 from .profiles import EdgeParameters, FlatEdges, flat_edges, steps
-from .slices import Slice
+from .slices import Slice, require_same_shape
 
 AIR_EDGES = EdgeParameters(low_hu=(-1100, -800), high_hu=(-200, 200), low_mm=(3.5, 6.0), high_mm=(4.0, 7.0))
 NOT_MEASURED = (float("nan"), float("nan"))

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from .checks import require_same_shape, require_slice
+from .slices import require_same_shape, require_slice
 from .ssim import SSIMParameters, mean_ssim
 
 

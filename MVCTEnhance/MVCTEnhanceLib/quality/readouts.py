@@ -13,7 +13,6 @@ import numpy as np
 from ..errors import InputError
 from .air import air_agreement
 from .body import body_mask, near_body
-from .checks import require_same_shape
 from .contrast import cnr_muscle_fat
 from .dig import dig, dig_scaled
 from .edges import bone_edge_width, skin_edge_width
@@ -23,7 +22,7 @@ from .nselfssim import nselfssim
 from .overshoot import air_edge_errors, air_edge_overshoot
 from .paired import mae, psnr, ssim
 from .readout import UNITS, Group, Readout, Readouts
-from .slices import Slice
+from .slices import Slice, require_same_shape
 
 
 def evaluate(

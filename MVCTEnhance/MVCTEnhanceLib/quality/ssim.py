@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .checks import require_same_shape
 from .masks import box_around
+from .slices import require_same_shape
 
 
 @dataclass(frozen=True)

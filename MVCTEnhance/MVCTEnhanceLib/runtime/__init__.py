@@ -1,0 +1,1 @@
+"""Events, cancel, child processes and the machine that the work runs on."""

@@ -12,16 +12,16 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError, MVCTEnhanceError
-from . import dependencies, pip_settings
-from .dicom_export import DicomOptions, DicomResult, export_dicom_and_wait
-from .export import ReportOptions, export_readouts, export_report_and_wait
-from .folder import FolderOptions, FolderResult, enhance_folder
-from .job import EnhanceJob, enhance_and_wait
-from .options import EnhanceOptions
-from .outputs import EnhanceResult
-from .sequences import SequenceJob, enhance_sequence_and_wait
-from .stages import OnProgress
-from .work import Job
+from .install import dependencies, pip_settings
+from .jobs.dicom_export import DicomOptions, DicomResult, export_dicom_and_wait
+from .jobs.enhancement import EnhanceJob, enhance_and_wait
+from .jobs.export import ReportOptions, export_readouts, export_report_and_wait
+from .jobs.folder import FolderOptions, FolderResult, enhance_folder
+from .jobs.sequences import SequenceJob, enhance_sequence_and_wait
+from .scene.options import EnhanceOptions
+from .scene.outputs import EnhanceResult
+from .worker.steps import OnProgress
+from .worker.work import Job
 
 Node = slicer.vtkMRMLNode
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 
 from slicer.i18n import tr as _
 
-from ..app.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
+from ..assessment.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
 
+_USUAL = "usualToolTip"
 INFO, GOOD, CAUTION, BAD = "info", "good", "caution", "bad"
 # Background and text go together, so that both can be read in a light and in a dark application.
 COLOURS = {GOOD: ("#d9f0da", "#12391a"), CAUTION: ("#ffedc0", "#4f3600"), BAD: ("#f9d2cf", "#640d08")}
@@ -65,3 +67,24 @@ def say(label, text: str, level: str = INFO) -> None:
     label.styleSheet = (
         f".QLabel {{ background-color: {background}; color: {colour}; border-radius: 4px; padding: 6px; }}"
     )
+
+
+def tell_why(widget, why_not: str) -> None:
+    """Disable a widget whose tool tip then says why; "" enables it, with the tool tip that it always had."""
+    widget.toolTip = why_not or _usual(widget)
+    widget.enabled = not why_not
+
+
+def tell_name(selector, node) -> None:
+    """Put the whole name of the chosen node (or None) before the tool tip that a selector always had."""
+    name = escape(node.GetName() or "", quote=False) if node else ""
+    usual = escape(_usual(selector), quote=False)
+    selector.toolTip = f"<p><b>{name}</b></p><p>{usual}</p>" if name else _usual(selector)
+
+
+def _usual(widget) -> str:
+    usual = widget.property(_USUAL)
+    if usual is None:
+        usual = widget.toolTip
+        widget.setProperty(_USUAL, usual)
+    return usual

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, is_out_of_memory
-from ..imageio.atomic import PARTIAL, atomic_file
+from ..storage.atomic import PARTIAL, atomic_file
 
 CHECKPOINT = "checkpoint.pt"
 

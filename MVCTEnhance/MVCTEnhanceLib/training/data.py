@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import InputError, MVCTEnhanceError
-from ..imageio import Volume, read_volume
-from ..imageio.grid import axial
-from ..imageio.resample import resample_slices, shape_at
-from ..imageio.values import AIR_HU
+from ..io import read_volume
+from ..volume import Volume
+from ..volume.grid import axial
+from ..volume.resample import resample_slices, shape_at
+from ..volume.values import AIR_HU
 from .config import DataConfig
 from .patients import Scan, scan_of
 

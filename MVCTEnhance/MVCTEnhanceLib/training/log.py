@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from ..imageio import atomic_file
+from ..storage.atomic import atomic_file
 
 
 class Log:

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
-from ..imageio import Volume
-from ..imageio.formats import READABLE
+from ..io.formats import READABLE
+from ..volume import Volume
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from matplotlib.image import imsave
 
-from ..imageio import atomic_file
 from ..model.intensities import Intensities
 from ..model.translator import Translator
+from ..storage.atomic import atomic_file
 from .perceptual import VGGFeatures
 from .validation import enhance_slice
 

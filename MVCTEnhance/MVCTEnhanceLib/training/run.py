@@ -14,11 +14,11 @@ import torch
 
 from .. import __version__
 from ..errors import Cancelled, DeviceError, InputError, MVCTEnhanceError, OutputError
-from ..imageio.lock import locked
 from ..model.card import Plan
 from ..model.device import describe_device
 from ..model.package import Model, save_model
 from ..model.translator import Translator
+from ..storage.lock import locked
 from .checkpoint import CHECKPOINT, load_checkpoint, remove_left_over, save_checkpoint
 from .config import TrainingConfig, completed
 from .inputs import Inputs, read_inputs

@@ -1,4 +1,4 @@
-"""Properties of a training's MVCT scans, which `app.suitability` compares other scans with."""
+"""Properties of a training's MVCT scans, which `assessment.input_warnings` compares other scans with."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..imageio import Volume
 from ..quality.body import body_mask
 from ..quality.noise import noise_sd
+from ..volume import Volume
 
 PERCENTILES = (0.01, 99.99)  # of the voxels
 FOR_FEW_DATA = 0.1  # of the width of a range, on either side of it

@@ -1,0 +1,137 @@
+"""A readout against the range that the model's card expects of it: the whole scan, then slice by slice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..quality.catalogue import TEXTS
+from .causes import CAUSES
+
+MANY_SLICES = 0.25  # more of them than this, outside of what is expected, is more than one region of the body
+MAX_SLICE_SHARE = 0.5  # more of them than this, outside of what is trusted, is the scan and not some slices
+FIELD_TOLERANCE = 0.05
+FEW_SLICES = 3  # with a value in fewer, of a scan that has many more, nothing is said of the scan
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look at a readout gave.
+
+    Args:
+        level: 0 as expected, 1 look closer, 2 do not trust.
+        text: a sentence or more; none where there is nothing to tell.
+    """
+
+    level: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Range:
+    """Lowest and highest value; None where that side is open."""
+
+    low: float | None
+    high: float | None
+
+    def beyond(self, value: float) -> float:
+        """How far a value lies outside: negative below, positive above, 0 inside."""
+        if self.low is not None and value < self.low:
+            return value - self.low
+        if self.high is not None and value > self.high:
+            return value - self.high
+        return 0.0
+
+    def in_words(self, digits: int, unit: str = "1") -> str:
+        """Such as "5.0 to 21.0 HU" or "at least 99.00 %"."""
+        if self.low is None or self.high is None:
+            only = self.high if self.low is None else self.low
+            side = "at most" if self.low is None else "at least"
+            return "any value" if only is None else f"{side} {_number(only, digits, unit)}"
+        return f"{_number(self.low, digits)} to {_number(self.high, digits, unit)}"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a card says of one value.
+
+    Args:
+        expected: range that was seen in the scans that the card was measured on.
+        trusted: wider range, beyond which the value speaks of a failure.
+        causes: what it may mean that the value lies below or above.
+    """
+
+    expected: Range
+    trusted: Range
+    causes: tuple[str, str]
+
+    def level(self, value: float) -> int:
+        """0, 1 or 2 as a finding's."""
+        return 2 if self.trusted.beyond(value) else 1 if self.expected.beyond(value) else 0
+
+    def cause(self, value: float) -> str:
+        """What it may mean that this value lies outside."""
+        return self.causes[self.expected.beyond(value) > 0]
+
+    def place(self, value: float) -> str:
+        """Where a value lies that is outside."""
+        far = "far " if self.level(value) == 2 else ""
+        return f"{far}{'above' if self.expected.beyond(value) > 0 else 'below'} the expected"
+
+
+def expectation(card: Mapping[str, Any], group: str, name: str) -> Expectation | None:
+    """The ranges in `card["expected"]`; None where there is none that can be understood."""
+    try:
+        entry = card["expected"][group][name]
+        causes = CAUSES[group][name]
+        return Expectation(Range(*entry["expected"]), Range(*entry["trusted"]), causes)
+    except (KeyError, TypeError):
+        return None
+
+
+def is_field(sides_mm: Sequence[float], trained_mm: Sequence[float]) -> bool:
+    """Whether a field of view (rows, columns) is of the size [smallest, largest] that a model was trained with."""
+    low, high = trained_mm[0] * (1 - FIELD_TOLERANCE), trained_mm[1] * (1 + FIELD_TOLERANCE)
+    return all(low <= side <= high for side in sides_mm)
+
+
+def in_range(readout: Mapping[str, Any], name: str, wanted: Expectation, slices: Sequence[str]) -> Finding:
+    """A readout that has a mean, against its ranges; `slices` are what its slices are called."""
+    measured = {called: value for called, value in zip(slices, readout["per_slice"], strict=True) if value is not None}
+    whole = _mean(readout, name, wanted)
+    single = _slices(measured, name, readout["unit"], wanted)
+    text = " ".join(text for text in (whole.text, single.text) if text)
+    if single.level > whole.level:
+        worst = max(measured.values(), key=lambda value: abs(wanted.expected.beyond(value)))
+        text = f"{text[:-1]}: {wanted.cause(worst)}."
+    level, count = max(whole.level, single.level), len(readout["per_slice"])
+    if level == 2 and len(measured) < FEW_SLICES < count / 2:
+        return Finding(1, f"{text} No more than {len(measured)} of {count} slices show it.")
+    return Finding(level, text)
+
+
+def _mean(readout: Mapping[str, Any], name: str, wanted: Expectation) -> Finding:
+    mean, unit, told = readout["mean"], readout["unit"], TEXTS[name]
+    span, level = wanted.expected.in_words(told.digits, unit), wanted.level(mean)
+    text = f"The mean of {_number(mean, told.digits, unit)} lies"
+    if not level:
+        return Finding(0, f"{text} in the expected {span}.")
+    return Finding(level, f"{text} {wanted.place(mean)} {span}: {wanted.cause(mean)}.")
+
+
+def _slices(measured: Mapping[str, float], name: str, unit: str, wanted: Expectation) -> Finding:
+    """How many of several slices lie outside, and which one the most."""
+    levels = [wanted.level(value) for value in measured.values()]
+    outside, failed = (sum(level >= least for level in levels) for least in (1, 2))
+    if len(measured) == 1 or not outside:
+        return Finding(0, "")
+    worst = max(measured, key=lambda called: abs(wanted.expected.beyond(measured[called])))
+    level = 1 if failed or outside > MANY_SLICES * len(measured) else 0
+    level = 2 if failed > MAX_SLICE_SHARE * len(measured) else level
+    lie = f"{outside} of {len(measured)} slices {'lies' if outside == 1 else 'lie'} outside"
+    return Finding(level, f"{lie}, most of all {worst} ({_number(measured[worst], TEXTS[name].digits, unit)}).")
+
+
+def _number(value: float, digits: int, unit: str = "1") -> str:
+    return f"{value:.{digits}f}" + ("" if unit == "1" else f" {unit}")

@@ -1,0 +1,110 @@
+"""Assessment rules of every model: the enhanced scan against its MVCT, its neighbours and the planning CT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any
+
+from .ranges import Expectation, Finding
+
+NOTHING = Finding(0, "")
+EDGES = ("edge_width_mm", "bone_edge_width_mm")
+WIDER, MUCH_WIDER = 1.02, 1.1  # width of an edge as a part of the MVCT's, which the enhancement is to keep or lessen
+OVERSHOOTS = ("edge_overshoot_hu", "edge_undershoot_hu")
+TOO_MUCH_HU = 30.0  # more overshoot than in the planning CT: the tolerance that TG-148 gives the HU of water
+NEAR = 0.01  # distance of NSelfSSIM to the planning CT's within which nothing is to be gained
+# A slice stands out when it is this far from its neighbours: in SDs of such distances, and at least this much.
+STANDS_OUT_SD = 6.0
+NEIGHBOURS = 4  # on either side
+MIN_SLICES = 7
+MIN_STEP = {"dig": 0.15, "air_agreement": 0.2, "soft_tissue": 2.0}  # DIG: as a part of its median; %; HU
+
+
+def against_mvct(name: str, before: Mapping[str, Any], after: Mapping[str, Any], wanted: Expectation | None) -> Finding:
+    """The enhanced scan's value as a part of the MVCT's, slice by slice: an edge that became wider is blur."""
+    pairs = zip(before["per_slice"], after["per_slice"], strict=True)
+    parts = [b / a for a, b in pairs if a is not None and b is not None and a > 0]
+    if not parts:
+        return NOTHING
+    part = median(parts)
+    if name in EDGES and part > WIDER:
+        more = f"{100 * (part - 1):.0f} % wider than in the MVCT"
+        return Finding(2 if part > MUCH_WIDER else 1, f"Edges are {more}: the enhanced scan is blurred.")
+    return _part(part, "the MVCT's", wanted)
+
+
+def against_planning_ct(after: Mapping[str, Any], aim: Mapping[str, Any], wanted: Expectation) -> Finding | None:
+    """The enhanced scan's mean as a part of the planning CT's, which is what to aim at; None where that has none."""
+    if not aim["mean"] or aim["mean"] < 0:
+        return None
+    return _part(after["mean"] / aim["mean"], "the planning CT's", wanted)
+
+
+def overshoot_beside_planning_ct(after: Mapping[str, Any], aim: Mapping[str, Any]) -> Finding | None:
+    """The enhanced scan's overshoot less the planning CT's, which anatomy makes; None where that has no value."""
+    if aim["mean"] is None:
+        return None
+    more = after["mean"] - aim["mean"]
+    text = f"It is {abs(more):.0f} HU {'above' if more > 0 else 'below'} the planning CT's"
+    if more <= TOO_MUCH_HU:
+        return Finding(0, f"{text}.")
+    return Finding(1, f"{text}: the enhancement changed the HU beside air, which are not to be relied on.")
+
+
+def _part(part: float, whose: str, wanted: Expectation | None) -> Finding:
+    if wanted is None:
+        return NOTHING
+    level, text = wanted.level(part), f"It is {part:.2f} of {whose}"
+    span = wanted.expected.in_words(2)
+    if not level:
+        return Finding(0, f"{text}, as expected ({span}).")
+    return Finding(level, f"{text}, {wanted.place(part)} {span}: {wanted.cause(part)}.")
+
+
+def distance_to_planning_ct(distance: Mapping[str, Any], wanted: Expectation | None) -> Finding:
+    """|NSelfSSIM - the planning CT's|, in itself and against the MVCT's distance."""
+    before, after = distance["mvct"], distance["enhanced"]
+    if before is None or after is None:
+        return Finding(1, "It could not be measured: a scan shows no body.")
+    text = f"It is {after:.3f} from the planning CT's, the MVCT's {before:.3f}"
+    level, why = (wanted.level(after), wanted.cause(after)) if wanted else (1, "the model's card has no range for it")
+    if after >= before and after > NEAR:
+        level, why = max(level, 1), "the enhancement brought it no nearer"
+    return Finding(level, f"{text}: {why}." if level else f"{text}.")
+
+
+def standing_out(name: str, values: Sequence[float | None], slices: Sequence[str]) -> Finding:
+    """Slices that differ from their neighbours much more than slices of this scan do: a failure of one slice.
+
+    Args:
+        slices: what each slice is called.
+    """
+    if name not in MIN_STEP:
+        return NOTHING
+    steps = _steps(values)
+    if len(steps) < MIN_SLICES:
+        return NOTHING
+    least = MIN_STEP[name]
+    if name == "dig":
+        least *= median(value for value in values if value is not None)
+    # 1.4826 makes the median of absolute values the SD of a normal distribution.
+    limit = max(least, STANDS_OUT_SD * 1.4826 * median(abs(step) for step in steps.values()))
+    out = [k for k, step in steps.items() if abs(step) > limit]
+    if not out:
+        return NOTHING
+    worst = max(out, key=lambda k: abs(steps[k]))
+    named = slices[worst]
+    who = f"S{named[1:]}, stands" if len(out) == 1 else f"{len(out)} slices, most of all {named}, stand"
+    return Finding(1, f"{who} out from the slices around: look for structure that was invented or lost.")
+
+
+def _steps(values: Sequence[float | None]) -> dict[int, float]:
+    """For each slice that has enough neighbours with a value, its distance from their median."""
+    steps = {}
+    for k, value in enumerate(values):
+        around = [*values[max(0, k - NEIGHBOURS) : k], *values[k + 1 : k + 1 + NEIGHBOURS]]
+        around = [neighbour for neighbour in around if neighbour is not None]
+        if value is not None and len(around) >= NEIGHBOURS:
+            steps[k] = value - median(around)
+    return steps

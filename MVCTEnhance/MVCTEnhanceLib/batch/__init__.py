@@ -1,0 +1,1 @@
+"""A cohort: every scan below a folder enhanced into another folder."""

@@ -1,0 +1,162 @@
+"""A cohort: every scan below a folder enhanced into another folder, with a summary of all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..assessment.verdicts import DO_NOT_TRUST, LOOK_CLOSER
+from ..errors import InputError
+from ..io.formats import WRITABLE
+from ..model.card import DEFAULT_MODEL, find_model, model_sha256, read_card
+from ..runtime.events import Report
+from ..volume.product import Product
+from .cases import find_cases
+from .folder import SUMMARY, earlier_results, require_usable, working_in
+from .run import BatchRun
+from .search import require_folder
+from .settings import OUTPUTS, Settings, require_alike
+
+FORMATS = (*(suffix.removeprefix(".") for suffix in WRITABLE), "dicom")
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """What the user asks for.
+
+    Args:
+        input: folder with the scans at any depth: DICOM series, volume files.
+        output: a new or empty folder apart from it; with `resume` also that of an earlier batch.
+        workers: cases at a time, each in a process of its own with the memory that it takes.
+        resume: keep what was finished with the same input, model, format and program, add what more is asked for, and
+            do the rest.
+        model, device: as in `EnhanceRequest`.
+        difference, correction, report: whether each case gets a difference map, a map of what was changed beyond the
+            HU conversion, and a report.
+        format: one of FORMATS for every scan; None for that of the input.
+        overwrite: whether results of another model, format or version of the program are replaced; if not, a batch
+            that has such ones is refused. Without `resume` all cases are done anew.
+        force: as in `EnhanceRequest`.
+    """
+
+    input: Path
+    output: Path
+    workers: int = 1
+    resume: bool = False
+    model: str | Path = DEFAULT_MODEL
+    device: str = "auto"
+    difference: bool = False
+    report: bool = False
+    format: str | None = None
+    correction: bool = False
+    overwrite: bool = False
+    force: bool = False
+
+    def __post_init__(self):
+        if self.workers < 1:
+            raise InputError(f"{self.workers} workers can do nothing: take one or more.")
+        if self.format not in (None, *FORMATS):
+            raise InputError(f"'{self.format}' is no format that is written: choose one of {', '.join(FORMATS)}.")
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """Numbers of cases, the seconds it took, and the table.
+
+    Args:
+        done: finished; `kept` of them or of those withheld were so before.
+        withheld: all but their DICOM series was written, since a readout is assessed as 'do not trust'.
+        look_closer, do_not_trust: by the gravest assessment of a case, of those done or withheld.
+        own_outputs: files and series passed over since they are outputs of this program.
+    """
+
+    cases: int
+    done: int
+    kept: int
+    failed: int
+    withheld: int
+    look_closer: int
+    do_not_trust: int
+    seconds: float
+    summary: Path
+    own_outputs: int = 0
+
+    @property
+    def failure(self) -> str:
+        """What was not done, in one sentence; empty where all was."""
+        parts = [f"{self.failed} of {self.cases} cases failed"] * bool(self.failed)
+        if self.withheld:
+            parts.append(f"the DICOM series of {self.withheld} of {self.cases} cases were withheld")
+        return f"{', and '.join(parts)}: the reasons are in {self.summary.name}." if parts else ""
+
+
+def enhance_folder(
+    request: BatchRequest,
+    *,
+    report: Report = lambda event, **fields: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> BatchResult:
+    """Enhance every scan below a folder; a case that fails does not stop the others.
+
+    The output folder mirrors the input: a folder for each case, which appears when the case is finished, and
+    summary.csv, where each case has its row from the start.
+
+    Args:
+        report: called with an event's name and its fields; a case is told by its number only. "progress" of the stage
+            "batch" counts cases; "case" has case, cases, status (running, done, kept, failed), and what a running one
+            does (stage, and done and total of its slices).
+        cancelled: asked several times a second; the scans being worked on are then given up.
+
+    Raises:
+        MVCTEnhanceError: nothing could be started, or the summary could not be written.
+        Cancelled: `cancelled` said so; finished cases stay.
+    """
+    start = time.monotonic()
+    source, output = request.input.absolute(), request.output.absolute()
+    require_folder(source)
+    may_go_on = request.resume or request.overwrite
+    require_usable(output, source, resume=may_go_on)
+    settings = _settings(request)
+    report("stage", stage="search")
+    own_outputs: list[Product] = []
+    cases = find_cases(source, report=report, own_outputs=own_outputs)
+    with working_in(output):
+        require_usable(output, source, resume=may_go_on)  # another batch may have come and gone
+        earlier = earlier_results(output, cases)
+        if not request.overwrite:
+            require_alike(settings, cases, earlier, output)
+        run = BatchRun(cases, source, output, settings, report)
+        run.take_over(earlier, keep=request.resume)
+        run.run(request.workers, cancelled)
+    return BatchResult(
+        cases=len(cases),
+        done=run.count("done"),
+        kept=run.kept,
+        failed=run.count("failed"),
+        withheld=run.count("withheld"),
+        look_closer=run.count_assessed(LOOK_CLOSER),
+        do_not_trust=run.count_assessed(DO_NOT_TRUST),
+        seconds=time.monotonic() - start,
+        summary=request.output / SUMMARY,
+        own_outputs=len(own_outputs),
+    )
+
+
+def _settings(request: BatchRequest) -> Settings:
+    """Raises what is wrong with model and device once, not as the reason of each case."""
+    model = find_model(request.model)
+    read_card(model)
+    if request.device not in ("auto", "cpu"):  # which are always right, and torch takes its time
+        from ..model.device import choose_device
+
+        choose_device(request.device)
+    return Settings(
+        model=model.absolute(),
+        model_digest=model_sha256(model),
+        device=request.device,
+        outputs=frozenset(name for name in OUTPUTS if getattr(request, name)),
+        format=request.format,
+        force=request.force,
+    )

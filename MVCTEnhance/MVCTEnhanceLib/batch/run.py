@@ -1,0 +1,201 @@
+"""One run over the cases of a batch."""
+
+from __future__ import annotations
+
+import os
+import queue
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ..assessment.provenance import PROGRAM
+from ..errors import Cancelled, MVCTEnhanceError, OutputError
+from ..runtime.child import AGAIN, CANCELLED, CaseFailed, Children
+from ..runtime.events import Report
+from .cases import Case
+from .folder import SUMMARY, assign_places, finished, put_in_place, require_there, staging
+from .settings import Note, Settings
+from .summary import Row, Status, gravest, values_of, write_summary
+
+POLL_S = 0.2
+
+
+class BatchRun:
+    """Threads wait for the child processes and send messages; tables, reports and decisions are of one thread.
+
+    Args:
+        cases: all of them, which are numbered from 1 in this order.
+        source: the input folder, which reasons leave out of their paths.
+        output: the folder that holds a folder for each case and the summary.
+
+    Attributes:
+        kept: how many cases an earlier run has finished.
+    """
+
+    def __init__(self, cases: Sequence[Case], source: Path, output: Path, settings: Settings, report: Report):
+        self._cases, self._source, self._output, self._settings = cases, source, output, settings
+        self._report = report
+        self._places = assign_places(output, cases)
+        self._rows = [Row(case.name) for case in cases]
+        self._each = [settings] * len(cases)
+        self._messages: queue.SimpleQueue[tuple[int, Row | tuple[str, dict[str, Any]]]] = queue.SimpleQueue()
+        self._device: dict[str, Any] = {}
+        self._unwritten: OutputError | None = None
+        self.kept = 0
+
+    def take_over(self, earlier: Mapping[str, Note], *, keep: bool) -> None:
+        """Start from what an earlier run has left: no case will have fewer outputs than it has.
+
+        Args:
+            earlier: its results by the cases' keys.
+            keep: whether those that fit the settings are finished; else all are done anew.
+        """
+        for number, case in enumerate(self._cases):
+            note = earlier.get(case.key)
+            if note:
+                self._each[number] = self._settings.extended(case, note)
+            if keep and note and self._settings.is_finished(case, note):
+                self._rows[number] = self._row(case, note)
+                self.kept += 1
+
+    def count(self, status: Status) -> int:
+        return sum(row.status == status for row in self._rows)
+
+    def count_assessed(self, verdict: str) -> int:
+        """How many cases have this as their gravest assessment."""
+        return sum(gravest(row.values) == verdict for row in self._rows)
+
+    def run(self, workers: int, cancelled: Callable[[], bool]) -> None:
+        """Do every case that is not finished yet.
+
+        Raises:
+            Cancelled: `cancelled` said so.
+            OutputError: the summary could not be written, or the output folder was removed.
+        """
+        waiting = [number for number, row in enumerate(self._rows) if row.status == "waiting"]
+        workers = max(1, min(workers, len(waiting)))
+        self._write_summary()
+        try:
+            self._report("stage", stage="batch", cases=len(self._rows), kept=self.kept, workers=workers)
+            for number, row in enumerate(self._rows):
+                if row.status in ("done", "withheld"):
+                    self._tell(number, "kept")
+            self._report_progress()
+            # Left in the reverse order: the children end, whose ends the threads wait for.
+            with ThreadPoolExecutor(workers) as threads, Children(workers) as children:
+                for number in waiting:
+                    threads.submit(self._work, number, children)
+                while self.count("waiting"):
+                    self._follow(cancelled)
+        except BaseException:
+            self._keep_what_is_done()
+            raise
+        if self._unwritten:
+            raise self._unwritten
+
+    def _row(self, case: Case, note: Note) -> Row:
+        """Of a case that is finished."""
+        place, why = self._places[case.key].relative_to(self._output).as_posix(), note.get("withheld", "")
+        status = "withheld" if why else "done"
+        return Row(case.name, status, why, seconds=note["seconds"], output=place, values=values_of(note["readouts"]))
+
+    def _work(self, number: int, children: Children) -> None:
+        """Do one case, in a thread, and send its row."""
+        case, start = self._cases[number], time.monotonic()
+        try:
+            row = self._enhance(number, children)
+        except Cancelled:
+            return
+        except Exception as error:
+            row = Row(case.name, "failed", self._in_words(error), seconds=time.monotonic() - start)
+        self._messages.put((number, row))
+
+    def _enhance(self, number: int, children: Children) -> Row:
+        case, start = self._cases[number], time.monotonic()
+        place, settings = self._places[case.key], self._each[number]
+        with staging(self._output) as folder:
+            try:
+                self._messages.put((number, ("stage", {"stage": "start"})))
+                readouts = children.run(
+                    settings.arguments(case, folder), on_event=lambda *event: self._messages.put((number, event))
+                )
+                note = {"made_of": settings.made_of(case), "seconds": round(time.monotonic() - start, 1)}
+                if readouts.pop("withheld", False):
+                    note |= {"withheld": readouts.pop("failure")}
+                self._require_there()
+                put_in_place(folder, place, note | {"made_by": PROGRAM}, readouts)
+            except CaseFailed as error:
+                raise CaseFailed(str(error).replace(str(folder), str(place))) from error
+        return self._row(case, note | {"readouts": readouts})
+
+    def _in_words(self, error: Exception) -> str:
+        """The reason, with paths relative to the input and output folders."""
+        if isinstance(error, MVCTEnhanceError):
+            text = str(error)
+            for folder in (self._source, self._output):
+                text = text.replace(f"{folder}{os.sep}", "")
+            return text
+        if isinstance(error, OSError):
+            return f"The operating system says '{error.strerror}': check the disk and its permissions."
+        return f"Unexpected {type(error).__name__}: {AGAIN}, and report it if it comes again."
+
+    def _follow(self, cancelled: Callable[[], bool]) -> None:
+        """Deal with the next message, if one comes soon."""
+        if cancelled():
+            raise Cancelled(CANCELLED)
+        self._require_there()
+        with suppress(queue.Empty):
+            number, message = self._messages.get(timeout=POLL_S)
+            if isinstance(message, Row):
+                self._rows[number] = message
+                self._tell(number, message.status, seconds=round(message.seconds or 0, 1))
+                self._write_summary()
+                self._report_progress()
+            else:
+                self._pass_on(number, *message)
+
+    def _pass_on(self, number: int, event: str, fields: dict[str, Any]) -> None:
+        """What a child tells, without its texts, which may give a patient away."""
+        if event in ("stage", "progress"):
+            known = {name: fields[name] for name in ("stage", "done", "total") if name in fields}
+            self._tell(number, "running", **known)
+        elif event == "device" and fields != self._device:
+            self._device = fields
+            self._report("device", **fields)
+
+    def _require_there(self) -> None:
+        require_there(self._output, self._places)
+
+    def _tell(self, number: int, status: str, **fields: Any) -> None:
+        self._report("case", case=number + 1, cases=len(self._cases), status=status, **fields)
+
+    def _report_progress(self) -> None:
+        total = len(self._rows)
+        self._report("progress", stage="batch", done=total - self.count("waiting"), total=total)
+
+    def _write_summary(self) -> None:
+        """A table that cannot be written now (another program has it open) stops no case: it is tried again later."""
+        self._require_there()  # which it would make again
+        try:
+            write_summary(self._output / SUMMARY, self._rows)
+        except OutputError as error:
+            if not self._unwritten:
+                what_to_do = "close the program that has it open, or free some space on the disk"
+                self._report("warning", message=f"{SUMMARY} cannot be written: {what_to_do}.")
+            self._unwritten = error
+        else:
+            self._unwritten = None
+
+    def _keep_what_is_done(self) -> None:
+        """After a cancel: the rows of cases that were finished last, whose messages may be lost with it."""
+        for number, row in enumerate(self._rows):
+            case = self._cases[number]
+            note = finished(self._places[case.key]) if row.status == "waiting" else None
+            if note and self._settings.is_finished(case, note):
+                self._rows[number] = self._row(case, note)
+        with suppress(OutputError):
+            self._require_there()
+            write_summary(self._output / SUMMARY, self._rows)

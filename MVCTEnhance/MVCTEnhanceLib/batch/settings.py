@@ -1,0 +1,108 @@
+"""Settings of a batch, and the results of an earlier run that fit them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..assessment.provenance import PROGRAM
+from ..errors import OutputError
+from ..io.formats import WRITABLE, has_suffix
+from .cases import Case
+
+WRITTEN_AS = {".nhdr": ".nrrd", ".mhd": ".mha"}
+OUTPUTS = ("difference", "correction", "report")  # that a case has where they are asked for
+
+Note = Mapping[str, Any]  # of a finished case: what it was made of, see `batch_folder`
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all cases are done with; the model counts by its content, since a file of the same name may change.
+
+    Args:
+        model: the file.
+        model_digest: SHA-256 of its content.
+        outputs: which of OUTPUTS each case gets.
+        device, format, force: as in `BatchRequest`.
+    """
+
+    model: Path
+    model_digest: str
+    device: str
+    outputs: frozenset[str]
+    format: str | None
+    force: bool = False
+
+    def suffix(self, case: Case) -> str:
+        """Of the output files of a case; empty for DICOM."""
+        if self.format is not None:
+            return "" if self.format == "dicom" else f".{self.format}"
+        if case.is_dicom:
+            return ""
+        suffix = next(suffix for suffix in (*WRITABLE, *WRITTEN_AS) if has_suffix(case.source, (suffix,)))
+        return WRITTEN_AS.get(suffix, suffix)
+
+    def made_of(self, case: Case) -> dict[str, Any]:
+        """What the outputs of a case depend on, JSON-serialisable."""
+        content = {"input": case.fingerprint, "model": self.model_digest, "suffix": self.suffix(case)}
+        return content | {name: name in self.outputs for name in OUTPUTS}
+
+    def unlike(self, case: Case, note: Note) -> list[str]:
+        """In what an earlier result differs so that it does not belong into one batch with new ones."""
+        made_of = note["made_of"]
+        pairs = {
+            "model": (made_of["model"], self.model_digest),
+            "format": (made_of["suffix"], self.suffix(case)),
+            "version of the program": (note["made_by"], PROGRAM),
+        }
+        return [name for name, (before, now) in pairs.items() if before != now]
+
+    def is_finished(self, case: Case, note: Note) -> bool:
+        """Whether an earlier result is of this input and has all that is asked for."""
+        return (
+            note["made_of"]["input"] == case.fingerprint
+            and not self.unlike(case, note)
+            and self.outputs <= _outputs_of(note)
+            and not (self.force and note.get("withheld"))
+        )
+
+    def extended(self, case: Case, note: Note) -> Settings:
+        """These settings with what an earlier result has besides, so that doing the case anew takes nothing away."""
+        is_same = note["made_of"]["input"] == case.fingerprint and not self.unlike(case, note)
+        has_scans = is_same and not note.get("withheld")
+        return replace(self, outputs=self.outputs | _outputs_of(note), force=self.force or has_scans)
+
+    def arguments(self, case: Case, folder: Path) -> list[str]:
+        """The command line that does a case into a folder."""
+        suffix = self.suffix(case)
+        places = {name: folder / (name if name == "report" else f"{name}{suffix}") for name in OUTPUTS}
+        arguments = ["enhance", str(case.source), f"--output={folder / f'enhanced{suffix}'}"]
+        arguments += [f"--model={self.model}", f"--device={self.device}"]
+        arguments += [f"--series-uid={case.series_uid}"] * bool(case.series_uid)
+        arguments += [f"--{name}={place}" for name, place in places.items() if name in self.outputs]
+        return arguments + ["--force"] * self.force
+
+
+def _outputs_of(note: Note) -> frozenset[str]:
+    return frozenset(name for name in OUTPUTS if note["made_of"].get(name))
+
+
+def require_alike(settings: Settings, cases: Sequence[Case], earlier: Mapping[str, Note], output: Path) -> None:
+    """Refuse to go on with a batch whose results are of another model, format or version of the program.
+
+    Args:
+        earlier: the results by the cases' keys.
+
+    Raises:
+        OutputError: some are.
+    """
+    unlike = [names for case in cases if case.key in earlier and (names := settings.unlike(case, earlier[case.key]))]
+    if unlike:
+        names = " and ".join(dict.fromkeys(name for names in unlike for name in names))
+        raise OutputError(
+            f"'{output}' holds results of {len(unlike)} cases by another {names}: resume with the same, choose a new "
+            "folder, or replace these results by adding --overwrite."
+        )

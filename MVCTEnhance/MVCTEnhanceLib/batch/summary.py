@@ -1,0 +1,100 @@
+"""The table of a batch: one row a case."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..assessment.provenance import provenance_rows
+from ..assessment.verdicts import VERDICTS
+from ..storage.atomic import atomic_file
+
+_TISSUES = ("lung", "fat", "soft_tissue", "bone")
+_OF_A_SCAN = (
+    "nselfssim",
+    "noise_hu",
+    "cnr_muscle_fat",
+    "edge_width_mm",
+    "bone_edge_width_mm",
+    "edge_overshoot_hu",
+    "edge_undershoot_hu",
+)
+_OF_BOTH = ("dig", "dig_scaled", "air_agreement", *(f"hu_bias.{tissue}" for tissue in _TISSUES))
+MEANS = (
+    *(f"{scan}.{name}" for scan in ("mvct", "enhanced") for name in _OF_A_SCAN),
+    *(f"comparison.{name}" for name in _OF_BOTH),
+)
+_BY_VERDICT = {verdict: verdict.replace(" ", "_") for verdict in VERDICTS}
+_COUNTS = ("slices", "warnings", *_BY_VERDICT.values())
+_PROVENANCE = tuple(provenance_rows({}))
+COLUMNS = ("case", "status", "reason", "seconds", "output", *_COUNTS, *MEANS, *_PROVENANCE)
+
+Status = Literal["waiting", "done", "withheld", "failed"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of a case.
+
+    Args:
+        case: its name.
+        status: "waiting" until it was run; "withheld" where all but DICOM was written, since a readout is assessed as
+            'do not trust'.
+        reason: why it failed, or its DICOM was withheld, one sentence.
+        seconds: that it took.
+        output: folder of its outputs, relative to that of the table.
+        values: means over the slices and counts by column, see `values_of`.
+    """
+
+    case: str
+    status: Status = "waiting"
+    reason: str = ""
+    seconds: float | None = None
+    output: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+def values_of(readouts: Mapping[str, Any]) -> dict[str, str]:
+    """Means, counts of slices, warnings and verdicts, and provenance; what was not measured is not there."""
+    values = {name: f"{mean:.6g}" for name in MEANS if (mean := _find(readouts, name).get("mean")) is not None}
+    values["warnings"] = str(len(readouts.get("warnings", ())))
+    values["slices"] = str(len(_find(readouts, "mvct.noise_hu").get("per_slice", ())))
+    if "verdicts" in readouts:
+        given = Counter(entry["verdict"] for group in readouts["verdicts"].values() for entry in group.values())
+        values |= {column: str(given[verdict]) for verdict, column in _BY_VERDICT.items()}
+    return values | provenance_rows(readouts)
+
+
+def gravest(values: Mapping[str, str]) -> str:
+    """The gravest assessment that one of the readouts has; empty where none was assessed."""
+    return next((verdict for verdict in reversed(VERDICTS) if int(values.get(_BY_VERDICT[verdict], 0))), "")
+
+
+def write_summary(path: Path, rows: Iterable[Row]) -> None:
+    """Write the table in one step.
+
+    Raises:
+        OutputError: it cannot be written, for instance while another program has it open.
+    """
+    file = io.StringIO(newline="")
+    table = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+    table.writeheader()
+    for row in rows:
+        seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
+        known = {"case": row.case, "status": row.status, "reason": row.reason, "seconds": seconds, "output": row.output}
+        table.writerow(known | dict(row.values))
+    with atomic_file(path) as partial:  # file names need not be valid text everywhere
+        partial.write_text(file.getvalue(), encoding="utf-8", errors="backslashreplace", newline="")
+
+
+def _find(readouts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The entry of a dotted name; empty where there is none."""
+    entry: Any = readouts
+    for part in name.split("."):
+        entry = entry.get(part, {})
+    return entry

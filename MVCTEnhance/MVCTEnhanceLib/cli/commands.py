@@ -1,0 +1,202 @@
+"""Commands of `mvct-enhance`: their options turned into one call of the library, whose result comes back.
+
+What a command needs is imported when it runs, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..runtime.events import Report
+
+Result = dict[str, Any]
+
+
+def enhance(options: argparse.Namespace, report: Report) -> Result:
+    from ..jobs.enhance import enhance as run
+    from ..jobs.request import EnhanceRequest, NotTrusted
+    from ..model.card import DEFAULT_MODEL
+
+    request = EnhanceRequest(
+        input=options.input,
+        output=options.output,
+        model=options.model or DEFAULT_MODEL,
+        device=options.device,
+        difference=options.difference,
+        report=options.report,
+        series_uid=options.series_uid,
+        kvct=options.kvct,
+        cycle_error=options.cycle_error,
+        region=options.region,
+        correction=options.correction,
+        compress=not options.uncompressed,
+        overwrite=options.overwrite,
+        force=options.force,
+        identify=options.identify,
+    )
+    try:
+        return run(request, report=report).readouts
+    except NotTrusted as error:
+        return error.result.readouts | {"withheld": True, "failure": str(error)}
+
+
+def batch(options: argparse.Namespace, report: Report) -> Result:
+    from dataclasses import asdict
+
+    from ..batch.cohort import BatchRequest, enhance_folder
+    from ..model.card import DEFAULT_MODEL
+
+    request = BatchRequest(
+        input=options.input,
+        output=options.output,
+        workers=options.workers,
+        resume=options.resume,
+        model=options.model or DEFAULT_MODEL,
+        device=options.device,
+        difference=options.difference,
+        correction=options.correction,
+        report=options.report,
+        format=options.format,
+        overwrite=options.overwrite,
+        force=options.force,
+    )
+    result = enhance_folder(request, report=report)
+    failure = {"failure": result.failure} if result.failure else {}
+    return asdict(result) | {"summary": result.summary.name} | failure
+
+
+def evaluate(options: argparse.Namespace, report: Report) -> Result:
+    from ..jobs.evaluate import evaluate_files
+
+    return evaluate_files(
+        options.mvct,
+        options.enhanced,
+        kvct_path=options.kvct,
+        truth_path=options.truth,
+        region_path=options.region,
+        model=options.model,
+        report=report,
+    )
+
+
+def report_again(options: argparse.Namespace, report: Report) -> Result:
+    from ..jobs.report import ReportRequest, write_report_again
+
+    request = ReportRequest(
+        options.mvct,
+        options.enhanced,
+        options.readouts,
+        options.output,
+        options.model,
+        options.overwrite,
+        options.identify,
+    )
+    return write_report_again(request, report=report)
+
+
+def dicom(options: argparse.Namespace, report: Report) -> Result:
+    from ..jobs.dicom import DicomRequest, write_derived_series
+
+    request = DicomRequest(
+        options.scan,
+        options.output,
+        source=options.source,
+        series_uid=options.series_uid,
+        description=options.description or "",
+        derivation=options.derivation or "",
+        overwrite=options.overwrite,
+        kind=(options.kind or "").replace("-", " "),
+        readouts=options.readouts,
+        force=options.force,
+    )
+    return write_derived_series(request, report=report)
+
+
+def devices(options: argparse.Namespace, report: Report) -> Result:
+    from ..model.device import describe_device, list_devices
+
+    return {"devices": [{"device": str(device), "name": describe_device(device)} for device in list_devices()]}
+
+
+def benchmark(options: argparse.Namespace, report: Report) -> Result:
+    from ..benchmark.run import BenchmarkRequest
+    from ..benchmark.run import benchmark as run
+    from ..model.card import DEFAULT_MODEL
+
+    request = BenchmarkRequest(
+        model=options.model or DEFAULT_MODEL,
+        device=options.device,
+        threads=tuple(options.threads),
+        rounds=options.rounds,
+        batches=tuple(options.batches),
+        slices=tuple(options.slices),
+        jobs=tuple(options.jobs),
+        output=options.output,
+        overwrite=options.overwrite,
+    )
+    return run(request, report=report)
+
+
+def export(options: argparse.Namespace, report: Report) -> Result:
+    from ..jobs.export import export_model
+    from ..model.card import DEFAULT_MODEL
+
+    return export_model(options.model or DEFAULT_MODEL, options.output, overwrite=options.overwrite, report=report)
+
+
+def models(options: argparse.Namespace, report: Report) -> Result:
+    from ..model.card import DEFAULT_MODEL, installed_models, read_card
+
+    models = {}
+    for name, path in installed_models().items():
+        plan, card = read_card(path)
+        models[name] = {"preset": plan.preset, "spacing_mm": plan.spacing_mm, "card": card}
+    return {"default": DEFAULT_MODEL, "models": models}
+
+
+def simulate(options: argparse.Namespace, report: Report) -> Result:
+    from ..jobs.simulate import simulate_file
+    from ..physics.mvct import MVCTSettings
+
+    settings = MVCTSettings(seed=options.seed)
+    return simulate_file(
+        options.kvct,
+        options.output,
+        settings=settings,
+        device=options.device,
+        overwrite=options.overwrite,
+        report=report,
+    )
+
+
+def train(options: argparse.Namespace, report: Report) -> Result:
+    from ..model.card import find_model, read_card
+    from ..model.device import choose_device, describe_device
+    from ..training.config import read_config
+    from ..training.processes import device_of_process, processes_of_run
+    from ..training.run import train as run
+
+    start = find_model(options.start) if options.start else None
+    config = read_config(options.config, plan=read_card(start)[0] if start else None)
+    device = choose_device(device_of_process(options.device))
+    with processes_of_run(device) as processes:
+        if processes.is_first:
+            report("device", device=str(device), name=describe_device(device))
+        else:  # the first process tells the result
+            options.progress, options.json, options.show = "none", False, lambda result: None
+        model = run(config, options.output, device=device, report=report, start=start, processes=processes)
+    return {"model": str(model)}
+
+
+def phantom(options: argparse.Namespace, report: Report) -> Result:
+    from ..jobs.phantom import write_phantom
+
+    return write_phantom(options.output, device=options.device, overwrite=options.overwrite, report=report)
+
+
+def demo(options: argparse.Namespace, report: Report) -> Result:
+    from ..jobs.demo import run_demo
+
+    readouts = run_demo(options.output, device=options.device, report=report)
+    return readouts | {"report": str((options.output / "report" / "report.html").absolute())}

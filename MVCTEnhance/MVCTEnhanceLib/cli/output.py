@@ -1,0 +1,92 @@
+"""Results of commands as text on the terminal."""
+
+from __future__ import annotations
+
+from ..assessment.verdicts import not_as_expected
+from .commands import Result
+
+
+def show_nothing(result: Result) -> None:
+    """For a command whose result is in its output."""
+
+
+def show_readouts(readouts: Result) -> None:
+    """The means and SDs of all readouts, a line each."""
+    for group in ("mvct", "enhanced", "planning_ct", "comparison", "truth"):
+        for name, readout in _flat(readouts.get(group, {})):
+            if readout["mean"] is not None:
+                spread = "" if readout["sd"] is None else f" ± {readout['sd']:.3g}"
+                unit = "" if readout["unit"] == "1" else f" {readout['unit']}"
+                print(f"{group:12} {name:22} {readout['mean']:.4g}{spread}{unit}")
+    if "card" in readouts:
+        print(f"Verdicts by the card of the model {readouts['card']['name']}")
+    for group, name, verdict, reason in not_as_expected(readouts.get("verdicts", {})):
+        print(f"{group:12} {name:22} {verdict}: {reason}")
+
+
+def _flat(group: Result, prefix: str = "") -> list[tuple[str, Result]]:
+    rows = []
+    for name, entry in group.items():
+        if "per_slice" in entry:
+            rows.append((prefix + name, entry))
+        elif all(isinstance(part, dict) for part in entry.values()):
+            rows += _flat(entry, f"{prefix}{name} ")
+    return rows
+
+
+def show_batch(result: Result) -> None:
+    before = f" ({result['kept']} of them before)" if result["kept"] else ""
+    print(f"{result['done']} of {result['cases']} cases are done{before}, see {result['summary']} in the output folder")
+    grave = f"'do not trust' in {result['do_not_trust']} of {result['cases']} cases"
+    print(f"Assessment: {grave}, at most 'look closer' in {result['look_closer']}")
+
+
+def show_models(result: Result) -> None:
+    for name, model in result["models"].items():
+        print(f"{name}{' (default)' if name == result['default'] else ''}")
+        print(f"  preset {model['preset']}, {model['spacing_mm']} mm pixels")
+        print(f"  {model['card'].get('intended_use', '')}")
+
+
+def show_devices(result: Result) -> None:
+    """A line each, the one that "auto" takes first."""
+    for device in result["devices"]:
+        print(f"{device['device']:8} {device['name']}")
+
+
+def show_benchmark(result: Result) -> None:
+    """One table: seconds a slice of everything that was timed."""
+    print(", ".join(str(value) for value in result["machine"].values()))
+    line = "{:34} {:>7} {:>9} {:>8} {:>6} {:>9}".format
+    print(line("", "threads", "s a slice", "x paper", "GMAC", "% of peak"))
+    for row in result["slices"]:
+        share = f"{100 * row['share_of_peak']:.0f}"
+        figures = (f"{row['seconds']:.3f}", f"{row['times_paper']:.1f}", f"{row['giga_macs']:.1f}", share)
+        print(line(row["way"], row["threads"], *figures))
+    for row in result["batches"]:
+        print(line(f"engine, batches of {row['batch']}", row["threads"], f"{row['seconds']:.3f}", "", "", ""))
+    for row in result["scaling"]:
+        name = f"engine, scan of {row['slices']} slices"
+        print(line(name, row["threads"], f"{row['seconds_a_slice']:.3f}", "", "", ""))
+    for row in result["jobs"]:
+        name = f"whole job, {row['slices']} slices"
+        print(line(name, row["threads"], f"{row['seconds'] / row['slices']:.3f}", "", "", ""))
+        stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in row["stages"].items())
+        memory = "" if row["peak_bytes"] is None else f"; {row['above_volume_bytes'] / 1e9:.2f} GB above the scan"
+        print(f"  {stages}; reading, readouts, writing {100 * row['share_besides_network']:.0f} %{memory}")
+    print(f"start of the command line {result['start_s']:.2f} s")
+
+
+def show_export(result: Result) -> None:
+    difference = result["largest_difference_hu"]
+    checked = "not checked" if difference is None else f"in ONNX Runtime within {difference:.2g} HU of PyTorch"
+    print(f"{result['output']}: {checked}")
+
+
+def show_model(result: Result) -> None:
+    print(f"The best model is {result['model']}")
+
+
+def show_demo(result: Result) -> None:
+    show_readouts(result)
+    print(f"\nThe report is {result['report']}")

@@ -1,0 +1,143 @@
+"""The command line `mvct-enhance`: one command run to its end, its result or one sentence on what is wrong."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from ..errors import Cancelled, MVCTEnhanceError, is_out_of_memory
+from ..runtime.cancel import CANCELLED, EXIT_CANCELLED, Cancellation, Interrupted
+from ..runtime.events import Report, reporter
+from ..runtime.machine import tune_malloc, use_passive_omp
+from ..runtime.parent import end_with_parent
+from .parser import parser
+
+EXIT_ERROR = 1
+DEBUG = "MVCTENHANCE_DEBUG"
+
+
+def command() -> None:
+    """`main` as a process of its own, which ends with its exit code at once.
+
+    For Python to take apart torch and the other libraries takes a second, in which nothing is done any more. To look
+    for garbage while they are imported takes half a second, and there is none.
+    """
+    tune_malloc()
+    use_passive_omp()
+    gc.disable()
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 only if all was done, errors are one sentence on stderr."""
+    options = parser().parse_args(arguments)
+    # A console that lacks a letter (² in Japan's code page) must not turn finished work into an error.
+    sys.stdout.reconfigure(errors="backslashreplace")
+    report = reporter(options.progress)
+    cancellation = Cancellation(report)
+    with cancellation.listening(), _quiet_libraries():
+        try:
+            return _run(options, report, cancellation)
+        except BrokenPipeError:
+            cancellation.failed()
+            # Python would try again to write when it ends, and complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _say("Stopped, since the program that reads the output has ended.")
+            return EXIT_CANCELLED if cancellation.asked else EXIT_ERROR
+
+
+@contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Python's warnings and logs of libraries are for developers, and name files of this computer."""
+    if os.environ.get(DEBUG):
+        yield
+        return
+    nowhere = logging.NullHandler()
+    logging.getLogger().addHandler(nowhere)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda *warning, **more: None
+            yield
+    finally:
+        logging.getLogger().removeHandler(nowhere)
+
+
+def _run(options: argparse.Namespace, report: Report, cancellation: Cancellation) -> int:
+    try:
+        cancellation.start()
+        end_with_parent(cancellation.ask)
+        result = options.run(options, _collecting_from_now(report))
+        if options.progress == "jsonl":
+            report("result", **result)
+        elif options.json:
+            print(json.dumps(result, indent=2, allow_nan=False))
+        else:
+            options.show(result)
+        sys.stdout.flush()  # what cannot be told is not done
+        cancellation.done()
+        # A batch of which some cases failed has its result all the same.
+        return _fail(result["failure"], EXIT_ERROR, report) if "failure" in result else 0
+    except (Interrupted, Cancelled):
+        return _cancelled(cancellation, report)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if cancellation.asked:  # a library that was stopped half-way ends in errors of many kinds
+            return _cancelled(cancellation, report)
+        if os.environ.get(DEBUG) and not isinstance(error, MVCTEnhanceError):
+            raise
+        cancellation.failed()
+        return _fail(_sentence(error), EXIT_ERROR, report)
+
+
+def _collecting_from_now(report: Report) -> Report:
+    """Python looks for garbage again when the first event is told: by then all is imported."""
+
+    def tell(event: str, **fields: Any) -> None:
+        if not gc.isenabled():
+            gc.freeze()
+            gc.enable()
+        report(event, **fields)
+
+    return tell
+
+
+def _sentence(error: Exception) -> str:
+    """What is wrong, on one line; of an unexpected error without its text, in which libraries quote header values."""
+    if isinstance(error, MVCTEnhanceError):
+        return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(error))
+    if is_out_of_memory(error):
+        return "The memory of this computer does not suffice: close other programs."
+    if isinstance(error, OSError):
+        return f"The operating system says '{error.strerror}': check the paths and the disk."
+    return f"Unexpected {type(error).__name__}: run this again with {DEBUG}=1 set and report what it shows."
+
+
+def _cancelled(cancellation: Cancellation, report: Report) -> int:
+    cancellation.done()
+    return _fail(CANCELLED, EXIT_CANCELLED, report)
+
+
+def _fail(message: str, code: int, report: Report) -> int:
+    report("error", message=message)
+    _say(message)
+    return code
+
+
+def _say(message: str) -> None:
+    try:
+        print(f"mvct-enhance: {message}", file=sys.stderr, flush=True)
+    except BrokenPipeError:  # nobody is left who would read it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

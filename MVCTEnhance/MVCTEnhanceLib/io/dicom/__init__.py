@@ -1,0 +1,1 @@
+"""DICOM CT series: read, grouped to scans and written."""

@@ -1,0 +1,1 @@
+"""NRRD, NIfTI and MetaImage files: read and written."""

@@ -1,0 +1,47 @@
+"""The demo: a phantom's simulated MVCT goes through the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..io import write_dicom_series, write_volume
+from ..model.device import choose_device
+from ..runtime.events import Report
+from ..storage.atomic import atomic_folder
+from .enhance import EnhanceRequest, enhance
+from .phantom import PLANNING_CT_FILE, make_phantom
+
+
+def run_demo(output: Path, *, device: str = "auto", report: Report = lambda event, **fields: None) -> dict[str, Any]:
+    """Leave in a folder: a phantom's planning CT and MVCT, the enhanced scan (DICOM, NRRD), both maps, the report.
+
+    Args:
+        output: a new folder, which appears when all is done.
+        device: as in `EnhanceRequest`.
+        report: called with an event's name and its fields.
+
+    Returns:
+        The readouts, as `enhance` gives them.
+
+    Raises:
+        OutputError: the folder has something in it or cannot be written.
+    """
+    chosen = choose_device(device)
+    with atomic_folder(output) as folder:
+        planning_ct, mvct = make_phantom(chosen, report)
+        write_volume(planning_ct, folder / PLANNING_CT_FILE)
+        write_dicom_series(mvct, folder / "mvct-dicom", description="Simulated MVCT of a phantom")
+        request = EnhanceRequest(
+            input=folder / "mvct-dicom",
+            output=folder / "enhanced-dicom",
+            device=device,
+            difference=folder / "difference.nrrd",
+            correction=folder / "correction.nrrd",
+            report=folder / "report",
+            kvct=folder / PLANNING_CT_FILE,
+            force=True,
+        )
+        result = enhance(request, report=report)
+        write_volume(result.enhanced, folder / "enhanced.nrrd")
+    return result.readouts

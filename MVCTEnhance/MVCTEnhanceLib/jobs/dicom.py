@@ -1,0 +1,146 @@
+"""An enhanced scan or a map that lies in a file, as a DICOM series derived from the MVCT's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..assessment.verdicts import why_withheld
+from ..errors import InputError
+from ..io import write_dicom_series
+from ..io.dicom.series import read_dicom_folder
+from ..io.dicom.writer import made_up
+from ..io.reader import read_map
+from ..runtime.events import Report, collecting
+from ..volume import Volume
+from ..volume.grid import axial, reorient_like
+from ..volume.product import Product
+from .report import read_readouts, require_slices
+from .request import NotTrusted
+from .scans import require_new_series
+from .series_texts import series_texts
+
+_AIR_BELOW_HU = -400  # a CT scan has voxels below
+
+
+@dataclass(frozen=True)
+class DicomRequest:
+    """What the user asks for.
+
+    Args:
+        scan: volume file of an enhanced scan or of one of the maps, on the MVCT's voxels.
+        output: a new folder.
+        source: folder of the MVCT's series, whose patient, study and place are kept; None for an anonymous series.
+        series_uid: which series, where the source folder has several.
+        description, derivation: Series and Derivation Description; empty for the usual ones.
+        overwrite: whether a folder that holds a series made by this program, and nothing else, is replaced.
+        kind: which output the scan is; empty for what its file says, or else an enhanced scan.
+        readouts: JSON file with the readouts of the enhancement, whose assessment and model the series tells; None for
+            'not assessed'.
+        force: whether it is written also where the readouts have an assessment of 'do not trust'.
+    """
+
+    scan: Path
+    output: Path
+    source: Path | None = None
+    series_uid: str | None = None
+    description: str = ""
+    derivation: str = ""
+    overwrite: bool = False
+    kind: str = ""
+    readouts: Path | None = None
+    force: bool = False
+
+
+def write_derived_series(request: DicomRequest, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
+    """Write a volume file as a DICOM CT series; each slice has the header of the source's slice at its place.
+
+    Programs may keep slices, rows and columns the other way round than this one reads them: what counts is where they
+    lie in the patient.
+
+    Returns:
+        slices: how many files were written; warnings.
+
+    Raises:
+        InputError: something cannot be read, the volume's voxels are not those of the source, or the readouts are of
+            another scan.
+        NotTrusted: a readout is assessed as 'do not trust'.
+        OutputError: the folder has something in it or cannot be written; no part of the series is left.
+    """
+    sources = (path for path in (request.scan, request.source, request.readouts) if path)
+    require_new_series(request.output, *sources, overwrite=request.overwrite)
+    warnings: list[str] = []
+    report = collecting(warnings, report)
+    report("stage", stage="read")
+    readouts = read_readouts(request.readouts) if request.readouts else {}
+    scan = read_map(request.scan)
+    _require_of_scan(readouts, scan, request)
+    if not request.force and (why := why_withheld(readouts)):
+        raise NotTrusted(why)
+    volume = _with_source(scan, request) if request.source else replace(scan, source=None)
+    volume = replace(volume, product=_product(scan, readouts, request))
+    for message in (*_kind_warnings(scan, request), *made_up(volume)):
+        report("warning", message=message)
+    report("stage", stage="write")
+    texts = series_texts(volume.product.kind, readouts)
+    write_dicom_series(
+        volume,
+        request.output,
+        description=request.description or texts.description,
+        derivation=request.derivation or texts.derivation,
+        comments=texts.comments,
+        overwrite=request.overwrite,
+    )
+    return {"slices": len(volume.array), "warnings": warnings}
+
+
+def _require_of_scan(readouts: Mapping[str, Any], scan: Volume, request: DicomRequest) -> None:
+    """Refuse readouts that were measured on another scan, as far as their slices and the digests can tell."""
+    if not readouts:
+        return
+    require_slices(readouts, len(axial(scan).array), request.readouts, request.scan)
+    told, own = _input_digest(readouts), scan.product.input_digest if scan.product else ""
+    if told and own and not told.startswith(own):
+        raise InputError(
+            f"'{request.readouts}' holds readouts of another MVCT than the one '{request.scan}' was made of: give the "
+            "readouts of this scan."
+        )
+
+
+def _input_digest(readouts: Mapping[str, Any]) -> str:
+    return str((readouts.get("input") or {}).get("sha256", ""))
+
+
+def _product(scan: Volume, readouts: Mapping[str, Any], request: DicomRequest) -> Product:
+    own = scan.product or Product("enhanced")
+    return Product(request.kind or own.kind, _input_digest(readouts) or own.input_digest)
+
+
+def _kind_warnings(scan: Volume, request: DicomRequest) -> list[str]:
+    if scan.product or request.kind or request.description or scan.array.min() < _AIR_BELOW_HU:
+        return []
+    return [
+        "The file does not say which output it is and was taken as an enhanced scan, though it has no voxel of air: if "
+        "it is a map, name it with --kind."
+    ]
+
+
+def _with_source(volume: Volume, request: DicomRequest) -> Volume:
+    if not request.source.is_dir() and not request.source.is_file():
+        raise InputError(f"'{request.source}' is no folder: give the folder of the MVCT's DICOM series.")
+    source = read_dicom_folder(request.source, series_uid=request.series_uid, pixels=False)
+    matched = reorient_like(volume, source)
+    if matched is None:
+        raise InputError(
+            f"'{request.scan}' has {_in_words(volume)} and the series in '{request.source}' {_in_words(source)}, or "
+            "they lie in different places: give the series that the scan was made of, uncropped and not resampled."
+        )
+    return source.with_array(matched.array)
+
+
+def _in_words(volume: Volume) -> str:
+    slices, rows, columns = volume.array.shape
+    voxel = " x ".join(f"{mm:.4g}" for mm in volume.spacing)
+    return f"{slices} slices of {columns} x {rows} pixels of {voxel} mm"

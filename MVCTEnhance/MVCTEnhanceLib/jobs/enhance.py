@@ -1,0 +1,93 @@
+"""The main job: an MVCT scan in; an enhanced scan, a difference map, readouts and a report out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..assessment.input_warnings import doubts
+from ..assessment.origin import planning_ct_warnings
+from ..assessment.provenance import NOT_IDENTIFIED, identity, model_provenance, provenance
+from ..assessment.verdicts import judge, why_withheld
+from ..errors import InputError
+from ..model.card import find_model
+from ..model.device import choose_device, describe_device
+from ..model.engine import Engine
+from ..model.package import Model, load_model
+from ..runtime.events import Report, collecting
+from ..runtime.machine import return_memory
+from ..volume import Volume
+from ..volume.grid import axial, digest
+from ..volume.product import Product
+from .evaluate import measure
+from .outputs import cycle_error_map, output_warnings, require_outputs, without_dicom, write_outputs
+from .request import Enhanced, EnhanceRequest, NotTrusted
+from .scans import read_region, read_scan
+
+PIXEL_FACTOR = 10  # to the model's pixels, either way: beyond lie headers with a wrong unit
+
+
+def enhance(
+    request: EnhanceRequest,
+    *,
+    report: Report = lambda event, **fields: None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Enhanced:
+    """Enhance a scan and write everything that was asked for.
+
+    Raises:
+        NotTrusted: a readout is assessed as 'do not trust', so that all but DICOM was written.
+        MVCTEnhanceError: with one sentence on what is wrong; each output is either complete or not there.
+    """
+    require_outputs(request)
+    warnings: list[str] = []
+    report = collecting(warnings, report)
+    model_file = find_model(request.model)
+    model = load_model(model_file)
+    device = choose_device(request.device)
+    report("device", device=str(device), name=describe_device(device))
+    report("stage", stage="read")
+    mvct = read_scan(request.input, "MVCT", series_uid=request.series_uid)
+    kvct = read_scan(request.kvct, "planning CT", slices_only=True) if request.kvct else None
+    region = read_region(request.region, mvct) if request.region else None
+    _require_plausible_pixels(mvct, model)
+    unlike = doubts(mvct, model.plan, model.card)
+    of_kvct = (*kvct.warnings, *planning_ct_warnings(kvct, mvct)) if kvct else ()
+    scan = identity(mvct) if request.identify else {}
+    unnamed = [NOT_IDENTIFIED] * (request.identify and not scan)
+    for message in (*mvct.warnings, *unlike, *of_kvct, *unnamed, *output_warnings(request, mvct)):
+        report("warning", message=message)
+    report("stage", stage="enhance")
+    engine = Engine(model, device, report=report, cancelled=cancelled)
+    input_digest = digest(mvct)
+    enhanced = replace(engine.enhance(mvct), product=Product("enhanced", input_digest))
+    cycle_error = None
+    if request.cycle_error:
+        report("stage", stage="cycle")
+        cycle_error = cycle_error_map(mvct, engine.back_to_mvct(enhanced))
+    readouts = measure(mvct, enhanced, kvct=kvct, region=region, report=report)
+    readouts["verdicts"] = judge(readouts, model.card)
+    readouts |= provenance(input_digest) | {"model": model_provenance(model_file, model.plan, model.card)}
+    readouts |= {"device": describe_device(device), "warnings": warnings} | ({"scan": scan} if scan else {})
+    report("stage", stage="write")
+    return_memory()
+    result = Enhanced(mvct, enhanced, readouts, tuple(warnings), cycle_error)
+    _write(request, result, model)
+    return result
+
+
+def _write(request: EnhanceRequest, result: Enhanced, model: Model) -> None:
+    why = "" if request.force else why_withheld(result.readouts)
+    written = without_dicom(request) if why else request
+    write_outputs(written, result, model.card)
+    if written != request:
+        raise NotTrusted(why, result)
+
+
+def _require_plausible_pixels(mvct: Volume, model: Model) -> None:
+    column_mm, row_mm = axial(mvct).spacing[:2]
+    if any(not 1 / PIXEL_FACTOR < mm / model.plan.spacing_mm < PIXEL_FACTOR for mm in (column_mm, row_mm)):
+        raise InputError(
+            f"The MVCT has pixels of {row_mm:.3g} x {column_mm:.3g} mm, which no scanner makes: export "
+            "it again with its spacing in mm."
+        )

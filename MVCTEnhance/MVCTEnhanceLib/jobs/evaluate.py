@@ -1,0 +1,144 @@
+"""Readouts of an enhanced scan that is there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..assessment.input_warnings import doubts
+from ..assessment.origin import enhanced_warnings, planning_ct_warnings
+from ..assessment.provenance import provenance
+from ..assessment.verdicts import judge
+from ..errors import InputError
+from ..model.card import DEFAULT_MODEL, find_model, read_card, which_model
+from ..quality.readouts import evaluate
+from ..runtime.events import Report, collecting, under_stage
+from ..runtime.machine import threads
+from ..volume import Volume
+from ..volume.grid import digest, listed, listed_z_mm, reorient_like
+from ..volume.resample import resample_to
+from .scans import read_region, read_scan
+
+REGION_WITHOUT_BODY = "The region holds no part of the body: nothing could be measured in it."
+REGION_AND_PLANNING_CT = (
+    "The region limits the readouts of the MVCT and of the enhanced scan, but not those of the planning CT: "
+    "compare them with care."
+)
+NO_MODEL_NAMED = (
+    f"No model was named: verdicts and input warnings are those of the default model, {DEFAULT_MODEL}. If another "
+    "model made the enhanced scan, name it with --model."
+)
+
+
+def evaluate_files(
+    mvct_path: Path,
+    enhanced_path: Path,
+    *,
+    kvct_path: Path | None = None,
+    truth_path: Path | None = None,
+    region_path: Path | None = None,
+    model: str | Path | None = None,
+    report: Report = lambda event, **fields: None,
+) -> dict[str, Any]:
+    """Every readout of an enhanced scan with verdicts and input warnings as `enhance` gives them, JSON-serialisable.
+
+    To what `Readouts.to_dict` gives come "verdicts", "warnings", and "card", which model's card both rest on.
+
+    Args:
+        mvct_path, enhanced_path: the scan before and after, on the same grid.
+        kvct_path: planning CT to aim at, on any grid.
+        truth_path: kVCT of the same anatomy; resampled linearly where its grid is another one.
+        region_path: file on the MVCT's grid, not zero inside, to which the readouts are limited.
+        model: the installed model or model file that made the enhanced scan; None for the default one, with a warning.
+
+    Raises:
+        InputError: a scan cannot be read, MVCT and enhanced scan lie on different grids, or the region is empty.
+        ModelError: there is no such model, or its file is damaged.
+    """
+    plan, card = read_card(find_model(model or DEFAULT_MODEL))
+    report("stage", stage="read")
+    mvct, enhanced = read_pair(mvct_path, enhanced_path)
+    kvct = read_scan(kvct_path, "planning CT", slices_only=True) if kvct_path else None
+    truth = read_scan(truth_path, "truth") if truth_path else None
+    region = read_region(region_path, mvct) if region_path else None
+    warnings: list[str] = []
+    report = collecting(warnings, report)
+    for scan in (mvct, enhanced, kvct, truth):
+        for message in scan.warnings if scan else ():
+            report("warning", message=message)
+    of_kvct = planning_ct_warnings(kvct, mvct) if kvct else ()
+    for message in (*doubts(mvct, plan, card), *enhanced_warnings(enhanced, mvct), *of_kvct):
+        report("warning", message=message)
+    if model is None:
+        report("warning", message=NO_MODEL_NAMED)
+    if truth:
+        truth = _on_grid_of(enhanced, truth, report)
+    readouts = measure(mvct, enhanced, kvct=kvct, truth=truth, region=region, report=report)
+    readouts["verdicts"] = judge(readouts, card)
+    return readouts | provenance(digest(mvct)) | {"card": which_model(card), "warnings": warnings}
+
+
+def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:
+    """An MVCT and its enhanced scan, whose voxels come in the MVCT's order.
+
+    Raises:
+        InputError: one cannot be read, or their voxels are not the same.
+    """
+    mvct, enhanced = read_scan(mvct_path, "MVCT"), read_scan(enhanced_path, "enhanced scan")
+    enhanced = reorient_like(enhanced, mvct)
+    if enhanced is None:
+        raise InputError(
+            f"'{mvct_path}' and '{enhanced_path}' lie on different grids: give the scan that the enhanced one "
+            "was made of."
+        )
+    return mvct, enhanced
+
+
+def _on_grid_of(enhanced: Volume, truth: Volume, report: Report) -> Volume:
+    same = reorient_like(truth, enhanced)
+    if same is not None:
+        return same
+    report("warning", message="The truth was resampled linearly to the grid of the enhanced scan.")
+    return resample_to(truth, enhanced)
+
+
+def measure(
+    mvct: Volume,
+    enhanced: Volume,
+    *,
+    kvct: Volume | None = None,
+    truth: Volume | None = None,
+    region: np.ndarray | None = None,
+    report: Report,
+) -> dict[str, Any]:
+    """Every readout of scans in memory, JSON-serialisable; MVCT, enhanced scan, truth and region on the same grid.
+
+    Axial slices are measured, with rows and columns in one fixed order however the scans are stored (see `axial`). The
+    lists have them in the order of the scan's own axis along the patient; `slices` tells where they lie.
+    """
+    report("stage", stage="measure")
+    places = {"z_mm": listed_z_mm(mvct)} | ({"planning_ct_z_mm": listed_z_mm(kvct)} if kvct else {})
+    if region is not None:
+        region = listed(mvct.with_array(region)).array
+    mvct, enhanced, kvct, truth = (scan and listed(scan) for scan in (mvct, enhanced, kvct, truth))
+    readouts = evaluate(
+        mvct.array,
+        enhanced.array,
+        spacing=mvct.spacing,
+        kvct=kvct.array if kvct else None,
+        kvct_spacing=kvct.spacing if kvct else None,
+        truth=truth.array if truth else None,
+        region=region,
+        threads=threads(),
+        progress=under_stage(report, "measure"),
+    ).to_dict()
+    sides = zip(mvct.array.shape[1:], mvct.spacing[1::-1], strict=True)
+    readouts["slices"] = places
+    readouts["parameters"]["field_of_view_mm"] = [float(count * mm) for count, mm in sides]
+    if region is not None and readouts["mvct"]["nselfssim"]["mean"] is None:
+        report("warning", message=REGION_WITHOUT_BODY)
+    elif region is not None and kvct:
+        report("warning", message=REGION_AND_PLANNING_CT)
+    return readouts

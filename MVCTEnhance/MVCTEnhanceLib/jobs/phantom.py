@@ -1,0 +1,76 @@
+"""A phantom's planning CT and simulated MVCT, for trying things without a patient."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..io import write_volume
+from ..model.device import choose_device, describe_device
+from ..physics.mvct import simulate_mvct, usable_device
+from ..physics.phantom import head_neck_phantom
+from ..runtime.events import Report
+from ..storage.atomic import atomic_folder
+from ..volume import Volume
+from ..volume.product import PLANNING_CT, Product
+
+PLANNING_NOISE_HU = 8.0
+PLANNING_CT_FILE, MVCT_FILE = "planning-ct.nrrd", "mvct.nrrd"
+
+
+def write_phantom(
+    output: Path,
+    *,
+    device: str = "auto",
+    overwrite: bool = False,
+    report: Report = lambda event, **fields: None,
+) -> dict[str, Any]:
+    """Leave planning-ct.nrrd and mvct.nrrd of a head-and-neck phantom in a folder.
+
+    Args:
+        output: a new folder, which appears when both are there.
+        overwrite: whether it may also be one with these two files and nothing else, which are replaced.
+        device: as in `EnhanceRequest`.
+        report: called with an event's name and its fields.
+
+    Returns:
+        planning_ct and mvct: the names of the files; device.
+
+    Raises:
+        OutputError: the folder has something in it or cannot be written.
+    """
+    chosen = usable_device(choose_device(device))
+    with atomic_folder(output, may_replace=lambda path: overwrite and _holds_phantom_only(path)) as folder:
+        report("device", device=str(chosen), name=describe_device(chosen))
+        planning_ct, mvct = make_phantom(chosen, report)
+        report("stage", stage="write")
+        write_volume(planning_ct, folder / PLANNING_CT_FILE)
+        write_volume(mvct, folder / MVCT_FILE)
+    return {"planning_ct": PLANNING_CT_FILE, "mvct": MVCT_FILE, "device": describe_device(chosen)}
+
+
+def _holds_phantom_only(folder: Path) -> bool:
+    return {path.name for path in folder.iterdir()} <= {PLANNING_CT_FILE, MVCT_FILE}
+
+
+def make_phantom(device: torch.device, report: Report) -> tuple[Volume, Volume]:
+    """The planning CT of a phantom and its simulated MVCT, both int16 HU in one frame of reference."""
+    report("stage", stage="phantom")
+    kvct = head_neck_phantom()
+    report("stage", stage="simulate")
+    mvct = simulate_mvct(
+        kvct,
+        device=device,
+        on_slices=lambda done, total: report("progress", stage="simulate", done=done, total=total),
+    )
+    return _planning_ct(kvct), mvct
+
+
+def _planning_ct(phantom: Volume) -> Volume:
+    """With the noise of a kVCT, since a ratio to noise has no meaning without any; known again as no MVCT."""
+    noise = np.random.default_rng(0).normal(0, PLANNING_NOISE_HU, phantom.array.shape)
+    return replace(phantom, array=np.rint(phantom.array + noise).astype(np.int16), product=Product(PLANNING_CT))

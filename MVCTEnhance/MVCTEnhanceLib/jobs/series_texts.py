@@ -1,0 +1,80 @@
+"""Texts by which a DICOM series of this program says what it is and how far it may be trusted, in any archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from ..assessment.provenance import PROGRAM, provenance_rows
+from ..assessment.verdicts import DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
+
+INTENDED_USE = "Research only: not for dose calculation or diagnosis."
+NOT_ASSESSED = "The image quality of this result was not assessed."
+# kind of output: Series Description, how its values were made, what they are where they are no HU of tissue
+_KINDS = MappingProxyType(
+    {
+        "enhanced": ("MVCT enhanced, research only", "MVCT enhanced to kVCT-like quality", ""),
+        "difference": (
+            "MVCT enhanced - MVCT, difference in HU, research only",
+            "Difference enhanced - MVCT",
+            "Values are changes in HU, not HU of tissue.",
+        ),
+        "correction": (
+            "MVCT correction beyond HU conversion, research only",
+            "Correction: change beyond the conversion of MVCT to kVCT numbers",
+            "Values are changes in HU, not HU of tissue.",
+        ),
+        "cycle error": (
+            "MVCT cycle-consistency error in HU, research only",
+            "Absolute difference of the MVCT and of what the enhanced scan turns back into",
+            "Values are errors in HU, not HU of tissue.",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True)
+class SeriesTexts:
+    """Args: Series Description, Derivation Description and Image Comments."""
+
+    description: str
+    derivation: str
+    comments: str = ""
+
+
+def series_texts(kind: str, readouts: Mapping[str, Any] | None) -> SeriesTexts:
+    """The texts of an output.
+
+    Args:
+        kind: of `volume.product.Kind`.
+        readouts: of the enhancement, with their verdicts and what they tell of program and model; None where there are
+            none.
+    """
+    description, derivation, values = _KINDS[kind]
+    told = provenance_rows(readouts or {})
+    program = told["program"] or PROGRAM
+    sha256 = f" (SHA-256 {told['model_sha256']})" if told["model_sha256"] else ""
+    model = f"model {told['model']}" if told["model"] else "a model that is not known"
+    verdicts = (readouts or {}).get("verdicts")
+    comments = (
+        INTENDED_USE,
+        values,
+        f"Made from an MVCT by {program} with {model}{sha256}.",
+        assessment(verdicts) if verdicts else NOT_ASSESSED,
+    )
+    return SeriesTexts(description, f"{derivation}, by {program}, {model}", " ".join(filter(None, comments)))
+
+
+def assessment(verdicts: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:
+    """How many readouts are not as expected, and which of them say that the result is not to be trusted."""
+    found = [(group, name, entry["verdict"]) for group, entries in verdicts.items() for name, entry in entries.items()]
+    distrusted = [f"{name} of {group}" for group, name, verdict in found if verdict == DO_NOT_TRUST]
+    closer = sum(verdict == LOOK_CLOSER for _, _, verdict in found)
+    applicable = sum(verdict != NOT_APPLICABLE for _, _, verdict in found)
+    gravest = f"DO NOT TRUST this result: {', '.join(distrusted)}. " if distrusted else ""
+    return (
+        f"{gravest}Assessment of {applicable} image-quality metrics: {len(distrusted)} 'do not trust', {closer} 'look "
+        "closer', the others as expected."
+    )

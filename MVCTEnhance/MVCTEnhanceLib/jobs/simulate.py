@@ -1,0 +1,64 @@
+"""A simulated MVCT of a kilovoltage CT on disk."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..assessment.provenance import PROGRAM
+from ..io import is_dicom_output
+from ..io.dicom.writer import made_up
+from ..model.device import choose_device, describe_device
+from ..physics.mvct import MVCTSettings, simulate_mvct, usable_device
+from ..runtime.events import Report
+from .scans import read_scan, require_writable, write_scan
+from .series_texts import INTENDED_USE, SeriesTexts
+
+TEXTS = SeriesTexts(
+    "Simulated MVCT",
+    f"MVCT simulated from a kVCT by {PROGRAM}",
+    f"{INTENDED_USE} Simulated from a kVCT: no scanner measured it.",
+)
+
+
+def simulate_file(
+    kvct_path: Path,
+    output: Path,
+    *,
+    settings: MVCTSettings | None = None,
+    device: str = "auto",
+    overwrite: bool = False,
+    report: Report = lambda event, **fields: None,
+) -> dict[str, Any]:
+    """Read a kVCT, simulate its MVCT and write that as a file or as a DICOM series without the source's headers.
+
+    Args:
+        output: a volume file or a new folder.
+        overwrite: whether a file that exists is replaced, or refused.
+
+    Returns:
+        settings, device and warnings, JSON-serialisable.
+
+    Raises:
+        MVCTEnhanceError: with one sentence on what is wrong.
+    """
+    settings = settings or MVCTSettings()
+    require_writable(output, kvct_path, overwrite=overwrite)
+    chosen = usable_device(choose_device(device))
+    report("device", device=str(chosen), name=describe_device(chosen))
+    report("stage", stage="read")
+    kvct = read_scan(kvct_path, "kVCT")
+    warnings = [*kvct.warnings, *(made_up(kvct) if is_dicom_output(output) else ())]
+    for message in warnings:
+        report("warning", message=message)
+    report("stage", stage="simulate")
+    mvct = simulate_mvct(
+        kvct,
+        settings,
+        device=chosen,
+        on_slices=lambda done, total: report("progress", stage="simulate", done=done, total=total),
+    )
+    report("stage", stage="write")
+    write_scan(mvct, output, texts=TEXTS, overwrite=overwrite)
+    return {"settings": asdict(settings), "device": describe_device(chosen), "warnings": warnings}

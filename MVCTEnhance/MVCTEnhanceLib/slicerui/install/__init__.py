@@ -1,0 +1,1 @@
+"""The Python packages that Slicer does not bring."""

@@ -1,0 +1,1 @@
+"""What the module does with nodes of the scene, one file a job."""

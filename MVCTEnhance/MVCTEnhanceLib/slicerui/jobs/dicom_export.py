@@ -1,0 +1,153 @@
+"""An enhanced volume as a derived DICOM series, in a folder or in Slicer's DICOM database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from ...errors import MVCTEnhanceError
+from ..scene.dicom_source import files_of, import_series, require_database, stage_files
+from ..scene.options import node_of
+from ..scene.outputs import ROLE_MVCT, readouts_text, result_of
+from ..scene.volumes import problem_of, volume_of
+from ..worker import files
+from ..worker.steps import OnProgress, Step, Steps
+from ..worker.work import Job, do_now
+
+_PATIENCE_S = 3.0
+
+
+@dataclass(frozen=True)
+class DicomOptions:
+    """What is exported where to.
+
+    Args:
+        enhanced: ID of the enhanced volume, which knows its MVCT.
+        folder: new or empty folder; None for the DICOM database.
+        description: the Series Description; empty for the usual one.
+        force: whether it is exported also where a readout is assessed as 'do not trust'.
+    """
+
+    enhanced: str
+    folder: Path | None = None
+    description: str = ""
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class DicomResult:
+    """What came of it.
+
+    Args:
+        series_uid: of the new series.
+        folder: where it is; None for the DICOM database.
+        derived: whether it has patient, study and position of the MVCT's own files.
+        slices: how many files.
+        warnings: what the user must be told.
+    """
+
+    series_uid: str
+    folder: Path | None
+    derived: bool
+    slices: int
+    warnings: tuple[str, ...] = ()
+
+
+class DicomExport:
+    """Work for a `Job` or `do_now`."""
+
+    needs_scene = False  # once its inputs are written
+
+    def __init__(self, options: DicomOptions):
+        self._options = options
+        self.patience_s = _PATIENCE_S if options.folder else 0.0
+
+    def problem(self) -> str:
+        problem = problem_of(node_of(self._options.enhanced), _("enhanced volume"))
+        if not problem and not self._options.force:
+            problem = _why_not(distrusted(self._options.enhanced))
+        if problem or self._options.folder:
+            return problem
+        try:
+            require_database()
+        except MVCTEnhanceError as error:
+            return str(error)
+        return ""
+
+    def lost(self) -> str:
+        return ""
+
+    def steps(self, folder: Path) -> Steps:
+        enhanced = node_of(self._options.enhanced)
+        mvct = enhanced.GetNodeReference(ROLE_MVCT)
+        source = files_of(mvct) if mvct else []
+        output = self._options.folder or folder / "dicom"
+        scan = folder / "enhanced.nrrd"
+        files.write_nrrd(volume_of(enhanced, _("enhanced volume")), scan)
+        arguments = ["dicom", scan, "--output", output, "--kind", "enhanced"]
+        names = {scan: _("The enhanced volume"), folder / "source": _("The DICOM series of the MVCT")}
+        result = result_of(enhanced)
+        if result and result.readouts:
+            readouts = folder / "readouts.json"
+            readouts.write_text(readouts_text(result.readouts), encoding="utf-8")
+            arguments += ["--readouts", readouts, *["--force"] * self._options.force]
+            names[readouts] = _("The result")
+        if source:
+            arguments += ["--source", stage_files(source, folder / "source")]
+        if self._options.description:
+            arguments += ["--description", self._options.description]
+        done = yield Step(tuple(map(str, arguments)), names=names)
+        series_uid = _series_uid(output)
+        if self._options.folder is None:
+            import_series(output, series_uid)
+        return DicomResult(
+            series_uid, self._options.folder, bool(source), done["slices"], tuple(done.get("warnings", ()))
+        )
+
+
+class DicomJob(Job):
+    """Export while the application goes on; see `Job` for the callbacks, `on_done` gets the `DicomResult`."""
+
+    def __init__(
+        self,
+        options: DicomOptions,
+        *,
+        on_progress: OnProgress | None = None,
+        on_done: Callable[[DicomResult], None] | None = None,
+        on_error: Callable[[str], None] | None = None,
+    ):
+        super().__init__(DicomExport(options), on_progress=on_progress, on_done=on_done, on_error=on_error)
+
+
+def export_dicom_and_wait(options: DicomOptions, on_progress: OnProgress | None = None) -> DicomResult:
+    """Export and wait for it.
+
+    Raises:
+        MVCTEnhanceError: with one sentence on what is wrong; no part of a series is left.
+    """
+    return do_now(DicomExport(options), on_progress)
+
+
+def distrusted(enhanced: str) -> list[str]:
+    """The readouts of an enhanced volume (by its ID) that are assessed as 'do not trust'; none where it has none."""
+    from ...assessment.verdicts import not_to_be_trusted
+
+    result = result_of(node_of(enhanced))
+    return not_to_be_trusted(result.readouts) if result else []
+
+
+def _why_not(names: list[str]) -> str:
+    if not names:
+        return ""
+    text = _("The assessment of {names} is 'do not trust': export it all the same with force=True.")
+    return text.format(names="; ".join(names))
+
+
+def _series_uid(folder: Path) -> str:
+    from pydicom import dcmread
+
+    first = min(path for path in folder.iterdir() if path.is_file())
+    return str(dcmread(first, specific_tags=["SeriesInstanceUID"], stop_before_pixels=True).SeriesInstanceUID)

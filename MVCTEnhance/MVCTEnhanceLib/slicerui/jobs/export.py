@@ -1,0 +1,139 @@
+"""Readouts as CSV and the report as HTML, of an enhanced volume in the scene."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from slicer.i18n import tr as _
+
+from ...errors import InputError
+from ..scene.options import node_of
+from ..scene.origin import identity_of
+from ..scene.outputs import MODEL, ROLE_MVCT, EnhanceResult, result_of
+from ..scene.volumes import problem_of, volume_of
+from ..worker import files
+from ..worker.steps import OnProgress, Step, Steps
+from ..worker.work import Job, do_now
+
+_PATIENCE_S = 3.0
+
+
+def export_readouts(enhanced: str, path: Path, *, overwrite: bool = False) -> Path:
+    """Write the readouts of an enhanced volume (by its ID) as CSV, a line a slice; returns the path.
+
+    Raises:
+        InputError: the volume has no readouts.
+        OutputError: the file exists and is not to be replaced, or cannot be written.
+    """
+    from ...assessment.tables import readouts_csv
+    from ...storage.atomic import atomic_file
+
+    result = _result(enhanced)
+    with atomic_file(path, overwrite=overwrite) as partial:
+        partial.write_text(readouts_csv(result.readouts), encoding="utf-8", newline="")
+    return path
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """Args: path of report.html; warnings, which the user must be told."""
+
+    path: Path
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What is reported where to.
+
+    Args:
+        enhanced: ID of the enhanced volume, which knows its MVCT and readouts.
+        folder: for the report.
+        overwrite: whether a report in it is replaced.
+        identify: whether the report names the scan by description and date of the MVCT's DICOM series.
+    """
+
+    enhanced: str
+    folder: Path
+    overwrite: bool = False
+    identify: bool = False
+
+
+class ReportExport:
+    """Work for a `Job` or `do_now`; gives a `ReportResult`."""
+
+    patience_s = _PATIENCE_S
+    needs_scene = False  # once its inputs are written
+
+    def __init__(self, options: ReportOptions):
+        self._options = options
+
+    def problem(self) -> str:
+        from ...jobs.report import are_readouts
+
+        enhanced = node_of(self._options.enhanced)
+        problem = problem_of(enhanced, _("enhanced volume"))
+        if problem:
+            return problem
+        result = result_of(enhanced)
+        if result is None or not are_readouts(result.readouts):
+            return _no_readouts()
+        return problem_of(enhanced.GetNodeReference(ROLE_MVCT), _("MVCT of the enhanced volume"))
+
+    def lost(self) -> str:
+        return ""
+
+    def steps(self, folder: Path) -> Steps:
+        result = _result(self._options.enhanced)
+        mvct = result.enhanced.GetNodeReference(ROLE_MVCT)
+        paths = {name: folder / name for name in ("mvct.nrrd", "enhanced.nrrd", "readouts.json")}
+        files.write_nrrd(volume_of(mvct), paths["mvct.nrrd"])
+        files.write_nrrd(volume_of(result.enhanced), paths["enhanced.nrrd"])
+        scan = {"scan": identity_of(mvct)} if self._options.identify else {}
+        paths["readouts.json"].write_text(json.dumps(result.readouts | scan), encoding="utf-8")
+        arguments = ["report", "--mvct", paths["mvct.nrrd"], "--enhanced", paths["enhanced.nrrd"]]
+        arguments += ["--readouts", paths["readouts.json"], "--output", self._options.folder]
+        arguments += ["--overwrite"] * self._options.overwrite + ["--identify"] * self._options.identify
+        model = result.enhanced.GetAttribute(MODEL)
+        if model and Path(model).is_file():  # a file of one's own; the installed ones are found by the readouts
+            arguments += ["--model", model]
+        names = dict(zip(paths.values(), (_("The MVCT"), _("The enhanced volume"), _("The result")), strict=True))
+        done = yield Step(tuple(map(str, arguments)), names=names)
+        return ReportResult(self._options.folder / "report.html", tuple(done.get("warnings", ())))
+
+
+class ReportJob(Job):
+    """Write the report while the application goes on; see `Job`, `on_done` gets the `ReportResult`."""
+
+    def __init__(
+        self,
+        options: ReportOptions,
+        *,
+        on_progress: OnProgress | None = None,
+        on_done: Callable[[ReportResult], None] | None = None,
+        on_error: Callable[[str], None] | None = None,
+    ):
+        super().__init__(ReportExport(options), on_progress=on_progress, on_done=on_done, on_error=on_error)
+
+
+def export_report_and_wait(options: ReportOptions, on_progress: OnProgress | None = None) -> ReportResult:
+    """Write the report and wait for it.
+
+    Raises:
+        MVCTEnhanceError: with one sentence on what is wrong.
+    """
+    return do_now(ReportExport(options), on_progress)
+
+
+def _result(enhanced: str) -> EnhanceResult:
+    result = result_of(node_of(enhanced))
+    if result is None:
+        raise InputError(_no_readouts())
+    return result
+
+
+def _no_readouts() -> str:
+    return _("This volume has no readouts: choose one that was enhanced here.")

@@ -1,0 +1,182 @@
+"""The readouts of an enhanced scan as nodes that a scene keeps: two tables and a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from ...assessment.tables import leaves, slices_z_mm
+from ..scene.volumes import place_beside
+from ..wording import look_of
+from .rows import SCANS, readout_rows, readout_title, scan_title
+
+SUMMARY_ROLE = "MVCTEnhance.summary"
+BY_SLICE_ROLE = "MVCTEnhance.bySlice"
+CHART_ROLE = "MVCTEnhance.chart"
+DEFAULT_CHART = "nselfssim"
+SLICE_COLUMN, Z_COLUMN = "slice", "z_mm"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the chart: its name, the table's column, colour, and whether it is a value to aim at."""
+
+    name: str
+    column: str
+    colour: tuple[float, float, float]
+    aim: bool = False
+
+
+def chart_choices(readouts: Mapping[str, Any]) -> dict[str, str]:
+    """The readouts that a chart can show: name -> title."""
+    found = leaves(readouts["mvct"]) | leaves(readouts["comparison"])
+    return {name: readout_title(name, item["unit"]) for name, item in found.items()}
+
+
+def update_tables(enhanced, readouts: Mapping[str, Any]) -> None:
+    """Bring both tables of an enhanced scan up to date: one line a readout, and one line a slice.
+
+    Args:
+        enhanced: the volume node, which refers to the tables.
+    """
+    summary = _node(enhanced, SUMMARY_ROLE, "vtkMRMLTableNode", _("{scan} readouts"))
+    by_slice = _node(enhanced, BY_SLICE_ROLE, "vtkMRMLTableNode", _("{scan} readouts by slice"))
+    _fill_summary(summary, readouts)
+    columns = _by_slice(readouts)
+    with slicer.util.NodeModify(by_slice):  # a chart that draws from it must not see it with columns missing
+        slicer.util.updateTableFromArray(by_slice, list(columns.values()), list(columns))
+
+
+def update_chart(enhanced, readouts: Mapping[str, Any], name: str):
+    """Let the chart of an enhanced scan show a readout, slice by slice.
+
+    Args:
+        enhanced: the volume node, which refers to the chart.
+        name: of `chart_choices`; another name shows the first of them.
+
+    Returns:
+        the vtkMRMLPlotChartNode.
+    """
+    choices = chart_choices(readouts)
+    name = name if name in choices else next(iter(choices))
+    chart = _node(enhanced, CHART_ROLE, "vtkMRMLPlotChartNode", _("{scan} chart"))
+    lines = _lines(readouts, name)
+    present = _series_of(chart)
+    missing = lines[len(present) :]
+    new = [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", line.name) for line in missing]
+    for node in new:
+        place_beside(node, enhanced)
+    series = present + new
+    with slicer.util.NodeModify(chart):
+        chart.SetTitle(choices[name])
+        chart.SetXAxisTitle(_slice_axis(readouts))
+        chart.SetYAxisTitle(choices[name])
+        chart.SetTitleFontSize(14)
+        chart.SetAxisTitleFontSize(12)
+        chart.SetLegendFontSize(12)
+        chart.RemoveAllPlotSeriesNodeIDs()
+        for node, line in zip(series, lines, strict=False):
+            _update_line(node, enhanced.GetNodeReference(BY_SLICE_ROLE), line)
+            chart.AddAndObservePlotSeriesNodeID(node.GetID())
+        chart.Modified()
+    # Only now that plot views know the new lines: when a series goes, they put those they know into the chart again.
+    for node in series[len(lines) :]:
+        slicer.mrmlScene.RemoveNode(node)
+    return chart
+
+
+def is_series_of(chart, series_id: str) -> bool:
+    """Whether a plot series belongs to a chart node (which may be None)."""
+    return chart is not None and chart.GetPlotSeriesNodeIndexFromID(series_id) >= 0
+
+
+def _node(enhanced, role: str, class_name: str, name: str):
+    """The node of this role, made where there is none, beside the enhanced scan in the subject hierarchy."""
+    node = enhanced.GetNodeReference(role)
+    if node is None:
+        node = slicer.mrmlScene.AddNewNodeByClass(class_name, name.format(scan=enhanced.GetName()))
+        enhanced.SetNodeReferenceID(role, node.GetID())
+        place_beside(node, enhanced)
+    return node
+
+
+def _fill_summary(table, readouts: Mapping[str, Any]) -> None:
+    rows = readout_rows(readouts)
+    columns: dict[str, list[str]] = {_("Readout"): [row.title for row in rows]}
+    for scan in SCANS:
+        cells = [row.cells.get(scan) for row in rows]
+        if any(cells):
+            columns[scan_title(scan)] = [cell.text if cell else "" for cell in cells]
+    columns[_("Verdict")] = [look_of(row.verdict).words for row in rows]
+    columns[_("Reason")] = [" ".join(cell.reason for cell in row.cells.values() if cell.reason) for row in rows]
+    modifying = table.StartModify()
+    table.RemoveAllColumns()
+    for name, values in columns.items():
+        column = vtk.vtkStringArray()
+        column.SetName(name)
+        for value in values:
+            column.InsertNextValue(value)
+        table.AddColumn(column)
+    table.EndModify(modifying)
+
+
+def _by_slice(readouts: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Column name -> value of each axial slice of the MVCT, NaN where it has none; of the planning CT its mean."""
+    columns = {
+        f"{group}.{name}": np.array(item["per_slice"], dtype=float)
+        for group in ("mvct", "enhanced", "comparison")
+        for name, item in leaves(readouts[group]).items()
+    }
+    count = len(next(iter(columns.values())))
+    for name, item in leaves(readouts.get("planning_ct", {})).items():
+        if item["mean"] is not None:
+            columns[f"planning_ct.{name}"] = np.full(count, item["mean"])
+    z_mm = slices_z_mm(readouts)
+    place = {Z_COLUMN: np.array(z_mm)} if z_mm else {}
+    return {SLICE_COLUMN: np.arange(1, count + 1, dtype=float)} | place | columns
+
+
+def _slice_axis(readouts: Mapping[str, Any]) -> str:
+    z_mm = slices_z_mm(readouts)
+    if not z_mm:
+        return _("Slice")
+    return _("Slice, z = {first} to {last} mm").format(first=f"{z_mm[0]:.1f}", last=f"{z_mm[-1]:.1f}")
+
+
+def _lines(readouts: Mapping[str, Any], name: str) -> list[Line]:
+    """The lines for a readout; a scan in which no slice has a value has none."""
+    values = _by_slice(readouts)
+    possible = [
+        Line(_("MVCT scan"), f"mvct.{name}", (0.85, 0.45, 0.05)),
+        Line(_("Enhanced scan"), f"enhanced.{name}", (0.12, 0.40, 0.80)),
+        Line(_("Enhanced - MVCT"), f"comparison.{name}", (0.12, 0.40, 0.80)),
+        Line(_("Planning CT, mean"), f"planning_ct.{name}", (0.15, 0.50, 0.20), aim=True),
+    ]
+    return [line for line in possible if line.column in values and np.isfinite(values[line.column]).any()]
+
+
+def _series_of(chart) -> list:
+    """The plot series nodes of a chart, less those that a user deleted."""
+    found = map(chart.GetNthPlotSeriesNode, range(chart.GetNumberOfPlotSeriesNodes()))
+    return list(dict.fromkeys(node for node in found if node))
+
+
+def _update_line(series, table, line: Line) -> None:
+    modifying = series.StartModify()
+    series.SetName(line.name)
+    series.SetAndObserveTableNodeID(table.GetID())
+    series.SetXColumnName(SLICE_COLUMN)
+    series.SetYColumnName(line.column)
+    series.SetPlotType(series.PlotTypeScatter)
+    series.SetLineStyle(series.LineStyleDash if line.aim else series.LineStyleSolid)
+    series.SetMarkerStyle(series.MarkerStyleNone if line.aim else series.MarkerStyleCircle)
+    series.SetMarkerSize(9)
+    series.SetLineWidth(2)
+    series.SetColor(*line.colour)
+    series.EndModify(modifying)

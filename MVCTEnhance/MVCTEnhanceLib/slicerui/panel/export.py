@@ -1,0 +1,135 @@
+"""The panel's section of exports: DICOM, CSV and HTML."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import slicer.util
+from slicer.i18n import tr as _
+
+from ...errors import MVCTEnhanceError
+from ..jobs.dicom_export import DicomJob, DicomOptions, DicomResult, distrusted
+from ..jobs.export import ReportJob, ReportOptions, ReportResult, export_readouts
+from ..scene.outputs import EnhanceResult
+from ..wording import BAD, CAUTION, GOOD, say, tell_why, time_left
+from ..worker.work import Job
+from .path_box import PathBox, path_text
+
+
+class ExportSection:
+    """Hands a result on as files or into the DICOM database, one export at a time.
+
+    Args:
+        ui: the panel's widgets.
+    """
+
+    def __init__(self, ui):
+        self._ui = ui
+        self._folder = PathBox(ui.exportPathLineEdit, "exportFolder")
+        self._parameters = None
+        self._result: EnhanceResult | None = None
+        self._job: Job | None = None
+        ui.exportDicomFolderButton.connect("clicked(bool)", lambda checked: self._export_dicom(self._place("")))
+        ui.exportDicomDatabaseButton.connect("clicked(bool)", lambda checked: self._export_dicom(None))
+        ui.exportCsvButton.connect("clicked(bool)", lambda checked: self._export_csv(self._place(".csv")))
+        ui.exportReportButton.connect("clicked(bool)", lambda checked: self._export_report(self._place("")))
+        say(ui.exportStatusLabel, "")
+        self._update_buttons()
+
+    def refresh(self, parameters, result: EnhanceResult | None) -> None:
+        """Show what the parameters say, and offer a result (or None)."""
+        self._parameters = parameters
+        self._result = result
+        self._folder.refresh(parameters)
+        self._update_buttons()
+
+    def leave(self) -> None:
+        """Let go of the scene; an export that is under way goes on while the scene is there."""
+        self._folder.leave()
+        self._parameters = self._result = None
+        self._update_buttons()
+
+    def close(self) -> None:
+        """End what is under way, too."""
+        self.leave()
+        job, self._job = self._job, None
+        if job:
+            job.cancel()
+
+    def _place(self, suffix: str) -> Path:
+        """A file or folder in the chosen folder that is not there yet, named after the enhanced scan."""
+        folder = self._parameters.exportFolder
+        stem = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", self._result.enhanced.GetName()).strip(". ") or "enhanced"
+        names = (f"{stem} ({number})" if number > 1 else stem for number in range(1, 10_000))
+        return next(folder / f"{name}{suffix}" for name in names if not (folder / f"{name}{suffix}").exists())
+
+    def _export_dicom(self, folder: Path | None) -> None:
+        enhanced = self._result.enhanced.GetID()
+        names = distrusted(enhanced)
+        if names and not self._confirm(names):
+            return
+        options = DicomOptions(enhanced, folder, force=bool(names))
+        self._start(DicomJob(options, on_progress=self._on_progress, on_done=self._on_dicom, on_error=self._on_error))
+
+    def _confirm(self, names: list[str]) -> bool:
+        question = _(
+            "The assessment of these readouts of the scan is 'do not trust':\n\n{names}\n\nOther programs do not show "
+            "this assessment. Export the scan as DICOM all the same?"
+        )
+        return slicer.util.confirmOkCancelDisplay(question.format(names="\n".join(names)))
+
+    def _export_report(self, folder: Path) -> None:
+        identify = self._ui.identifyCheckBox.checked
+        options = ReportOptions(self._result.enhanced.GetID(), folder, identify=identify)
+        self._start(ReportJob(options, on_progress=self._on_progress, on_done=self._on_report, on_error=self._on_error))
+
+    def _export_csv(self, path: Path) -> None:
+        try:
+            self._on_report(ReportResult(export_readouts(self._result.enhanced.GetID(), path)))
+        except MVCTEnhanceError as error:
+            self._on_error(str(error))
+
+    def _start(self, job: Job) -> None:
+        self._job = job
+        say(self._ui.exportStatusLabel, _("Exporting…"))
+        self._update_buttons()
+        job.start()
+
+    def _on_progress(self, stage: str, done: int, total: int, seconds_left: float | None) -> None:
+        left = time_left(seconds_left)
+        say(self._ui.exportStatusLabel, f"{stage}: {left}" if left else f"{stage}…")
+
+    def _on_dicom(self, result: DicomResult) -> None:
+        if result.folder:
+            text = _("{count} DICOM files written to {folder}.").format(count=result.slices, folder=result.folder)
+        else:
+            text = _("{count} DICOM files added to the DICOM database.").format(count=result.slices)
+        if not result.derived:
+            text += " " + _("The MVCT did not come from DICOM, so they have no patient and a study of their own.")
+        self._end(" ".join((text, *result.warnings)), GOOD if result.derived and not result.warnings else CAUTION)
+
+    def _on_report(self, result: ReportResult) -> None:
+        text = _("Written: {path}.").format(path=result.path)
+        self._end(" ".join((text, *result.warnings)), CAUTION if result.warnings else GOOD)
+
+    def _on_error(self, message: str) -> None:
+        self._end(message, BAD)
+
+    def _end(self, text: str, level: str) -> None:
+        self._job = None
+        say(self._ui.exportStatusLabel, text, level)
+        self._update_buttons()
+
+    def _update_buttons(self) -> None:
+        why = ""
+        if self._job:
+            why = _("Wait for the export that is under way.")
+        elif self._result is None:
+            why = _("There is nothing to export yet: press Apply, or choose a volume that was enhanced.")
+        no_folder = self._parameters is not None and not path_text(self._parameters.exportFolder)
+        needs_folder = why or (_("Choose a folder first.") if no_folder else "")
+        ui = self._ui
+        tell_why(ui.exportDicomDatabaseButton, why)
+        for button in (ui.exportDicomFolderButton, ui.exportCsvButton, ui.exportReportButton):
+            tell_why(button, needs_folder)

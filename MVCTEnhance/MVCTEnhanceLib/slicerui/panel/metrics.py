@@ -1,0 +1,177 @@
+"""The panel's section of readouts: the table with its verdicts, warnings, and the chart's readout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from html import escape
+
+import qt
+from slicer.i18n import tr as _
+
+from ...assessment.verdicts import DO_NOT_TRUST, NOT_APPLICABLE
+from ..metrics.nodes import DEFAULT_CHART, chart_choices
+from ..metrics.rows import SCANS, Cell, Row, readout_rows, scan_title, verdict_counts
+from ..scene.outputs import EnhanceResult
+from ..wording import BAD, CAUTION, COLOURS, GOOD, INFO, look_of, say
+
+_LEVELS = (INFO, GOOD, CAUTION, BAD)
+_html = partial(escape, quote=False)
+
+
+class ReadoutsSection:
+    """Shows the readouts of one result.
+
+    Args:
+        ui: the panel's widgets.
+        on_chart: called when the user wants to see the chart.
+    """
+
+    def __init__(self, ui, on_chart: Callable[[], None]):
+        self._ui = ui
+        self._parameters = None
+        self._updating = False
+        table = ui.readoutsTable
+        headings = _headings()
+        table.setColumnCount(len(headings))
+        table.setHorizontalHeaderLabels(list(headings))
+        for column, tip in enumerate(headings.values()):
+            table.horizontalHeaderItem(column).setToolTip(f"<p>{_html(tip)}</p>")
+        table.verticalHeader().hide()
+        table.horizontalHeader().setHighlightSections(False)
+        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
+        table.horizontalHeader().connect("sectionResized(int,int,int)", self._on_resized)
+        self._fit = qt.QTimer()
+        self._fit.setSingleShot(True)
+        self._fit.setInterval(0)
+        self._fit.connect("timeout()", self._fit_height)
+        ui.chartComboBox.connect("currentIndexChanged(int)", self._on_readout)
+        ui.showChartButton.connect("clicked(bool)", lambda checked: on_chart())
+        self.show(None)
+
+    def refresh(self, parameters) -> None:
+        """Show the chart's readout that the parameters say."""
+        self._parameters = parameters
+        combo = self._ui.chartComboBox
+        self._updating = True
+        index = combo.findData(parameters.chartReadout or DEFAULT_CHART)
+        combo.currentIndex = max(index, 0) if combo.count else -1
+        self._updating = False
+
+    def show(self, result: EnhanceResult | None) -> None:
+        """Fill the table with a result; None empties it."""
+        readouts = result.readouts if result else None
+        rows = readout_rows(readouts) if readouts else []
+        self._fill_table(rows)
+        self._fill_choices(chart_choices(readouts) if readouts else {})
+        self._ui.showChartButton.enabled = bool(rows)
+        self._say_verdict(readouts, rows)
+        self.show_warnings(result.warnings if result else ())
+
+    def show_warnings(self, texts: Sequence[str]) -> None:
+        """Show warnings of the result below the table."""
+        say(self._ui.warningsLabel, "\n".join(f"⚠ {text}" for text in texts), CAUTION)
+
+    def leave(self) -> None:
+        """Let go of the scene."""
+        self._parameters = None
+        self._fit.stop()
+
+    def _say_verdict(self, readouts, rows: list[Row]) -> None:
+        """How often each verdict was given, and why values are not to be trusted."""
+        if readouts is None:
+            say(self._ui.verdictLabel, _("No readouts yet: press Apply, or choose a volume that was enhanced."))
+            return
+        counts = {look_of(verdict): count for verdict, count in verdict_counts(readouts).items() if count}
+        text = ", ".join(f"{look.symbol} {count} {look.words}" for look, count in reversed(counts.items()))
+        worst = max((_LEVELS.index(look.level) for look in counts), default=0)
+        say(self._ui.verdictLabel, "\n".join((text, *_distrusted(rows))), _LEVELS[worst])
+
+    def _fill_choices(self, choices: dict[str, str]) -> None:
+        combo = self._ui.chartComboBox
+        if choices == {combo.itemData(index): combo.itemText(index) for index in range(combo.count)}:
+            return
+        self._updating = True
+        combo.clear()
+        for name, title in choices.items():
+            combo.addItem(title, name)
+        self._updating = False
+        if self._parameters is not None:
+            self.refresh(self._parameters)
+
+    def _on_readout(self, index: int) -> None:
+        if not self._updating and self._parameters is not None and index >= 0:
+            self._parameters.chartReadout = self._ui.chartComboBox.itemData(index)
+
+    def _fill_table(self, rows: list[Row]) -> None:
+        table = self._ui.readoutsTable
+        table.setRowCount(len(rows))
+        with_planning_ct = any("planning_ct" in row.cells for row in rows)
+        table.setColumnHidden(1 + SCANS.index("planning_ct"), not with_planning_ct)
+        for number, row in enumerate(rows):
+            table.setItem(number, 0, _item(row.title, _html(row.meaning)))
+            for column, scan in enumerate(SCANS, start=1):
+                table.setItem(number, column, _value_item(row.cells.get(scan), narrow=with_planning_ct))
+        table.visible = bool(rows)
+        self._fit_height()
+
+    def _on_resized(self, section: int, before: int, after: int) -> None:
+        self._fit.start()
+
+    def _fit_height(self) -> None:
+        """Make the table as high as its rows, whose texts break as the panel's width allows."""
+        table = self._ui.readoutsTable
+        table.resizeRowsToContents()
+        rows = sum(table.rowHeight(number) for number in range(table.rowCount))
+        table.setFixedHeight(table.horizontalHeader().sizeHint.height() + rows + 2 * table.frameWidth)
+
+
+def _headings() -> dict[str, str]:
+    """The table's columns from left to right: heading -> tool tip."""
+    tips = {
+        "mvct": _("Values of the MVCT: the mean over its slices ± the standard deviation."),
+        "enhanced": _("Values of the enhanced scan, and of its comparison with the MVCT."),
+        "planning_ct": _("Values of the planning CT, which are what to aim at."),
+    }
+    return {
+        _("Readout"): _("What was measured; the tool tip of each says what it tells."),
+        **{scan_title(scan): tips[scan] for scan in SCANS},
+    }
+
+
+def _item(text: str, tip: str = "", level: str = INFO):
+    item = qt.QTableWidgetItem(text)
+    item.setToolTip(f"<p>{tip}</p>" if tip else "")
+    if level != INFO:
+        background, colour = COLOURS[level]
+        item.setBackground(qt.QBrush(qt.QColor(background)))
+        item.setForeground(qt.QBrush(qt.QColor(colour)))
+    return item
+
+
+def _value_item(cell: Cell | None, *, narrow: bool):
+    """The value with the symbol of its verdict; a narrow one has its spread on a second line."""
+    if cell is None:
+        return _item("", _("This readout has no value for this scan."))
+    look = look_of(cell.verdict)
+    if cell.verdict == NOT_APPLICABLE:
+        return _item(look.symbol, _verdict_tip(cell), look.level)
+    parts = (cell.value, look.symbol, f"\n{cell.spread}") if narrow else (cell.value, cell.spread, look.symbol)
+    return _item(" ".join(part for part in parts if part).strip(), _verdict_tip(cell), look.level)
+
+
+def _verdict_tip(cell: Cell) -> str:
+    look = look_of(cell.verdict)
+    return f"<b>{_html(look.text)}</b>. {_html(cell.reason)}" if look.words else _html(cell.reason or _no_verdict())
+
+
+def _no_verdict() -> str:
+    return _("There is no verdict on this value.")
+
+
+def _distrusted(rows: list[Row]) -> list[str]:
+    """A line for each value that is not to be trusted: which, and why."""
+    found = [(row, scan, cell) for row in rows for scan, cell in row.cells.items() if cell.verdict == DO_NOT_TRUST]
+    symbol = look_of(DO_NOT_TRUST).symbol
+    return [f"{symbol} {row.title}, {scan_title(scan)}: {cell.reason}" for row, scan, cell in found]

@@ -1,0 +1,1 @@
+"""MVCT and enhanced scan compared in linked views."""

@@ -1,0 +1,240 @@
+"""The comparison of MVCT and enhanced scan in linked views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import qt
+import slicer
+import slicer.util
+from slicer.i18n import tr as _
+
+from ..scene.volumes import directions, world_position
+from . import layout as review_layout
+from .layout import DIFFERENCE_VIEW, ENHANCED_VIEW, MVCT_VIEW, REVIEW_LAYOUT, SLICE_VIEWS
+from .window_level import WindowLevelLink
+from .zoom import align, body_corners, bring_into_sight, zoom_to
+
+FLICKER_MS = 500
+_LEGEND = "MVCTEnhance.legend"  # attribute of the one that the review has made
+
+
+@dataclass(frozen=True)
+class ReviewVolumes:
+    """What is compared: volume nodes; the difference map, or the one chosen in its place, may be None."""
+
+    mvct: object
+    enhanced: object
+    difference: object | None = None
+
+
+class Review:
+    """MVCT | enhanced | difference, with the MVCT behind the enhanced scan in the middle to fade between them."""
+
+    def __init__(self):
+        self._window_level = WindowLevelLink()
+        self._fade = 1.0
+        self._layout_before: int | None = None
+        self._has_legend = False
+        self._timer = qt.QTimer()
+        self._timer.setInterval(FLICKER_MS)
+        self._timer.connect("timeout()", self._flick)
+        review_layout.register_layout()
+
+    @property
+    def shown(self) -> bool:
+        """Whether the review layout is what the application shows."""
+        return review_layout.is_shown()
+
+    def show(self, volumes: ReviewVolumes, fade: float = 1.0) -> None:
+        """Switch to the review layout and put the volumes into it; where it is shown already, the zoom stays."""
+        manager = slicer.app.layoutManager()
+        if manager is None:
+            return
+        if self.shown:
+            self.put(volumes, fade)
+            return
+        self._layout_before = manager.layout
+        manager.setLayout(REVIEW_LAYOUT)
+        self.restore(volumes, fade)
+
+    def restore(self, volumes: ReviewVolumes, fade: float = 1.0) -> None:
+        """Put the volumes into their views again, whatever was changed there, and zoom to the body."""
+        self._fill(volumes, fade)
+        body = body_corners(volumes.mvct)
+        _fit(volumes.mvct, body)
+        # Once more when Qt has given the new views their size, since the fit depends on it.
+        qt.QTimer.singleShot(0, lambda: _fit(volumes.mvct, body) if self.shown else None)
+
+    def put(self, volumes: ReviewVolumes, fade: float = 1.0) -> None:
+        """Put the volumes into their views, under the zoom that the user has chosen for what was there before."""
+        middle = _middle()
+        if middle is None or middle.GetBackgroundVolumeID() is None:
+            self.restore(volumes, fade)
+            return
+        self._fill(volumes, fade)
+        for logic in _logics():
+            bring_into_sight(logic, volumes.mvct)
+
+    def shows(self, enhanced) -> bool:
+        """Whether the middle view has this volume in it, or has not been made yet."""
+        middle = _middle()
+        return middle is None or middle.GetForegroundVolumeID() == enhanced.GetID()
+
+    def show_map(self, difference) -> None:
+        """Put another map (or None) into the view of the difference."""
+        _fill_view(review_layout.slice_logic(DIFFERENCE_VIEW), difference, None)
+        self._show_legend(difference)
+
+    def adopt(self, volumes: ReviewVolumes) -> None:
+        """Where the review is shown, also of a scene that was loaded: one window for both scans, and the legend."""
+        if self.shown:
+            self._window_level.link(volumes.mvct, volumes.enhanced)
+            # A little later, since a scene that is being loaded has neither all its views nor its hierarchy yet.
+            qt.QTimer.singleShot(0, lambda: self._show_missing_legend(volumes.difference))
+
+    def leave(self) -> None:
+        """Go back to the layout before the review."""
+        self.set_flicker(False)
+        if self.shown:
+            before = self._layout_before
+            slicer.app.layoutManager().setLayout(
+                slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView if before in (None, REVIEW_LAYOUT) else before
+            )
+
+    def set_fade(self, fade: float) -> None:
+        """0 shows the MVCT in the middle view, 1 the enhanced scan."""
+        self._fade = fade
+        if not self._timer.active:
+            _set_opacity(fade)
+
+    def set_flicker(self, on: bool) -> None:
+        """Switch the middle view between MVCT and enhanced scan, or end that."""
+        if on == self._timer.active:
+            return
+        if on:
+            self._timer.start()
+        else:
+            self._timer.stop()
+            _set_opacity(self._fade)
+
+    def close(self) -> None:
+        """Let go of scene and application."""
+        self._timer.stop()
+        self._window_level.unlink()
+        self._has_legend = False
+
+    def _fill(self, volumes: ReviewVolumes, fade: float) -> None:
+        backgrounds = {
+            MVCT_VIEW: volumes.mvct,
+            ENHANCED_VIEW: volumes.mvct,
+            DIFFERENCE_VIEW: volumes.difference,
+        }
+        for view in SLICE_VIEWS:
+            foreground = volumes.enhanced if view == ENHANCED_VIEW else None
+            _fill_view(review_layout.slice_logic(view), backgrounds[view], foreground)
+        self._window_level.link(volumes.mvct, volumes.enhanced)
+        self.set_fade(fade)
+        self._show_legend(volumes.difference)
+
+    def _show_missing_legend(self, difference) -> None:
+        if self.shown and not self._has_legend and difference is not None and difference.GetScene() is not None:
+            self._show_legend(difference)
+
+    def _show_legend(self, difference) -> None:
+        """A colour legend in HU, in the difference view only; none where there is no map."""
+        logic = review_layout.slice_logic(DIFFERENCE_VIEW)
+        if logic is None:
+            return
+        colours = slicer.modules.colors.logic()
+        # Slicer draws a legend only in views that are there when its node comes: so it comes anew.
+        own = colours.GetColorLegendDisplayNode(difference) if difference else None
+        for old in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
+            if old is own or old.GetAttribute(_LEGEND):
+                slicer.mrmlScene.RemoveNode(old)
+        legend = colours.AddDefaultColorLegendDisplayNode(difference) if difference else None
+        if legend is not None:
+            _style_legend(legend, logic.GetSliceNode())
+        self._has_legend = True
+
+    def _flick(self) -> None:
+        composite = _middle()
+        if composite is not None:
+            composite.SetForegroundOpacity(0.0 if composite.GetForegroundOpacity() > 0.5 else 1.0)
+
+
+def jump_to_slice(volume, number: int) -> None:
+    """Move all slice views to an axial slice of a volume node, wherever its transforms put it.
+
+    Args:
+        number: from 0, in the order of the readouts' lists: along the volume's own axis that runs along the patient.
+    """
+    from ...volume.grid import axis_along_patient
+
+    place = [(count - 1) / 2 for count in volume.GetImageData().GetDimensions()]
+    place[axis_along_patient(directions(volume))] = number
+    slicer.vtkMRMLSliceNode.JumpAllSlices(
+        volume.GetScene(), *world_position(volume, place), slicer.vtkMRMLSliceNode.OffsetJumpSlice
+    )
+
+
+def _logics() -> list:
+    """The vtkMRMLSliceLogic of each view that has been made."""
+    return [logic for logic in map(review_layout.slice_logic, SLICE_VIEWS) if logic is not None]
+
+
+def _fit(mvct, body) -> None:
+    """Show all views in the axial planes of the MVCT at the same slice, filled by the body (its corners, or None)."""
+    if mvct.GetScene() is None:
+        return
+    for logic in _logics():
+        logic.GetSliceNode().SetOrientationToDefault()
+        align(logic.GetSliceNode(), mvct)
+        logic.FitSliceToBackground()
+        if body is not None:
+            zoom_to(logic.GetSliceNode(), body)
+    for logic in _logics():
+        logic.SetSliceOffset(_logics()[0].GetSliceOffset())
+
+
+def _fill_view(logic, background, foreground) -> None:
+    if logic is None:
+        return
+    composite = logic.GetSliceCompositeNode()
+    modifying = composite.StartModify()
+    composite.SetBackgroundVolumeID(background.GetID() if background else None)
+    composite.SetForegroundVolumeID(foreground.GetID() if foreground else None)
+    composite.SetForegroundOpacity(0.0)
+    composite.SetLabelVolumeID(None)
+    composite.SetLinkedControl(True)
+    composite.SetHotLinkedControl(True)
+    composite.EndModify(modifying)
+
+
+def _middle():
+    logic = review_layout.slice_logic(ENHANCED_VIEW)
+    return logic.GetSliceCompositeNode() if logic else None
+
+
+def _set_opacity(fade: float) -> None:
+    composite = _middle()
+    if composite is not None and review_layout.is_shown():
+        composite.SetForegroundOpacity(fade)
+
+
+def _style_legend(legend, slice_node) -> None:
+    modifying = legend.StartModify()
+    legend.SetAttribute(_LEGEND, "1")
+    legend.SetTitleText(_("HU"))
+    legend.SetLabelFormat("%.0f")
+    legend.SetSize(0.12, 0.6)
+    for text in (legend.GetTitleTextProperty(), legend.GetLabelTextProperty()):
+        # On white, where nothing was changed, and on black, outside of the scan.
+        text.SetColor(0.0, 0.0, 0.0)
+        text.SetShadow(False)
+        text.SetBackgroundColor(1.0, 1.0, 1.0)
+        text.SetBackgroundOpacity(0.75)
+    legend.RemoveAllViewNodeIDs()
+    legend.AddViewNodeID(slice_node.GetID())
+    legend.SetVisibility(True)
+    legend.EndModify(modifying)

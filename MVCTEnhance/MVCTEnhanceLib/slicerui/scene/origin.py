@@ -1,0 +1,70 @@
+"""Origin of a volume of the scene, by its attributes, its file and its DICOM headers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import slicer
+
+from ...errors import InputError
+from .outputs import ROLE_MVCT
+from .volumes import INSTANCE_UIDS, modality_of
+
+if TYPE_CHECKING:
+    from ...assessment.origin import Origin
+    from ...io.dicom.header import SliceHeader
+    from ...volume.product import Product
+
+
+def origin_of(node: slicer.vtkMRMLScalarVolumeNode) -> Origin:
+    """What is known of a volume; the description of its series is for the screen only, where the patient is known."""
+    from ...assessment.origin import Origin
+
+    header = _header(node)
+    modality = modality_of(node) or ""
+    if header is None:
+        return Origin(modality, product=product_of(node))
+    scanner = f"{header.manufacturer} {header.model_name}".strip()
+    return Origin(modality, header.kvp, scanner, header.description, product_of(node) or header.product)
+
+
+def identity_of(node: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
+    """Description and date (YYYY-MM-DD) of the DICOM series of a volume; empty where it has none."""
+    from ...assessment.provenance import identity_of_series
+
+    header = _header(node)
+    return identity_of_series(header.description, header.date) if header else {}
+
+
+def product_of(node: slicer.vtkMRMLScalarVolumeNode) -> Product | None:
+    """Which output of this program a volume is, by its attribute or the header of its file; None for any other.
+
+    The attribute is written to and read from NRRD files by Slicer; of other files it drops the marker.
+    """
+    from ...io.formats import READABLE, has_suffix
+    from ...volume.product import KEY, Product, product_in, product_of_file
+
+    known = product_in(node.GetAttribute(KEY) or "")
+    name = node.GetStorageNode().GetFileName() if node.GetStorageNode() else None
+    if known is None and node.GetNodeReferenceID(ROLE_MVCT):
+        return Product("output")  # of a scene saved before there was the attribute
+    if known or not name or not has_suffix(name, READABLE):
+        return known
+    try:
+        return product_of_file(Path(name))
+    except OSError:
+        return None
+
+
+def _header(node: slicer.vtkMRMLScalarVolumeNode) -> SliceHeader | None:
+    """Of the first DICOM file of a volume, where the database still has it."""
+    from ...io.dicom.header import DamagedDicom, read_header
+
+    uids = (node.GetAttribute(INSTANCE_UIDS) or "").split()
+    database = getattr(slicer, "dicomDatabase", None)
+    file = database.fileForInstance(uids[0]) if uids and database is not None and database.isOpen else ""
+    try:
+        return read_header(Path(file)) if file else None
+    except (InputError, DamagedDicom):
+        return None

@@ -1,0 +1,189 @@
+"""The nodes that hold the results of an enhancement, and how they are found again from each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from . import display
+from .options import EnhanceOptions, node_of
+from .sequence_nodes import holds_results, sequence_of
+from .volumes import fill, place_beside
+
+if TYPE_CHECKING:
+    from ...volume.product import Kind
+
+ROLE_MVCT = "MVCTEnhance.mvct"
+ROLE_PLANNING_CT = "MVCTEnhance.planningCT"
+ROLE_DIFFERENCE = "MVCTEnhance.difference"
+ROLE_CORRECTION = "MVCTEnhance.correction"
+ROLE_CYCLE_ERROR = "MVCTEnhance.cycleError"
+ROLE_READOUTS = "MVCTEnhance.readouts"
+MODEL = "MVCTEnhance.model"  # attribute: name or file, as it was chosen
+
+
+@dataclass(frozen=True, eq=False)
+class EnhanceResult:
+    """What an enhancement left in the scene.
+
+    Args:
+        enhanced, difference, cycleError: volumes; cycleError is None where it was not asked for.
+        readoutsNode: text node that holds the readouts as JSON.
+        readouts: all readouts with their verdicts, as `mvct-enhance enhance --json` gives them.
+        warnings: what the user must be told, one sentence each.
+        correction: volume of what was changed beyond the HU conversion; None in scenes of older versions.
+    """
+
+    enhanced: slicer.vtkMRMLScalarVolumeNode
+    difference: slicer.vtkMRMLScalarVolumeNode | None
+    cycleError: slicer.vtkMRMLScalarVolumeNode | None
+    readoutsNode: slicer.vtkMRMLTextNode
+    readouts: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+    correction: slicer.vtkMRMLScalarVolumeNode | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Voxels:
+    """What the worker computed, before it is in the scene: HU as int16, shape (k, j, i)."""
+
+    enhanced: np.ndarray
+    difference: np.ndarray
+    cycle_error: np.ndarray | None
+    readouts: dict[str, Any]
+    correction: np.ndarray | None = None
+
+
+def put_into_scene(
+    options: EnhanceOptions,
+    mvct: slicer.vtkMRMLScalarVolumeNode,
+    voxels: Voxels,
+    *,
+    item: slicer.vtkMRMLScalarVolumeNode | None = None,
+    browser: slicer.vtkMRMLSequenceBrowserNode | None = None,
+) -> EnhanceResult:
+    """Fill the chosen output nodes, or new ones, and show them so that they can be compared with the MVCT.
+
+    Args:
+        options: which nodes were chosen; those that are gone, or are items of a sequence, are replaced by new ones.
+        mvct: the volume that the results belong to.
+        voxels: the results.
+        item: of a sequence, that the results were made of; its proxy `mvct` may show another one.
+        browser: of the sequence, whose earlier results may be replaced, since it gets the new ones.
+    """
+    from ...volume import Volume
+
+    def volume(node_id: str, kind: Kind, name: str, array: np.ndarray) -> slicer.vtkMRMLScalarVolumeNode:
+        node = _free(node_id, browser) or _new("vtkMRMLScalarVolumeNode", f"{mvct.GetName()} {name}")
+        fill(node, Volume(array), like=mvct, grid=item)
+        mark(node, kind, voxels.readouts)
+        node.SetNodeReferenceID(ROLE_MVCT, mvct.GetID())
+        return node
+
+    enhanced = volume(options.enhanced, "enhanced", _("enhanced"), voxels.enhanced)
+    display.show_like(enhanced, mvct)
+    tell_origin(enhanced, options, voxels.readouts)
+    difference = volume(options.difference, "difference", _("difference"), voxels.difference)
+    display.show_difference(difference)
+    correction = None
+    if voxels.correction is not None:
+        name = _("beyond the HU conversion")
+        correction = volume(_last_correction(enhanced, options), "correction", name, voxels.correction)
+        display.show_difference(correction)
+    cycle_error = None
+    if voxels.cycle_error is not None:
+        cycle_error = volume(options.cycle_error, "cycle error", _("cycle error"), voxels.cycle_error)
+        display.show_cycle_error(cycle_error)
+    readouts = _readouts_node(enhanced, mvct, voxels.readouts, browser)
+    for role, node in (
+        (ROLE_DIFFERENCE, difference),
+        (ROLE_CORRECTION, correction),
+        (ROLE_CYCLE_ERROR, cycle_error),
+        (ROLE_READOUTS, readouts),
+        (ROLE_PLANNING_CT, node_of(options.planning_ct)),
+    ):
+        enhanced.SetNodeReferenceID(role, node.GetID() if node else None)
+    warnings = tuple(voxels.readouts.get("warnings", ()))
+    return EnhanceResult(enhanced, difference, cycle_error, readouts, voxels.readouts, warnings, correction)
+
+
+def mark(node: slicer.vtkMRMLScalarVolumeNode, kind: Kind, readouts: Mapping[str, Any]) -> None:
+    """Let a volume tell which output it is of which scan; Slicer writes this to NRRD files, too."""
+    from ...volume.product import KEY, Product
+
+    node.SetAttribute(KEY, Product(kind, readouts.get("input", {}).get("sha256", "")).marker)
+
+
+def tell_origin(enhanced: slicer.vtkMRMLNode, options: EnhanceOptions, readouts: Mapping[str, Any]) -> None:
+    """Let an enhanced volume, or item of a sequence, tell by which model it was made."""
+    enhanced.SetDescription(_provenance(readouts))
+    enhanced.SetAttribute(MODEL, options.model or None)
+
+
+def result_of(enhanced: slicer.vtkMRMLNode | None) -> EnhanceResult | None:
+    """The result that an enhanced volume belongs to, also in a scene that was loaded; None for any other node."""
+    node = enhanced.GetNodeReference(ROLE_READOUTS) if enhanced else None
+    if node is None:
+        return None
+    try:
+        readouts = json.loads(node.GetText())
+    except ValueError:
+        return None
+    return EnhanceResult(
+        enhanced,
+        enhanced.GetNodeReference(ROLE_DIFFERENCE),
+        enhanced.GetNodeReference(ROLE_CYCLE_ERROR),
+        node,
+        readouts,
+        tuple(readouts.get("warnings", ())),
+        enhanced.GetNodeReference(ROLE_CORRECTION),
+    )
+
+
+def readouts_text(readouts: Mapping[str, Any]) -> str:
+    """Readouts as they are kept in a text node."""
+    return json.dumps(readouts, indent=1, allow_nan=False)
+
+
+def _last_correction(enhanced: slicer.vtkMRMLNode, options: EnhanceOptions) -> str:
+    """The ID of the volume that the last run into the enhanced one has left; empty where it has another use now."""
+    found = enhanced.GetNodeReferenceID(ROLE_CORRECTION) or ""
+    chosen = (options.mvct, options.planning_ct, options.enhanced, options.difference, options.cycle_error)
+    return "" if found in chosen else found
+
+
+def _free(node_id: str, browser: slicer.vtkMRMLSequenceBrowserNode | None) -> slicer.vtkMRMLNode | None:
+    """The chosen output, unless browsing a sequence would replace what is put into it."""
+    node = node_of(node_id)
+    found = sequence_of(node)
+    return node if found is None or (found[0] is browser and holds_results(found[1])) else None
+
+
+def _new(class_name: str, name: str) -> slicer.vtkMRMLNode:
+    return slicer.mrmlScene.AddNewNodeByClass(class_name, slicer.mrmlScene.GenerateUniqueName(name))
+
+
+def _readouts_node(
+    enhanced: slicer.vtkMRMLNode,
+    mvct: slicer.vtkMRMLNode,
+    readouts: Mapping[str, Any],
+    browser: slicer.vtkMRMLSequenceBrowserNode | None,
+) -> slicer.vtkMRMLTextNode:
+    old = enhanced.GetNodeReferenceID(ROLE_READOUTS) or ""
+    node = _free(old, browser) or _new("vtkMRMLTextNode", f"{mvct.GetName()} {_('readouts')}")
+    node.SetText(readouts_text(readouts))
+    place_beside(node, mvct)
+    return node
+
+
+def _provenance(readouts: Mapping[str, Any]) -> str:
+    model = readouts.get("model", {})
+    return _("MVCT enhanced to kVCT-like quality by {program}, model {model}; for research only.").format(
+        program=model.get("program", "MVCTEnhance"), model=model.get("name", "")
+    )

@@ -1,0 +1,124 @@
+"""The part of a scan that the readouts are to be taken from, drawn as a segment or a box."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+import vtk.util.numpy_support
+from slicer.i18n import tr as _
+
+from ...errors import InputError
+
+_BOX_VOXELS = 128  # along each side of a box drawn as voxels: its faces lie within 1/256 of its size
+
+
+def problem_of(region: slicer.vtkMRMLNode | None, segment_id: str) -> str:
+    """Why a node is no region, in one sentence; empty where it is one."""
+    if region is None:
+        return _("The region was deleted: choose another one, or none.")
+    if region.IsA("vtkMRMLMarkupsROINode"):
+        if min(_size(region)) <= 0:
+            return _("The region '{name}' has no size: draw it first.").format(name=region.GetName())
+        return ""
+    if not region.IsA("vtkMRMLSegmentationNode"):
+        return _("The region is neither a segmentation nor a box (ROI): choose another one.")
+    if region.GetSegmentation().GetSegment(segment_id) is None:
+        return _("Choose a segment of the segmentation '{name}'.").format(name=region.GetName())
+    return ""
+
+
+def region_mask(
+    region: slicer.vtkMRMLSegmentationNode | slicer.vtkMRMLMarkupsROINode,
+    segment_id: str,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    *,
+    frame_of: slicer.vtkMRMLTransformableNode | None = None,
+) -> np.ndarray:
+    """The voxels of a volume whose centres lie in a region, through the parent transforms of both.
+
+    Args:
+        region: segmentation or box (ROI); neither is changed.
+        segment_id: which segment; of no meaning for a box.
+        volume_node: gives the grid.
+        frame_of: node whose parent transform moves the volume; the volume itself where none is given (an item of a
+            sequence has no transform, its proxy in the scene has).
+
+    Returns:
+        uint8 of shape (k, j, i), 1 inside.
+
+    Raises:
+        InputError: the node is no region, or holds no voxel of the volume.
+    """
+    problem = problem_of(region, segment_id)
+    if problem:
+        raise InputError(problem)
+    is_box = region.IsA("vtkMRMLMarkupsROINode")
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(
+        region.GetParentTransformNode(), (frame_of or volume_node).GetParentTransformNode(), transform
+    )
+    inside = _on_grid(_box(region) if is_box else _segment(region, segment_id), transform, volume_node)
+    if is_box and region.GetInsideOut():
+        inside = 1 - inside
+    if not inside.any():
+        raise InputError(
+            _("The region '{name}' holds no voxel of the MVCT: check its place and its transform.").format(
+                name=region.GetName()
+            )
+        )
+    return inside
+
+
+def _segment(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> slicer.vtkOrientedImageData:
+    """A segment's own labelmap, 1 inside; made of its surface or contours where it has none."""
+    image = slicer.vtkOrientedImageData()
+    segmentation = node.GetSegmentation()
+    binary = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+    if segmentation.ContainsRepresentation(binary):
+        done = node.GetBinaryLabelmapRepresentation(segment_id, image)
+    else:  # of a copy, so that the user's segmentation keeps the representations that it has
+        logic = slicer.vtkSlicerSegmentationsModuleLogic
+        done = logic.GetSegmentBinaryLabelmapRepresentation(node, segment_id, image, False)
+    if not done:
+        raise InputError(
+            _("The segment cannot be turned into voxels: check it in the Segmentations module, or choose another one.")
+        )
+    return image
+
+
+def _box(node: slicer.vtkMRMLMarkupsROINode) -> slicer.vtkOrientedImageData:
+    """A box as voxels in the frame of its node."""
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(_BOX_VOXELS, _BOX_VOXELS, _BOX_VOXELS)
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    image.GetPointData().GetScalars().Fill(1)
+    steps = [mm / _BOX_VOXELS for mm in _size(node)]
+    voxel_to_object = vtk.vtkMatrix4x4()
+    for axis, (step, side) in enumerate(zip(steps, _size(node), strict=True)):
+        voxel_to_object.SetElement(axis, axis, step)
+        voxel_to_object.SetElement(axis, 3, (step - side) / 2)
+    voxel_to_node = vtk.vtkMatrix4x4()
+    vtk.vtkMatrix4x4.Multiply4x4(node.GetObjectToNodeMatrix(), voxel_to_object, voxel_to_node)
+    image.SetGeometryFromImageToWorldMatrix(voxel_to_node)
+    return image
+
+
+def _size(node: slicer.vtkMRMLMarkupsROINode) -> tuple[float, float, float]:
+    return tuple(node.GetSize())
+
+
+def _on_grid(
+    image: slicer.vtkOrientedImageData, transform: vtk.vtkGeneralTransform, volume_node: slicer.vtkMRMLVolumeNode
+) -> np.ndarray:
+    """The moved image's voxels nearest to those of the volume, non-zero as 1, shape (k, j, i)."""
+    grid, result = slicer.vtkOrientedImageData(), slicer.vtkOrientedImageData()
+    grid.SetDimensions(volume_node.GetImageData().GetDimensions())
+    matrix = vtk.vtkMatrix4x4()
+    volume_node.GetIJKToRASMatrix(matrix)
+    grid.SetGeometryFromImageToWorldMatrix(matrix)
+    slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(
+        image, grid, result, False, False, transform
+    )
+    values = vtk.util.numpy_support.vtk_to_numpy(result.GetPointData().GetScalars())
+    return (values.reshape(result.GetDimensions()[::-1]) != 0).astype(np.uint8)

@@ -1,0 +1,82 @@
+"""Work for the child process and its steps, however they are waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from slicer.i18n import tr as _
+
+OnProgress = Callable[[str, int, int, "float | None"], None]
+"""Gets the stage in words, what is done, the total (0 where it cannot be counted), seconds left (None: not known)."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One run of the worker.
+
+    Args:
+        arguments: the command and its options.
+        title: what it is about where there are several, such as "Scan 2 of 5".
+        names: files as the user knows them, such as {mvct.nrrd: "The MVCT"}; they take the place of paths in errors.
+    """
+
+    arguments: tuple[str, ...]
+    title: str = ""
+    names: Mapping[Path, str] | None = None
+
+    def titled(self, text: str) -> str:
+        return f"{self.title}: {text}" if self.title else text
+
+    def in_user_words(self, message: str) -> str:
+        for path, name in (self.names or {}).items():
+            message = message.replace(f"'{path}'", name).replace(str(path), name)
+        return message
+
+
+Steps = Generator[Step, dict[str, Any], Any]
+
+
+class Work(Protocol):
+    """What is to be done, for a `Job` or for `do_now`."""
+
+    patience_s: float
+    """For how long the worker may tidy up when it is cancelled; 0 where it writes to the temporary folder only."""
+    needs_scene: bool
+    """Whether it makes no sense any more when the scene is closed."""
+
+    def problem(self) -> str:
+        """Why it cannot be started, in one sentence; empty where it can."""
+
+    def lost(self) -> str:
+        """Why it makes no sense any more since it was started, in one sentence; empty where it does."""
+
+    def steps(self, folder: Path) -> Steps:
+        """Write inputs into the folder, yield each run of the worker, get the payload of its result or its error, and
+        return what came of it. The scene is changed after the last run only."""
+
+
+def progress_of(event: Mapping[str, Any]) -> tuple[str, int, int, float | None] | None:
+    """Stage in words, done, total and seconds left; None for an event that tells of no progress."""
+    if event["event"] == "stage":
+        return stage_text(event["stage"]), 0, 0, None
+    if event["event"] == "progress":
+        return stage_text(event.get("stage", "")), event["done"], event["total"], event.get("eta_s")
+    return None
+
+
+def stage_text(stage: str) -> str:
+    """A stage of the worker in words; one that is not known as it is."""
+    return {
+        "read": _("Reading the scans"),
+        "enhance": _("Enhancing"),
+        "cycle": _("Computing the cycle error"),
+        "measure": _("Measuring"),
+        "write": _("Writing"),
+        "phantom": _("Making the phantom"),
+        "simulate": _("Simulating the MVCT"),
+        "search": _("Searching for scans"),
+        "batch": _("Enhancing the scans"),
+    }.get(stage, stage)

@@ -1,0 +1,1 @@
+"""Files and folders that appear when they are complete, and locks."""

@@ -1,0 +1,1 @@
+"""Stand-ins for the application, its modules, files and Python packages."""

@@ -1,0 +1,1 @@
+"""Stand-ins for widgets of Qt, CTK and MRML, under PythonQt's rules."""

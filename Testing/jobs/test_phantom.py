@@ -1,0 +1,75 @@
+from functools import partial
+
+import pytest
+import torch
+from MVCTEnhanceLib.assessment.origin import mvct_warnings, origin_of, planning_ct_warnings
+from MVCTEnhanceLib.batch.cases import find_cases
+from MVCTEnhanceLib.io import read_volume
+from MVCTEnhanceLib.jobs import phantom
+from MVCTEnhanceLib.model.card import find_model, read_card
+from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.edges import bone_edge_width, skin_edge_width
+from MVCTEnhanceLib.quality.noise import noise_sd
+
+
+@pytest.fixture
+def small_phantom(monkeypatch):
+    """2 of the phantom's 24 slices, which take seconds."""
+    monkeypatch.setattr(phantom, "head_neck_phantom", partial(head_neck_phantom, slices=2))
+
+
+def test_planning_ct_and_noisier_mvct_of_one_place_are_left(main, small_phantom, tmp_path):
+    folder = tmp_path / "new" / "phantom"
+    result = main("phantom", folder, "--device", "cpu", "--json", "--progress", "none")
+    assert (result.code, result.stderr) == (0, "")
+    assert {path.name for path in folder.iterdir()} == {"planning-ct.nrrd", "mvct.nrrd"}
+    assert result.json()["planning_ct"] == "planning-ct.nrrd" and result.json()["mvct"] == "mvct.nrrd"
+    planning_ct, mvct = (read_volume(folder / name) for name in ("planning-ct.nrrd", "mvct.nrrd"))
+    assert mvct.spacing[:2] == pytest.approx((0.763, 0.763))
+    assert mvct.origin[2] == planning_ct.origin[2] and len(mvct.array) == len(planning_ct.array) == 2
+    assert [case.source.name for case in find_cases(folder)] == ["mvct.nrrd"]  # a batch leaves the planning CT out
+    assert mvct_warnings(origin_of(mvct)) == planning_ct_warnings(planning_ct, mvct) == []
+    (warning,) = mvct_warnings(origin_of(planning_ct))
+    assert "is the planning CT of a phantom that this program made: choose the MVCT of the phantom" in warning
+    noise = []
+    for scan in (planning_ct, mvct):
+        pixel_size = (scan.spacing[1], scan.spacing[0])
+        noise.append(noise_sd(scan.array[0], body_mask(scan.array[0], pixel_size=pixel_size), pixel_size=pixel_size))
+    assert noise[0] == pytest.approx(8, rel=0.2)
+    assert noise[1] > 2 * noise[0]
+
+
+def test_edges_are_as_wide_as_a_patients(monkeypatch):
+    monkeypatch.setattr(phantom, "head_neck_phantom", partial(head_neck_phantom, slices=1))
+    expected = read_card(find_model("simulated-anchor"))[1]["expected"]
+    for name, scan in zip(
+        ("planning_ct", "mvct"), phantom.make_phantom(torch.device("cpu"), lambda event, **fields: None), strict=True
+    ):
+        pixel_size = (scan.spacing[1], scan.spacing[0])
+        body = body_mask(scan.array[0], pixel_size=pixel_size)
+        for readout, width in (("edge_width_mm", skin_edge_width), ("bone_edge_width_mm", bone_edge_width)):
+            low, high = expected[name][readout]["expected"]
+            assert low < width(scan.array[0], body, pixel_size=pixel_size) < high, (name, readout)
+
+
+def test_progress_tells_of_every_slice(small_phantom, tmp_path):
+    events = []
+    phantom.write_phantom(
+        tmp_path / "p", device="cpu", report=lambda event, **fields: events.append((event, fields.get("stage"), fields))
+    )
+    assert [stage for event, stage, _ in events if event == "stage"] == ["phantom", "simulate", "write"]
+    assert [fields["done"] for event, _, fields in events if event == "progress"][-1] == 2
+
+
+def test_folder_with_something_in_it_is_refused_at_once(main, tmp_path, monkeypatch, assert_refused):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "letter.txt").write_text("kept")
+    monkeypatch.setattr(phantom, "head_neck_phantom", lambda: pytest.fail("work was begun"))
+    assert_refused(main("phantom", tmp_path / "kept"), "is not empty")
+
+
+def test_phantom_that_fails_leaves_nothing(main, small_phantom, tmp_path, assert_refused, monkeypatch):
+    monkeypatch.setattr(phantom, "simulate_mvct", lambda *_, **__: 1 / 0)
+    assert main("phantom", tmp_path / "p", "--device", "cpu").code == 1
+    assert list(tmp_path.iterdir()) == []
