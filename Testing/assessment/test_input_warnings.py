@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from MVCTEnhanceLib.assessment.input_warnings import doubts
+from MVCTEnhanceLib.assessment.input_warnings import input_warnings
 from MVCTEnhanceLib.assessment.origin import Origin, enhanced_warnings, planning_ct_warnings
 from MVCTEnhanceLib.io.dicom.series import DicomSeries
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
@@ -29,8 +29,8 @@ def mvct() -> Volume:
     return Volume((body + noise).round().astype(np.int16), (MM, MM, 4.0))
 
 
-def only_doubt(volume, **options):
-    (sentence,) = doubts(volume, PLAN, CARD, **options)
+def only_warning(volume, **options):
+    (sentence,) = input_warnings(volume, PLAN, CARD, **options)
     assert sentence.endswith(".") and "\n" not in sentence
     return sentence
 
@@ -38,20 +38,20 @@ def only_doubt(volume, **options):
 @pytest.mark.parametrize("modality", ["", "CT"])
 @pytest.mark.parametrize("kvp", [None, 0.0, 3.5, 6.0, 3500.0, 6000.0])
 def test_nothing_is_said_of_a_scan_like_those_of_the_training(mvct, modality, kvp):
-    assert doubts(mvct, PLAN, CARD) == []
-    assert doubts(mvct, PLAN, CARD, origin=Origin(modality, kvp, "Accuray TomoTherapy")) == []
+    assert input_warnings(mvct, PLAN, CARD) == []
+    assert input_warnings(mvct, PLAN, CARD, origin=Origin(modality, kvp, "Accuray TomoTherapy")) == []
 
 
 def test_other_modality(mvct):
-    assert "modality MR" in only_doubt(mvct, origin=Origin("MR"))
+    assert "modality MR" in only_warning(mvct, origin=Origin("MR"))
 
 
 @pytest.mark.parametrize("kvp", [60.0, 100.0, 120.0, 150.0])
 def test_a_kilovoltage_ct_in_place_of_the_mvct_is_known_by_its_voltage(mvct, kvp):
     series = DicomSeries((), "1.2", description="Doe", manufacturer="SIEMENS", model_name="SOMATOM", kvp=kvp)
-    found = only_doubt(replace(mvct, source=series))
+    found = only_warning(replace(mvct, source=series))
     assert f"at {kvp:.0f} kV (SIEMENS SOMATOM), so it is a kilovoltage CT" in found and "Doe" not in found
-    assert f"at {kvp:.0f} kV, so it" in only_doubt(mvct, origin=Origin(kvp=kvp))
+    assert f"at {kvp:.0f} kV, so it" in only_warning(mvct, origin=Origin(kvp=kvp))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_kilovoltage_ct_in_place_of_the_mvct_is_known_by_its_voltage(mvct, kvp
 )
 def test_an_output_of_this_program_in_place_of_a_scan_is_said(mvct, kind, name):
     made = replace(mvct, product=Product(kind))
-    assert f"The scan given as MVCT is {name} that this program made" in only_doubt(made)
+    assert f"The scan given as MVCT is {name} that this program made" in only_warning(made)
     (found,) = planning_ct_warnings(made.with_array(mvct.array + np.int16(1)), mvct, Origin(product=Product(kind)))
     assert f"The planning CT is {name} that this program made" in found
 
@@ -100,25 +100,25 @@ def test_an_enhanced_scan_that_is_another_ones_is_said(mvct):
 
 def test_other_pixel_size(mvct):
     half = replace(mvct, array=mvct.array[:, ::2, ::2], spacing=(2 * MM, 2 * MM, 4.0))
-    assert "1.53 x 1.53 mm are resampled" in only_doubt(half)
+    assert "1.53 x 1.53 mm are resampled" in only_warning(half)
 
 
 def test_other_field_of_view(mvct):
     cut = replace(mvct, array=mvct.array[:, 100:-100, 90:-90])
-    assert "238 x 253 mm, but 391 mm" in only_doubt(cut)
+    assert "238 x 253 mm, but 391 mm" in only_warning(cut)
 
 
 def test_slices_that_no_order_of_the_axes_makes_axial(mvct):
     about_the_diagonal = np.array([[2.0, -1, 2], [2, 2, -1], [-1, 2, 2]]) / 3  # by 60 degrees: 48 off each axis
-    assert "not axial" in only_doubt(replace(mvct, direction=about_the_diagonal))
+    assert "not axial" in only_warning(replace(mvct, direction=about_the_diagonal))
 
 
 def test_feet_first_is_axial(mvct):
-    assert doubts(replace(mvct, direction=np.diag([-1.0, 1, -1])), PLAN, CARD) == []
+    assert input_warnings(replace(mvct, direction=np.diag([-1.0, 1, -1])), PLAN, CARD) == []
 
 
 def test_hu_with_1024_added(mvct):
-    found = " ".join(doubts(mvct.with_array(mvct.array + np.int16(1024)), PLAN, CARD))
+    found = " ".join(input_warnings(mvct.with_array(mvct.array + np.int16(1024)), PLAN, CARD))
     assert "No voxel that was looked at is air" in found
 
 
@@ -126,20 +126,20 @@ def test_hu_with_1024_added(mvct):
 def test_values_beyond_those_of_the_training(mvct, hu):
     array = mvct.array.copy()
     array[:, 250:300, 250:300] = hu
-    assert f"0.95 % of the voxels lie outside of the {HU}" in only_doubt(mvct.with_array(array))
+    assert f"0.95 % of the voxels lie outside of the {HU}" in only_warning(mvct.with_array(array))
 
 
 def test_some_voxels_of_metal_are_no_doubt(mvct):
     array = mvct.array.copy()
     array[:, 250:280, 250:280] = 3000
-    assert doubts(mvct.with_array(array), PLAN, CARD) == []
+    assert input_warnings(mvct.with_array(array), PLAN, CARD) == []
 
 
 @pytest.mark.parametrize(("factor", "words"), [(0.2, f"less than the {NOISE_HU}"), (4, f"more than the {NOISE_HU}")])
 def test_noise_that_is_not_that_of_the_training(mvct, factor, words):
     tissue = mvct.array > -500
     array = np.where(tissue, 20 + factor * (mvct.array.astype(float) - 20), mvct.array)
-    assert words in only_doubt(mvct.with_array(array.round().astype(np.int16)))
+    assert words in only_warning(mvct.with_array(array.round().astype(np.int16)))
 
 
 def test_noise_that_the_model_was_trained_on_but_the_verdicts_were_not_measured_on(mvct):
@@ -147,37 +147,37 @@ def test_noise_that_the_model_was_trained_on_but_the_verdicts_were_not_measured_
     assert CARD["trained_on"]["noise_hu"][0] < 15 < low
     tissue = mvct.array > -500
     quiet = mvct.with_array(np.where(tissue, 20 + 0.6 * (mvct.array - 20.0), mvct.array).round().astype(np.int16))
-    assert f"less than the {low:.3g} to {high:.3g} HU of the scans that the verdicts" in only_doubt(quiet)
-    assert doubts(quiet, PLAN, {"trained_on": CARD["trained_on"]}) == []
+    assert f"less than the {low:.3g} to {high:.3g} HU of the scans that the verdicts" in only_warning(quiet)
+    assert input_warnings(quiet, PLAN, {"trained_on": CARD["trained_on"]}) == []
 
 
 def test_planning_ct_in_place_of_the_mvct_is_told_by_its_noise(real_data):
     from MVCTEnhanceLib.io import read_volume
 
     kvct = read_volume(real_data / "kvct" / "chest-lungdx-a0002.nrrd")
-    assert any("may be filtered already or no MVCT" in text for text in doubts(kvct, PLAN, CARD))
+    assert any("may be filtered already or no MVCT" in text for text in input_warnings(kvct, PLAN, CARD))
 
 
 def test_scan_of_air_is_told(mvct):
-    assert "could not be measured" in only_doubt(mvct.with_array(np.full_like(mvct.array, -1000)))
+    assert "could not be measured" in only_warning(mvct.with_array(np.full_like(mvct.array, -1000)))
 
 
 def test_card_without_ranges_is_told_once(mvct):
     half = replace(mvct, array=mvct.array[:, ::2, ::2], spacing=(2 * MM, 2 * MM, 4.0))
-    found = doubts(half, PLAN, {"name": "mine"}, origin=Origin("MR"))
+    found = input_warnings(half, PLAN, {"name": "mine"}, origin=Origin("MR"))
     assert len(found) == 3
     assert [("does not say what scans" in text) for text in found].count(True) == 1
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 2), (2, 16, 1)])
 def test_tiny_scans_are_no_error(shape):
-    assert doubts(Volume(np.zeros(shape, np.int16)), PLAN, CARD)
+    assert input_warnings(Volume(np.zeros(shape, np.int16)), PLAN, CARD)
 
 
 def test_long_scans_take_no_longer(mvct):
     scan = replace(mvct, array=np.broadcast_to(mvct.array[:1], (500, 512, 512)))
     start = time.perf_counter()
-    assert doubts(scan, PLAN, CARD) == []
+    assert input_warnings(scan, PLAN, CARD) == []
     assert time.perf_counter() - start < 3  # 0.4 s on one core of its own
 
 
@@ -188,11 +188,11 @@ import sys
 sys.modules.update(dict.fromkeys(("torch", "safetensors", "matplotlib", "tqdm")))
 from types import SimpleNamespace
 import numpy as np
-from MVCTEnhanceLib.assessment.input_warnings import doubts
+from MVCTEnhanceLib.assessment.input_warnings import input_warnings
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 scan = SimpleNamespace(array=np.zeros((2, 64, 64), np.int16), spacing=(1.0, 1.0, 1.0), direction=np.eye(3))
 scan.source = scan.product = None
-assert doubts(scan, *read_card(find_model(DEFAULT_MODEL)))
+assert input_warnings(scan, *read_card(find_model(DEFAULT_MODEL)))
 """
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr

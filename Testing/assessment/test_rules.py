@@ -6,8 +6,8 @@ from MVCTEnhanceLib.assessment.rules import (
     against_mvct,
     against_planning_ct,
     distance_to_planning_ct,
+    outlier_slices,
     overshoot_beside_planning_ct,
-    standing_out,
 )
 
 CARD = {
@@ -105,7 +105,7 @@ def named(values):
 )
 def test_slice_unlike_its_neighbours_is_named(name, values):
     odd = max(range(len(values)), key=lambda k: abs(values[k] - sorted(values)[len(values) // 2]))
-    found = standing_out(name, values, named(values))
+    found = outlier_slices(name, values, named(values))
     assert found.level == 1
     assert f"Slice {odd + 1} of {len(values)}, stands out" in found.text
 
@@ -123,10 +123,10 @@ def test_slice_unlike_its_neighbours_is_named(name, values):
     ],
 )
 def test_slices_like_their_neighbours_are_not_named(name, values):
-    assert standing_out(name, values, named(values)).level == 0
+    assert outlier_slices(name, values, named(values)).level == 0
 
 
 def test_several_odd_slices_are_counted():
     values = [*WAVE, 1500.0, *WAVE, 1700.0, *WAVE]
-    text = standing_out("dig", values, named(values)).text
+    text = outlier_slices("dig", values, named(values)).text
     assert f"2 slices, most of all slice 22 of {len(values)}, stand out" in text

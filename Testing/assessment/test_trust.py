@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from MVCTEnhanceLib.assessment.verdicts import not_to_be_trusted, why_withheld
+from MVCTEnhanceLib.assessment.verdicts import distrusted_metrics, withholding_reason
 from MVCTEnhanceLib.jobs import enhance as enhance_module
 from MVCTEnhanceLib.jobs.enhance import enhance
 from MVCTEnhanceLib.jobs.request import EnhanceRequest, NotTrusted
@@ -69,6 +69,6 @@ def test_library_raises_with_the_result(scan, tmp_path, assessed):
 
 def test_many_names_are_counted():
     readouts = {"verdicts": {"mvct": {name: {"verdict": "do not trust"} for name in "abcde"}}}
-    assert not_to_be_trusted(readouts) == list("abcde")
-    assert "The assessment of a; b; c; 2 more is 'do not trust'" in why_withheld(readouts)
-    assert why_withheld({}) == why_withheld({"verdicts": GOOD}) == ""
+    assert distrusted_metrics(readouts) == list("abcde")
+    assert "The assessment of a; b; c; 2 more is 'do not trust'" in withholding_reason(readouts)
+    assert withholding_reason({}) == withholding_reason({"verdicts": GOOD}) == ""

@@ -43,8 +43,8 @@ class Scans:
     def judged(self, array=None, *, kvct=None, **options):
         """The verdicts on an array in place of the enhanced scan."""
         enhanced = self.enhanced if array is None else self.enhanced.with_array(np.rint(array).astype(np.int16))
-        report = options.pop("report", lambda event, **fields: None)
-        readouts = measure(self.mvct, enhanced, kvct=kvct, report=report, **options)
+        on_event = options.pop("on_event", lambda event, **fields: None)
+        readouts = measure(self.mvct, enhanced, kvct=kvct, on_event=on_event, **options)
         verdicts = judge(readouts, MODEL.card)
         json.dumps(verdicts, allow_nan=False)
         return verdicts
@@ -160,7 +160,7 @@ def test_value_that_others_did_not_have_is_trusted_where_the_planning_ct_has_it(
     """The planning CT shows what this patient's anatomy does to a readout."""
     card = json.loads(json.dumps(MODEL.card))
     card["expected"]["enhanced"]["noise_hu"] = {"expected": [30, 40], "trusted": [1, 90]}
-    readouts = measure(scans.mvct, scans.enhanced, kvct=scans.kvct, report=lambda event, **fields: None)
+    readouts = measure(scans.mvct, scans.enhanced, kvct=scans.kvct, on_event=lambda event, **fields: None)
     assert judge(readouts, card)["enhanced"]["noise_hu"]["verdict"] == AS_EXPECTED
     del readouts["planning_ct"], readouts["comparison"]["nselfssim_distance"]
     assert judge(readouts, card)["enhanced"]["noise_hu"]["verdict"] == LOOK_CLOSER
@@ -195,7 +195,7 @@ def test_value_that_only_the_enhanced_scan_lost_is_to_be_looked_at(scans):
 )
 def test_card_without_ranges_is_to_be_looked_at_and_blur_still_found(scans, card):
     blurred = scans.enhanced.with_array(ndimage.gaussian_filter(scans.enhanced.array, (0, 3, 3)))
-    verdicts = judge(measure(scans.mvct, blurred, report=lambda event, **fields: None), card)
+    verdicts = judge(measure(scans.mvct, blurred, on_event=lambda event, **fields: None), card)
     entries = [entry for entries in verdicts.values() for entry in entries.values()]
     assert AS_EXPECTED not in {entry["verdict"] for entry in entries}
     assert "does not say what value to expect" in verdicts["mvct"]["noise_hu"]["reason"]
@@ -210,7 +210,7 @@ def test_gravest_are_told_first(scans):
 
 def test_scan_of_air_only_is_judged():
     air = Volume(np.full((2, 64, 64), -1000, np.int16))
-    readouts = measure(air, air, kvct=air, report=lambda event, **fields: None)
+    readouts = measure(air, air, kvct=air, on_event=lambda event, **fields: None)
     verdicts = judge(readouts, MODEL.card)
     for group in ("mvct", "enhanced", "planning_ct"):
         assert verdicts[group]["noise_hu"]["verdict"] == LOOK_CLOSER
@@ -223,7 +223,7 @@ def test_scan_of_the_neck_alone_is_not_distrusted():
     neck = head_neck_phantom(slices=3, centre_z_mm=-100)
     mvct = simulate_mvct(neck)
     enhanced = Engine(MODEL, torch.device("cpu")).enhance(mvct)
-    verdicts = judge(measure(mvct, enhanced, report=lambda event, **fields: None), MODEL.card)
+    verdicts = judge(measure(mvct, enhanced, on_event=lambda event, **fields: None), MODEL.card)
     assert not [row for row in not_as_expected(verdicts) if row[2] == DO_NOT_TRUST]
     assert verdicts["enhanced"]["noise_hu"]["verdict"] == AS_EXPECTED
 

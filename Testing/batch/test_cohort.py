@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from MVCTEnhanceLib.batch import run as batch_run
 from MVCTEnhanceLib.batch.cohort import FORMATS, BatchRequest, enhance_folder
-from MVCTEnhanceLib.batch.folder import working_in
-from MVCTEnhanceLib.batch.summary import Row
+from MVCTEnhanceLib.batch.folder import batch_lock
+from MVCTEnhanceLib.batch.summary import CaseRow
 from MVCTEnhanceLib.cli.parser import parser
 from MVCTEnhanceLib.errors import Cancelled, DeviceError, InputError, ModelError, OutputError
 from MVCTEnhanceLib.io import is_dicom_output, write_dicom_series, write_volume
@@ -202,7 +202,7 @@ def test_events_tell_cases_by_number_only(batch, cohort, tmp_path, children):
     events = []
     children.fail = {"dicom"}
     request = BatchRequest(cohort, tmp_path / "out")
-    enhance_folder(request, report=lambda event, **fields: events.append({"event": event, **fields}))
+    enhance_folder(request, on_event=lambda event, **fields: events.append({"event": event, **fields}))
     text = json.dumps(events)
     assert not any(word in text for word in ("scan.nrrd", "dicom", "nii", "odd", str(cohort)))
     progress = [(e["done"], e["total"]) for e in events if e["event"] == "progress" and e["stage"] == "batch"]
@@ -221,7 +221,7 @@ def test_summary_is_written_as_it_goes(cohort, tmp_path, children, rows):
         if event == "progress" and fields["stage"] == "batch":
             seen.append([row["status"] for row in rows().values()])
 
-    enhance_folder(BatchRequest(cohort, tmp_path / "out"), report=look)
+    enhance_folder(BatchRequest(cohort, tmp_path / "out"), on_event=look)
     assert seen == [["waiting"] * 3, ["done", "waiting", "waiting"], ["done", "done", "waiting"], ["done"] * 3]
 
 
@@ -518,7 +518,7 @@ def test_table_that_is_open_elsewhere_stops_no_case(cohort, tmp_path, children, 
             warnings.append(fields["message"])
 
     with pytest.raises(OutputError, match=r"summary\.csv"):
-        enhance_folder(BatchRequest(cohort, tmp_path / "out"), report=block)
+        enhance_folder(BatchRequest(cohort, tmp_path / "out"), on_event=block)
     assert len([name for name in outputs() if name.endswith("done.json")]) == 3
     advice = "close the program that has it open, or free some space on the disk."
     assert warnings == [f"summary.csv cannot be written: {advice}"]
@@ -543,7 +543,7 @@ def test_cancelled_between_a_case_and_its_row_the_table_still_has_it(cohort, tmp
     class Losing(queue.SimpleQueue):
         def get(self, **named):
             message = super().get(**named)
-            if isinstance(message[1], Row):
+            if isinstance(message[1], CaseRow):
                 raise Interrupted
             return message
 
@@ -557,7 +557,7 @@ def test_cancelled_between_a_case_and_its_row_the_table_still_has_it(cohort, tmp
 
 @only_posix
 def test_two_batches_do_not_work_in_one_folder(batch, children, tmp_path):
-    with working_in(tmp_path / "out"), pytest.raises(OutputError, match="Another run writes to"):
+    with batch_lock(tmp_path / "out"), pytest.raises(OutputError, match="Another run writes to"):
         batch(resume=True)
     assert children.calls == []
     assert batch(resume=True).done == 3

@@ -29,7 +29,7 @@ def find(root):
 
     def find():
         warnings = []
-        cases = find_cases(root, report=lambda event, **fields: warnings.append(fields.get("message")))
+        cases = find_cases(root, on_event=lambda event, **fields: warnings.append(fields.get("message")))
         return {case.name: case for case in cases}, [text for text in warnings if text]
 
     return find

@@ -4,14 +4,14 @@ import csv
 
 import pytest
 from MVCTEnhanceLib.assessment.tables import leaves
-from MVCTEnhanceLib.batch.summary import COLUMNS, MEANS, Row, values_of, write_summary
+from MVCTEnhanceLib.batch.summary import COLUMNS, MEANS, CaseRow, values_of, write_summary
 from MVCTEnhanceLib.jobs.evaluate import measure
 
 
 @pytest.fixture(scope="module")
 def readouts(mvct):
     enhanced = mvct.with_array(mvct.array // 2)
-    measured = measure(mvct, enhanced, report=lambda event, **fields: None)
+    measured = measure(mvct, enhanced, on_event=lambda event, **fields: None)
     return measured | {
         "warnings": ["one", "two"],
         "program": "MVCTEnhance 1.2",
@@ -62,7 +62,7 @@ def test_what_was_not_measured_is_empty(readouts, tmp_path):
     nothing = {"mean": None, "per_slice": [None, None]}
     partly = readouts | {"mvct": readouts["mvct"] | {"nselfssim": nothing}}
     del partly["verdicts"]
-    write_summary(tmp_path / "s.csv", [Row("a", "done", values=values_of(partly))])
+    write_summary(tmp_path / "s.csv", [CaseRow("a", "done", values=values_of(partly))])
     (row,) = read(tmp_path / "s.csv")
     assert row["mvct.nselfssim"] == row["as_expected"] == ""
     assert float(row["mvct.noise_hu"]) > 0
@@ -70,9 +70,9 @@ def test_what_was_not_measured_is_empty(readouts, tmp_path):
 
 def test_table_has_one_row_a_case_with_all_columns(tmp_path):
     rows = [
-        Row('a,"quoted"\n.nrrd', "failed", "No, it could not.", 1.25),
-        Row("b", "done", seconds=3, output="b", values={"slices": "4"}),
-        Row("c"),
+        CaseRow('a,"quoted"\n.nrrd', "failed", "No, it could not.", 1.25),
+        CaseRow("b", "done", seconds=3, output="b", values={"slices": "4"}),
+        CaseRow("c"),
     ]
     write_summary(tmp_path / "s.csv", rows)
     table = read(tmp_path / "s.csv")
@@ -83,5 +83,5 @@ def test_table_has_one_row_a_case_with_all_columns(tmp_path):
 
 
 def test_file_name_that_is_no_text_is_no_error(tmp_path):
-    write_summary(tmp_path / "s.csv", [Row("sc\udcffn.nrrd")])
+    write_summary(tmp_path / "s.csv", [CaseRow("sc\udcffn.nrrd")])
     assert read(tmp_path / "s.csv")[0]["case"] == "sc\\udcffn.nrrd"

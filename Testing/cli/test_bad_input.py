@@ -131,9 +131,9 @@ def test_very_small_slices(enhance, tmp_path, assert_enhanced, shape):
 def test_constant_volume(enhance, tmp_path, assert_enhanced, hu):
     result = enhance(write_values(tmp_path / "constant.nrrd", np.full((2, 64, 64), hu, np.int16)))
     assert assert_enhanced(result)["mvct"]["edge_width_mm"]["mean"] is None
-    doubts = result.stderr.splitlines()
-    assert all(doubt.startswith("Warning: ") for doubt in doubts)
-    assert any("noise" in doubt for doubt in doubts)
+    warnings = result.stderr.splitlines()
+    assert all(warning.startswith("Warning: ") for warning in warnings)
+    assert any("noise" in warning for warning in warnings)
 
 
 def test_four_dimensions(enhance, tmp_path, assert_refused):

@@ -96,7 +96,7 @@ def test_series_without_a_source_is_anonymous_and_said_to_be(main, enhanced_file
 @pytest.fixture
 def readouts(mvct, enhanced):
     """Readouts of the enhanced scan with verdicts of all kinds."""
-    measured = measure(mvct, enhanced, report=lambda event, **fields: None)
+    measured = measure(mvct, enhanced, on_event=lambda event, **fields: None)
     verdicts = ["as expected", "look closer", "do not trust", "not applicable", "look closer"]
     return measured | {
         "program": "MVCTEnhance 9.8",

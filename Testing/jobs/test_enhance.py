@@ -94,7 +94,7 @@ def test_scans_that_are_none_are_said_before_they_are_enhanced(scan, tmp_path):
     events = []
     enhance(
         EnhanceRequest(input=tmp_path / "d.mha", output=tmp_path / "again.nrrd", kvct=tmp_path / "e.nii.gz"),
-        report=lambda event, **fields: events.append(fields.get("message") or fields.get("stage")),
+        on_event=lambda event, **fields: events.append(fields.get("message") or fields.get("stage")),
     )
     before = " ".join(filter(None, events[: events.index("enhance")]))
     assert "MVCT is a difference map that this program made" in before
@@ -367,7 +367,7 @@ def test_folders_are_made_only_for_a_result(scan, tmp_path):
 def test_warnings_of_the_engine_are_in_the_readouts(scan, tmp_path, monkeypatch):
     class Warning(Engine):
         def enhance(self, mvct):
-            self.report("warning", message="The GPU's memory is short.")
+            self.on_event("warning", message="The GPU's memory is short.")
             return super().enhance(mvct)
 
     monkeypatch.setattr(enhance_module, "Engine", Warning)

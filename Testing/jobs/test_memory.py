@@ -34,14 +34,14 @@ def limited_at(stage, more):
         f"{LIMIT}"
         "import torch\n"
         "from MVCTEnhanceLib.cli import program\n"
-        "from MVCTEnhanceLib.runtime.events import reporter\n"
+        "from MVCTEnhanceLib.runtime.events import event_handler\n"
         "def limiting(style):\n"
-        "    report = reporter(style)\n"
+        "    on_event = event_handler(style)\n"
         "    def tell(event, **fields):\n"
-        "        report(event, **fields)\n"
+        "        on_event(event, **fields)\n"
         f"        if fields.get('stage') == {stage!r} and event == 'stage': limit({more})\n"
         "    return tell\n"
-        "program.reporter = limiting\n"
+        "program.event_handler = limiting\n"
         "sys.exit(program.main())\n"
     )
 

@@ -165,7 +165,7 @@ def test_clock_that_jumps_back_changes_nothing(cohort, children, tmp_path, monke
     monkeypatch.setattr(time, "time", jumping)
     events = []
     request = BatchRequest(cohort, tmp_path / "out")
-    result = enhance_folder(request, report=lambda event, **fields: events.append(fields))
+    result = enhance_folder(request, on_event=lambda event, **fields: events.append(fields))
     assert 0 <= result.seconds < 60
     assert all(0 <= float(row["seconds"]) < 60 for row in rows(tmp_path / "out").values())
     assert all(0 <= fields["seconds"] < 60 for fields in events if "seconds" in fields)

@@ -56,7 +56,9 @@ def test_edges_are_as_wide_as_a_patients(monkeypatch):
 def test_progress_tells_of_every_slice(small_phantom, tmp_path):
     events = []
     phantom.write_phantom(
-        tmp_path / "p", device="cpu", report=lambda event, **fields: events.append((event, fields.get("stage"), fields))
+        tmp_path / "p",
+        device="cpu",
+        on_event=lambda event, **fields: events.append((event, fields.get("stage"), fields)),
     )
     assert [stage for event, stage, _ in events if event == "stage"] == ["phantom", "simulate", "write"]
     assert [fields["done"] for event, _, fields in events if event == "progress"][-1] == 2

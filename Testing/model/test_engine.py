@@ -164,7 +164,7 @@ def test_spacing_within_a_percent_is_not_resampled(unchanging_model, rng):
 
 def test_progress_is_reported_after_each_batch(unchanging_model):
     events = []
-    engine = Engine(unchanging_model, CPU, batch=2, report=lambda event, **fields: events.append((event, fields)))
+    engine = Engine(unchanging_model, CPU, batch=2, on_event=lambda event, **fields: events.append((event, fields)))
     engine.enhance(Volume(np.zeros((5, 20, 20), np.int16)))
     assert [(event, fields["done"], fields["total"]) for event, fields in events] == [
         ("progress", 2, 5),
@@ -193,7 +193,7 @@ def test_short_memory_halves_the_batch_with_a_warning(rng, out_of_memory, error)
     events = []
     scan = noise_volume(rng, (9, 20, 20))
     engine = engine_with(
-        out_of_memory(2, error), batch=8, report=lambda event, **fields: events.append((event, fields))
+        out_of_memory(2, error), batch=8, on_event=lambda event, **fields: events.append((event, fields))
     )
     assert engine.enhance(scan).array.shape == scan.array.shape
     assert [fields["message"] for event, fields in events if event == "warning"] == [
@@ -222,7 +222,7 @@ def test_short_memory_of_the_processor_halves_the_strips(untrained_model, rng, m
         return real(self, slices, source, target, top, bottom, fused=fused)
 
     monkeypatch.setattr(Translator, "translate_rows", little_room)
-    engine = Engine(untrained_model, CPU, report=lambda event, **fields: events.append(fields.get("message")))
+    engine = Engine(untrained_model, CPU, on_event=lambda event, **fields: events.append(fields.get("message")))
     if room == 1:
         with pytest.raises(DeviceError, match="does not hold one slice"):
             engine.enhance(scan)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 from MVCTEnhanceLib.runtime import events as progress
-from MVCTEnhanceLib.runtime.events import reporter, under_stage
+from MVCTEnhanceLib.runtime.events import event_handler, with_stage
 
 
 @pytest.fixture
@@ -17,9 +17,9 @@ def clock(monkeypatch):
 
 
 def test_jsonl_prints_one_object_a_line_on_stdout(capsys):
-    report = reporter("jsonl")
-    report("stage", stage="read")
-    report("warning", message="Größe in\nzwei Zeilen")
+    on_event = event_handler("jsonl")
+    on_event("stage", stage="read")
+    on_event("warning", message="Größe in\nzwei Zeilen")
     out, err = capsys.readouterr()
     assert [json.loads(line) for line in out.splitlines()] == [
         {"event": "stage", "stage": "read"},
@@ -29,48 +29,48 @@ def test_jsonl_prints_one_object_a_line_on_stdout(capsys):
 
 
 def test_jsonl_tells_the_seconds_left_once_it_can(capsys, clock):
-    report = reporter("jsonl")
+    on_event = event_handler("jsonl")
     for now, done in ((100, 2), (104, 4), (108, 6)):
         clock.now = now
-        report("progress", stage="enhance", done=done, total=10)
+        on_event("progress", stage="enhance", done=done, total=10)
     eta = [json.loads(line)["eta_s"] for line in capsys.readouterr().out.splitlines()]
     assert eta == [None, 12.0, 8.0]  # 2 s a slice
 
 
 def test_seconds_left_of_a_resumed_job_count_its_own_steps_only(capsys, clock):
-    report = reporter("jsonl")
-    report("progress", done=901, total=1000)
+    on_event = event_handler("jsonl")
+    on_event("progress", done=901, total=1000)
     clock.now = 110
-    report("progress", done=911, total=1000)
+    on_event("progress", done=911, total=1000)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["eta_s"] == 89.0
 
 
 def test_each_stage_has_its_own_clock(capsys, clock):
-    report = reporter("jsonl")
-    report("progress", stage="enhance", done=1, total=2)
+    on_event = event_handler("jsonl")
+    on_event("progress", stage="enhance", done=1, total=2)
     clock.now = 150
-    report("progress", stage="enhance", done=2, total=2)
-    report("progress", stage="measure", done=1, total=3)
+    on_event("progress", stage="enhance", done=2, total=2)
+    on_event("progress", stage="measure", done=1, total=3)
     clock.now = 151
-    report("progress", stage="measure", done=2, total=3)
+    on_event("progress", stage="measure", done=2, total=3)
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["eta_s"] == 1.0
 
 
 def test_bar_draws_on_stderr_only(capsys):
-    report = reporter("bar")
-    report("device", device="cpu", name="CPU, 2 threads")
-    report("stage", stage="enhance")
+    on_event = event_handler("bar")
+    on_event("device", device="cpu", name="CPU, 2 threads")
+    on_event("stage", stage="enhance")
     for done in (2, 4, 5):
-        report("progress", stage="enhance", done=done, total=5)
+        on_event("progress", stage="enhance", done=done, total=5)
     out, err = capsys.readouterr()
     assert out == ""
     assert "device: CPU, 2 threads" in err and "5/5" in err
 
 
 def test_bar_ends_its_line_before_an_error_is_told(capsys):
-    report = reporter("bar")
-    report("progress", stage="enhance", done=2, total=5)
-    report("error", message="told by the caller")
+    on_event = event_handler("bar")
+    on_event("progress", stage="enhance", done=2, total=5)
+    on_event("error", message="told by the caller")
     assert capsys.readouterr().err.endswith("\n")
 
 
@@ -84,26 +84,26 @@ def test_bar_ends_its_line_before_an_error_is_told(capsys):
     ],
 )
 def test_bar_goes_on_at_its_rate_below_a_message(capsys, event, fields, line):
-    report = reporter("bar")
-    report("progress", stage="batch", done=1, total=100)
-    report.bar.start_t -= 600  # as if it had taken ten minutes
-    report(event, **fields)
-    report("progress", stage="batch", done=100, total=100)
+    on_event = event_handler("bar")
+    on_event("progress", stage="batch", done=1, total=100)
+    on_event.bar.start_t -= 600  # as if it had taken ten minutes
+    on_event(event, **fields)
+    on_event("progress", stage="batch", done=100, total=100)
     lines = capsys.readouterr().err.replace("\r", "\n").splitlines()
     assert line in lines
     assert "100/100" in lines[-1] and "10:00<" in lines[-1]
 
 
 def test_quiet_still_tells_warnings_on_stderr(capsys):
-    report = reporter("none")
-    report("stage", stage="read")
-    report("progress", stage="read", done=1, total=2)
-    report("warning", message="The voxels are odd.")
+    on_event = event_handler("none")
+    on_event("stage", stage="read")
+    on_event("progress", stage="read", done=1, total=2)
+    on_event("warning", message="The voxels are odd.")
     assert capsys.readouterr() == ("", "Warning: The voxels are odd.\n")
 
 
 def test_events_of_a_part_become_progress_of_its_stage():
     events = []
-    report = under_stage(lambda event, **fields: events.append((event, fields)), "measure")
-    report("evaluate", done=1, total=3)
+    on_event = with_stage(lambda event, **fields: events.append((event, fields)), "measure")
+    on_event("evaluate", done=1, total=3)
     assert events == [("progress", {"stage": "measure", "done": 1, "total": 3})]

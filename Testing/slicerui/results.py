@@ -16,7 +16,7 @@ def readouts(*, planning_ct: bool = True) -> dict:
 
     mvct, enhanced = (Volume(array, SPACING) for array in (noisy_head(), half_as_noisy()))
     kvct = Volume(noisy_head(seed=8), SPACING) if planning_ct else None
-    found = measure(mvct, enhanced, kvct=kvct, report=lambda event, **fields: None)
+    found = measure(mvct, enhanced, kvct=kvct, on_event=lambda event, **fields: None)
     found["verdicts"] = judge(found, read_card(find_model(DEFAULT_MODEL))[1])
     return found | {"model": {"name": DEFAULT_MODEL}, "device": "CPU", "warnings": ["The pixels are resampled."]}
 

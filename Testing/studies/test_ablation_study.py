@@ -58,7 +58,7 @@ def in_process(monkeypatch):
     def run(command, **_):
         config, folder = Path(command[4]), Path(command[6])
         started.append(folder.name)
-        training_run.train(read_config(config), folder, device=torch.device("cpu"), report=lambda *_, **__: None)
+        training_run.train(read_config(config), folder, device=torch.device("cpu"), on_event=lambda *_, **__: None)
         return type("Process", (), {"returncode": 0})
 
     monkeypatch.setattr(train_runs.subprocess, "run", run)

@@ -72,7 +72,7 @@ def test_damaged_scans_are_left_out_and_each_is_named(domain):
     for name, damage in DAMAGES.items():
         damage(domain / name)
     told = []
-    slices = load_slices(domain, 2.0, report=lambda event, **fields: told.append((event, fields["message"])))
+    slices = load_slices(domain, 2.0, on_event=lambda event, **fields: told.append((event, fields["message"])))
     assert len(slices) == 8
     assert len(told) == len(DAMAGES)
     for name in DAMAGES:
@@ -86,7 +86,7 @@ def test_scan_with_a_damaged_truth_is_left_out_with_it(domain, scans, tmp_path):
     write_nan(tmp_path / "truth" / "b.nrrd")
     told = []
     slices = load_slices(
-        domain, 2.0, truth_folder=tmp_path / "truth", report=lambda event, message: told.append(message)
+        domain, 2.0, truth_folder=tmp_path / "truth", on_event=lambda event, message: told.append(message)
     )
     assert len(slices) == len(slices.truth) == 8
     assert "truth/b.nrrd" in told[0].replace(os.sep, "/") and len(told) == 1
@@ -110,7 +110,7 @@ def test_left_out_scans_reach_the_user(small_run, scans, tmp_path):
     write_nan(tmp_path / "mvct" / "nan.nrrd")
     data = dataclasses.replace(small_run.data, mvct=str(tmp_path / "mvct"))
     told = []
-    read_inputs(data, report=lambda event, **fields: told.append((event, fields)))
+    read_inputs(data, on_event=lambda event, **fields: told.append((event, fields)))
     assert [fields["message"] for event, fields in told if event == "warning" and "nan.nrrd" in fields["message"]]
 
 
@@ -129,7 +129,7 @@ def test_what_a_killed_run_had_half_written_is_removed_by_the_next(small_run, tm
     (tmp_path / "samples").mkdir()
     for name in (".partial-1.pt", "samples/.partial-2.png"):
         (tmp_path / name).write_text("half")
-    train(small_run, tmp_path, device=CPU, report=silent)
+    train(small_run, tmp_path, device=CPU, on_event=silent)
     assert not list(tmp_path.rglob(".*"))
 
 
@@ -140,10 +140,10 @@ def test_two_runs_do_not_train_in_one_folder(small_run, tmp_path):
     def try_a_second(event, **fields):
         if event == "progress" and not refused:
             with pytest.raises(OutputError, match="Another run writes to") as error:
-                train(small_run, tmp_path, device=CPU, report=silent)
+                train(small_run, tmp_path, device=CPU, on_event=silent)
             refused.append(error)
 
-    train(small_run, tmp_path, device=CPU, report=try_a_second)
+    train(small_run, tmp_path, device=CPU, on_event=try_a_second)
     assert refused
 
 
@@ -153,7 +153,7 @@ def test_model_that_was_removed_meanwhile_is_told(small_run, tmp_path):
             shutil.rmtree(tmp_path / "run")
 
     with pytest.raises(OutputError, match="removed"):
-        train(small_run, tmp_path / "run", device=CPU, report=remove)
+        train(small_run, tmp_path / "run", device=CPU, on_event=remove)
 
 
 @only_posix

@@ -42,7 +42,7 @@ def site(tmp_path):
 def read(config):
     """The inputs, and the warnings."""
     told = []
-    return read_inputs(config, report=lambda event, **fields: told.append(fields["message"])), told
+    return read_inputs(config, on_event=lambda event, **fields: told.append(fields["message"])), told
 
 
 def refusal(config):

@@ -83,7 +83,7 @@ def alone(config, output, *, until=math.inf):
         read_config(config),
         output,
         device=torch.device("cpu"),
-        report=lambda event, **fields: None,
+        on_event=lambda event, **fields: None,
         cancelled=lambda: len(done.append(1) or done) >= until,
     )
 

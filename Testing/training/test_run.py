@@ -209,29 +209,29 @@ def small_run(tiny_config, scans):
 
 
 def test_training_also_works_without_features_and_without_truth(small_run, tmp_path):
-    path = train(small_run(validate_every=10), tmp_path, device=CPU, report=silent)
+    path = train(small_run(validate_every=10), tmp_path, device=CPU, on_event=silent)
     assert load_model(path).card["training_data"]["paired_truth_used"] is False
     assert not list((tmp_path / "samples").glob("features-*"))
     assert [row["step"] for row in rows(tmp_path / "validation.csv")] == ["4"]
 
 
 def test_paper_preset_trains_and_is_saved(small_run, tmp_path):
-    path = train(small_run(preset="ozaki2022", steps=1), tmp_path, device=CPU, report=silent)
+    path = train(small_run(preset="ozaki2022", steps=1), tmp_path, device=CPU, on_event=silent)
     assert load_model(path).plan.preset == "ozaki2022"
 
 
 def test_another_configuration_in_the_same_folder_is_refused(small_run, tmp_path):
-    train(small_run(steps=2), tmp_path, device=CPU, report=silent)
+    train(small_run(steps=2), tmp_path, device=CPU, on_event=silent)
     before = (tmp_path / "checkpoint.pt").read_bytes()
     with pytest.raises(InputError, match="another configuration"):
-        train(small_run(steps=2, cycle=5.0), tmp_path, device=CPU, report=silent)
+        train(small_run(steps=2, cycle=5.0), tmp_path, device=CPU, on_event=silent)
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
 
 
 def test_damaged_checkpoint_is_refused(small_run, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"half a checkpoint")
     with pytest.raises(InputError, match=r"checkpoint\.pt' is damaged"):
-        train(small_run(), tmp_path, device=CPU, report=silent)
+        train(small_run(), tmp_path, device=CPU, on_event=silent)
 
 
 def test_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(small_run, tmp_path, monkeypatch):
@@ -242,7 +242,7 @@ def test_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(smal
 
     monkeypatch.setattr(Trainer, "run_step", diverging)
     with pytest.raises(MVCTEnhanceError, match=r"diverged at step 4.*kept"):
-        train(small_run(steps=6), tmp_path, device=CPU, report=silent)
+        train(small_run(steps=6), tmp_path, device=CPU, on_event=silent)
     assert load_checkpoint(tmp_path / "checkpoint.pt")["trainer"]["step"] == 2
     assert [row["step"] for row in rows(tmp_path / "log.csv")] == ["2"]
 
@@ -260,13 +260,13 @@ def test_weights_that_are_no_numbers_never_reach_a_checkpoint(small_run, tmp_pat
 
     monkeypatch.setattr(Trainer, "run_step", overflowing)
     with pytest.raises(MVCTEnhanceError, match="diverged at step 4"):
-        train(small_run(), tmp_path, device=CPU, report=silent)
+        train(small_run(), tmp_path, device=CPU, on_event=silent)
     assert load_checkpoint(tmp_path / "checkpoint.pt")["trainer"]["step"] == 2
 
 
 def test_far_too_high_rates_are_told(small_run, tmp_path):
     with pytest.raises(MVCTEnhanceError, match=r"diverged.*lower the learning rates"):
-        train(small_run(generator_rate=1e30, steps=20, validate_every=20), tmp_path, device=CPU, report=silent)
+        train(small_run(generator_rate=1e30, steps=20, validate_every=20), tmp_path, device=CPU, on_event=silent)
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
@@ -274,9 +274,9 @@ def test_cancelled_run_goes_on_from_its_last_checkpoint(small_run, tmp_path):
     seen = []
     config = small_run(validate_every=2)
     with pytest.raises(Cancelled, match="the same command goes on"):
-        train(config, tmp_path, device=CPU, report=silent, cancelled=lambda: len(seen.append(1) or seen) == 3)
+        train(config, tmp_path, device=CPU, on_event=silent, cancelled=lambda: len(seen.append(1) or seen) == 3)
     assert load_checkpoint(tmp_path / "checkpoint.pt")["trainer"]["step"] == 2
-    train(config, tmp_path, device=CPU, report=silent)
+    train(config, tmp_path, device=CPU, on_event=silent)
     assert load_checkpoint(tmp_path / "checkpoint.pt")["trainer"]["step"] == 4
 
 
@@ -285,8 +285,8 @@ def test_resumed_run_keeps_a_best_model_that_later_weights_do_not_beat(small_run
     monkeypatch.setattr("MVCTEnhanceLib.training.run.validate", lambda *arguments, **named: next(results))
     config, seen = small_run(validate_every=1), []
     with pytest.raises(Cancelled):
-        train(config, tmp_path, device=CPU, report=silent, cancelled=lambda: len(seen.append(1) or seen) == 3)
-    path = train(config, tmp_path, device=CPU, report=silent)
+        train(config, tmp_path, device=CPU, on_event=silent, cancelled=lambda: len(seen.append(1) or seen) == 3)
+    path = train(config, tmp_path, device=CPU, on_event=silent)
     assert load_model(path).card["step"] == 3
     assert [row["chosen"] for row in rows(tmp_path / "validation.csv")] == ["False", "False", "True", "False"]
 

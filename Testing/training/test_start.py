@@ -44,7 +44,7 @@ def run(tiny_config, scans, tmp_path):
         short = {"perceptual": 0.0, "steps": 2, "validate_every": 1, "validation_slices": 1, "credits": ("site",)}
         config = tiny_config(**folders | short | changes)
         path = train(
-            config, tmp_path / "run", device=torch.device("cpu"), report=silent, start=start, cancelled=cancelled
+            config, tmp_path / "run", device=torch.device("cpu"), on_event=silent, start=start, cancelled=cancelled
         )
         return load_model(path)
 

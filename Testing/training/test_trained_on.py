@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from MVCTEnhanceLib.assessment.input_warnings import doubts
+from MVCTEnhanceLib.assessment.input_warnings import input_warnings
 from MVCTEnhanceLib.model.card import Plan
 from MVCTEnhanceLib.model.intensities import DENSITY
 from MVCTEnhanceLib.training.trained_on import PERCENTILES, TrainedOn, rounded, widened
@@ -60,8 +60,8 @@ def test_noise_that_cannot_be_measured_is_left_out():
 def test_scan_like_those_of_the_training_raises_no_doubt_and_another_does():
     card = {"trained_on": entry(scan(), scan(1, noise_hu=22))}
     plan = Plan("density-residual", 2.0, DENSITY)
-    assert doubts(scan(2, noise_hu=21), plan, card) == []
-    (doubt,) = doubts(
+    assert input_warnings(scan(2, noise_hu=21), plan, card) == []
+    (doubt,) = input_warnings(
         scan(2, noise_hu=60).with_array(scan(2, noise_hu=60).array.clip(*card["trained_on"]["hu"])), plan, card
     )
     assert "noise" in doubt and "more than" in doubt

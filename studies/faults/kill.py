@@ -32,7 +32,7 @@ TIMES = ("done.json", "summary.csv", "log.csv", "batch.json")  # hold seconds, o
 
 
 @dataclass
-class Row:
+class Outcome:
     """What was seen in one stage: numbers of runs, and the longest seconds until the last process was gone."""
 
     ends: int = 0
@@ -54,7 +54,7 @@ class Study:
     def __init__(self, what: str, folder: Path, number: int = signal.SIGKILL):
         self.what, self.folder, self.number = what, folder, number
         self.output = folder / "out"
-        self.rows: dict[str, Row] = defaultdict(Row)
+        self.rows: dict[str, Outcome] = defaultdict(Outcome)
         job = Job(self._command(again=False))
         if job.wait() != 0:
             raise RuntimeError(f"the undisturbed run failed: {job.errors()}")
@@ -84,7 +84,7 @@ class Study:
         self._check(self._contents() == self.reference, row, "the next run made other files")
         shutil.rmtree(self.output)
 
-    def _look_at_files(self, row: Row) -> None:
+    def _look_at_files(self, row: Outcome) -> None:
         paths = list(self.output.rglob("*")) if self.output.exists() else []
         partial = [path for path in paths if path.name.startswith(".")]
         row.partial_left += bool(partial)
@@ -134,7 +134,7 @@ class Study:
         }[self.what]
 
     @staticmethod
-    def _check(right: bool, row: Row, words: str) -> None:
+    def _check(right: bool, row: Outcome, words: str) -> None:
         if not right:
             row.wrong.append(words)
 

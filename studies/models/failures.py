@@ -42,7 +42,7 @@ def main() -> None:
         kvct = _first_slices(read_volume(planned if planned.exists() else arguments.data / "dicom" / scan.stem))
         enhanced = Engine(model, torch.device("cpu")).enhance(mvct)
         for failure, array in _failures(mvct, enhanced.array):
-            readouts = measure(mvct, enhanced.with_array(array), kvct=kvct, report=lambda event, **fields: None)
+            readouts = measure(mvct, enhanced.with_array(array), kvct=kvct, on_event=lambda event, **fields: None)
             rows.setdefault(failure, []).append(_in_words(judge(readouts, model.card)))
     print(f"| failure | {' | '.join(scan.stem for scan in scans)} |\n|---|{'---|' * len(scans)}")
     for failure, cells in rows.items():

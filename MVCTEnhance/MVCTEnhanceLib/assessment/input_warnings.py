@@ -24,7 +24,7 @@ AIR_BELOW_HU = -600.0
 STRAY_PERCENT = 0.5  # of the voxels may lie outside of the trained HU: metal, padding
 
 
-def doubts(volume: Volume, plan: Plan, card: Mapping[str, Any], *, origin: Origin | None = None) -> list[str]:
+def input_warnings(volume: Volume, plan: Plan, card: Mapping[str, Any], *, origin: Origin | None = None) -> list[str]:
     """What of this scan the model was not trained for, one sentence each; an empty list where nothing is.
 
     A few slices, spread over the scan, are looked at, so that long scans take no longer than short ones.

@@ -85,7 +85,7 @@ def mvct_warnings(origin: Origin) -> list[str]:
 
 
 def planning_ct_warnings(volume: Volume, mvct: Volume, origin: Origin | None = None) -> list[str]:
-    """Why a scan given as the planning CT of an MVCT is none, one sentence each; `origin` as in `doubts`."""
+    """Why a scan given as the planning CT of an MVCT is none, one sentence each; `origin` as in `input_warnings`."""
     origin, found = origin or origin_of(volume), []
     if origin.product and origin.product.kind != PLANNING_CT:
         found.append(f"The planning CT {_is(origin.product)}, so its readouts are no reference: choose a planning CT.")

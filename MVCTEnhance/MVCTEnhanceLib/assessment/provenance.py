@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..model.card import Plan, model_sha256, which_model
+from ..model.card import Plan, model_identity, model_sha256
 from ..volume import Volume
 
 NOT_IDENTIFIED = "The MVCT is no DICOM series with a description or date by which the report could name it."
@@ -34,7 +34,7 @@ def model_provenance(path: Path, plan: Plan, card: Mapping[str, Any]) -> dict[st
     Raises:
         ModelError: the file cannot be read.
     """
-    return which_model(card) | {"preset": plan.preset, "program": PROGRAM, "sha256": model_sha256(path)}
+    return model_identity(card) | {"preset": plan.preset, "program": PROGRAM, "sha256": model_sha256(path)}
 
 
 def identity(scan: Volume) -> dict[str, str]:

@@ -12,7 +12,7 @@ NOTHING = Finding(0, "")
 EDGES = ("edge_width_mm", "bone_edge_width_mm")
 WIDER, MUCH_WIDER = 1.02, 1.1  # width of an edge as a part of the MVCT's, which the enhancement is to keep or lessen
 OVERSHOOTS = ("edge_overshoot_hu", "edge_undershoot_hu")
-TOO_MUCH_HU = 30.0  # more overshoot than in the planning CT: the tolerance that TG-148 gives the HU of water
+MAX_OVERSHOOT_HU = 30.0  # more overshoot than in the planning CT: the tolerance that TG-148 gives the HU of water
 NEAR = 0.01  # distance of NSelfSSIM to the planning CT's within which nothing is to be gained
 # A slice stands out when it is this far from its neighbours: in SDs of such distances, and at least this much.
 STANDS_OUT_SD = 6.0
@@ -47,7 +47,7 @@ def overshoot_beside_planning_ct(after: Mapping[str, Any], aim: Mapping[str, Any
         return None
     more = after["mean"] - aim["mean"]
     text = f"It is {abs(more):.0f} HU {'above' if more > 0 else 'below'} the planning CT's"
-    if more <= TOO_MUCH_HU:
+    if more <= MAX_OVERSHOOT_HU:
         return Finding(0, f"{text}.")
     return Finding(1, f"{text}: the enhancement changed the HU beside air, which are not to be relied on.")
 
@@ -74,7 +74,7 @@ def distance_to_planning_ct(distance: Mapping[str, Any], wanted: Expectation | N
     return Finding(level, f"{text}: {why}." if level else f"{text}.")
 
 
-def standing_out(name: str, values: Sequence[float | None], slices: Sequence[str]) -> Finding:
+def outlier_slices(name: str, values: Sequence[float | None], slices: Sequence[str]) -> Finding:
     """Slices that differ from their neighbours much more than slices of this scan do: a failure of one slice.
 
     Args:

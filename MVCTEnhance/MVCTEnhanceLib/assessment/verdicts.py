@@ -13,8 +13,8 @@ from .rules import (
     against_mvct,
     against_planning_ct,
     distance_to_planning_ct,
+    outlier_slices,
     overshoot_beside_planning_ct,
-    standing_out,
 )
 from .tables import DISTANCE, leaves, slice_names
 
@@ -95,7 +95,7 @@ def _findings(readouts: Mapping[str, Any], card: Mapping[str, Any], group: str, 
     else:
         in_itself = in_range(readout, name, wanted, slices)
     if group == "comparison":
-        return [in_itself, standing_out(name, readout["per_slice"], slices)]
+        return [in_itself, outlier_slices(name, readout["per_slice"], slices)]
     if group != "enhanced":
         return [in_itself]
     against = against_mvct(name, readouts["mvct"][name], readout, expectation(card, "enhanced_to_mvct", name))
@@ -139,7 +139,7 @@ def _verdict(findings: Iterable[Finding]) -> dict[str, str]:
     return {"verdict": _BY_LEVEL[worst], "reason": " ".join(told)}
 
 
-def not_to_be_trusted(readouts: Mapping[str, Any]) -> list[str]:
+def distrusted_metrics(readouts: Mapping[str, Any]) -> list[str]:
     """The readouts that are assessed as 'do not trust', in words."""
     return [
         f"{GROUPS[group]}, {TEXTS[name].name}" if name in TEXTS else name
@@ -149,9 +149,9 @@ def not_to_be_trusted(readouts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def why_withheld(readouts: Mapping[str, Any]) -> str:
+def withholding_reason(readouts: Mapping[str, Any]) -> str:
     """The sentence by which a DICOM series is refused; empty where nothing is assessed as 'do not trust'."""
-    names = not_to_be_trusted(readouts)
+    names = distrusted_metrics(readouts)
     if not names:
         return ""
     more = [f"{len(names) - _SHOWN} more"] * (len(names) > _SHOWN)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ..io.formats import READABLE, has_suffix
-from ..runtime.events import Report
+from ..runtime.events import EventHandler, ignore_event
 from ..volume.product import Product
 from .search import Found, find_scans
 
@@ -40,14 +40,14 @@ class Case:
 
 
 def find_cases(
-    folder: Path, *, report: Report = lambda event, **fields: None, own_outputs: list[Product] | None = None
+    folder: Path, *, on_event: EventHandler = ignore_event, own_outputs: list[Product] | None = None
 ) -> tuple[Case, ...]:
     """Every CT series and volume file below a folder, in the order of their paths; see `find_scans`.
 
     Raises:
         InputError: the folder is not there or holds no case.
     """
-    found = find_scans(folder, report=report, own_outputs=own_outputs)
+    found = find_scans(folder, on_event=on_event, own_outputs=own_outputs)
     found = sorted(found, key=lambda scan: (_at(scan).parts, scan.uid or "", scan.files))
     series = Counter(scan.folder for scan in found if scan.uid is not None)
     places = _wanted_places(found, folder)

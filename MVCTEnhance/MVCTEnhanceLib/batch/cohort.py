@@ -11,10 +11,10 @@ from ..assessment.verdicts import DO_NOT_TRUST, LOOK_CLOSER
 from ..errors import InputError
 from ..io.formats import WRITABLE
 from ..model.card import DEFAULT_MODEL, find_model, model_sha256, read_card
-from ..runtime.events import Report
+from ..runtime.events import EventHandler, ignore_event
 from ..volume.product import Product
 from .cases import find_cases
-from .folder import SUMMARY, earlier_results, require_usable, working_in
+from .folder import SUMMARY, batch_lock, earlier_results, require_usable
 from .run import BatchRun
 from .search import require_folder
 from .settings import OUTPUTS, Settings, require_alike
@@ -95,7 +95,7 @@ class BatchResult:
 def enhance_folder(
     request: BatchRequest,
     *,
-    report: Report = lambda event, **fields: None,
+    on_event: EventHandler = ignore_event,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> BatchResult:
     """Enhance every scan below a folder; a case that fails does not stop the others.
@@ -104,7 +104,7 @@ def enhance_folder(
     summary.csv, where each case has its row from the start.
 
     Args:
-        report: called with an event's name and its fields; a case is told by its number only. "progress" of the stage
+        on_event: called with an event's name and its fields; a case is told by its number only. "progress" of the stage
             "batch" counts cases; "case" has case, cases, status (running, done, kept, failed), and what a running one
             does (stage, and done and total of its slices).
         cancelled: asked several times a second; the scans being worked on are then given up.
@@ -119,15 +119,15 @@ def enhance_folder(
     may_go_on = request.resume or request.overwrite
     require_usable(output, source, resume=may_go_on)
     settings = _settings(request)
-    report("stage", stage="search")
+    on_event("stage", stage="search")
     own_outputs: list[Product] = []
-    cases = find_cases(source, report=report, own_outputs=own_outputs)
-    with working_in(output):
+    cases = find_cases(source, on_event=on_event, own_outputs=own_outputs)
+    with batch_lock(output):
         require_usable(output, source, resume=may_go_on)  # another batch may have come and gone
         earlier = earlier_results(output, cases)
         if not request.overwrite:
             require_alike(settings, cases, earlier, output)
-        run = BatchRun(cases, source, output, settings, report)
+        run = BatchRun(cases, source, output, settings, on_event)
         run.take_over(earlier, keep=request.resume)
         run.run(request.workers, cancelled)
     return BatchResult(

@@ -51,7 +51,7 @@ def require_usable(output: Path, source: Path, *, resume: bool) -> None:
 
 
 @contextmanager
-def working_in(output: Path) -> Iterator[None]:
+def batch_lock(output: Path) -> Iterator[None]:
     """Make the folder, keep other batches out of it, and leave nothing half done in it.
 
     Raises:
@@ -82,7 +82,7 @@ def assign_places(output: Path, cases: Sequence[Case]) -> dict[str, Path]:
     return {case.key: output / places[case.key] for case in cases}
 
 
-def require_there(output: Path, places: dict[str, Path]) -> None:
+def require_exists(output: Path, places: dict[str, Path]) -> None:
     """Refuse to go on in a folder that was removed meanwhile, also where it is there again, for another batch.
 
     Raises:
@@ -101,11 +101,11 @@ def require_there(output: Path, places: dict[str, Path]) -> None:
 def earlier_results(output: Path, cases: Iterable[Case]) -> dict[str, dict[str, Any]]:
     """The notes of cases that an earlier run has finished, by their keys."""
     places = _read_json(output / PLAN).get("places", {})
-    notes = {case.key: finished(output / places[case.key]) for case in cases if case.key in places}
+    notes = {case.key: load_completed(output / places[case.key]) for case in cases if case.key in places}
     return {key: note for key, note in notes.items() if note}
 
 
-def finished(place: Path) -> dict[str, Any] | None:
+def load_completed(place: Path) -> dict[str, Any] | None:
     """The note of a case whose files are all there; else None.
 
     It has made_of (input, model, suffix, and which outputs), made_by (the program), seconds, files (name -> size),
@@ -121,7 +121,7 @@ def finished(place: Path) -> dict[str, Any] | None:
 
 @contextmanager
 def staging(output: Path) -> Iterator[Path]:
-    """A new hidden folder in the output, removed in the end unless `put_in_place` has moved it."""
+    """A new hidden folder in the output, removed in the end unless `commit_case` has moved it."""
     folder = output / f"{PARTIAL}{secrets.token_hex(6)}"
     folder.mkdir()
     try:
@@ -130,7 +130,7 @@ def staging(output: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def put_in_place(folder: Path, place: Path, note: dict[str, Any], readouts: dict[str, Any]) -> None:
+def commit_case(folder: Path, place: Path, note: dict[str, Any], readouts: dict[str, Any]) -> None:
     """Turn a staging folder into the folder of a finished case, in the stead of an older result of the case.
 
     What the user has put beside the older result goes along.

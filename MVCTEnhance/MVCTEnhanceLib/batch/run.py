@@ -14,11 +14,11 @@ from typing import Any
 from ..assessment.provenance import PROGRAM
 from ..errors import Cancelled, MVCTEnhanceError, OutputError
 from ..runtime.child import AGAIN, CANCELLED, CaseFailed, Children
-from ..runtime.events import Report
+from ..runtime.events import EventHandler
 from .cases import Case
-from .folder import SUMMARY, assign_places, finished, put_in_place, require_there, staging
+from .folder import SUMMARY, assign_places, commit_case, load_completed, require_exists, staging
 from .settings import Note, Settings
-from .summary import Row, Status, gravest, values_of, write_summary
+from .summary import CaseRow, Status, values_of, worst_verdict, write_summary
 
 POLL_S = 0.2
 
@@ -35,13 +35,13 @@ class BatchRun:
         kept: how many cases an earlier run has finished.
     """
 
-    def __init__(self, cases: Sequence[Case], source: Path, output: Path, settings: Settings, report: Report):
+    def __init__(self, cases: Sequence[Case], source: Path, output: Path, settings: Settings, on_event: EventHandler):
         self._cases, self._source, self._output, self._settings = cases, source, output, settings
-        self._report = report
+        self._on_event = on_event
         self._places = assign_places(output, cases)
-        self._rows = [Row(case.name) for case in cases]
+        self._rows = [CaseRow(case.name) for case in cases]
         self._each = [settings] * len(cases)
-        self._messages: queue.SimpleQueue[tuple[int, Row | tuple[str, dict[str, Any]]]] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[tuple[int, CaseRow | tuple[str, dict[str, Any]]]] = queue.SimpleQueue()
         self._device: dict[str, Any] = {}
         self._unwritten: OutputError | None = None
         self.kept = 0
@@ -66,7 +66,7 @@ class BatchRun:
 
     def count_assessed(self, verdict: str) -> int:
         """How many cases have this as their gravest assessment."""
-        return sum(gravest(row.values) == verdict for row in self._rows)
+        return sum(worst_verdict(row.values) == verdict for row in self._rows)
 
     def run(self, workers: int, cancelled: Callable[[], bool]) -> None:
         """Do every case that is not finished yet.
@@ -79,11 +79,11 @@ class BatchRun:
         workers = max(1, min(workers, len(waiting)))
         self._write_summary()
         try:
-            self._report("stage", stage="batch", cases=len(self._rows), kept=self.kept, workers=workers)
+            self._on_event("stage", stage="batch", cases=len(self._rows), kept=self.kept, workers=workers)
             for number, row in enumerate(self._rows):
                 if row.status in ("done", "withheld"):
                     self._tell(number, "kept")
-            self._report_progress()
+            self._send_progress()
             # Left in the reverse order: the children end, whose ends the threads wait for.
             with ThreadPoolExecutor(workers) as threads, Children(workers) as children:
                 for number in waiting:
@@ -96,11 +96,13 @@ class BatchRun:
         if self._unwritten:
             raise self._unwritten
 
-    def _row(self, case: Case, note: Note) -> Row:
+    def _row(self, case: Case, note: Note) -> CaseRow:
         """Of a case that is finished."""
         place, why = self._places[case.key].relative_to(self._output).as_posix(), note.get("withheld", "")
         status = "withheld" if why else "done"
-        return Row(case.name, status, why, seconds=note["seconds"], output=place, values=values_of(note["readouts"]))
+        return CaseRow(
+            case.name, status, why, seconds=note["seconds"], output=place, values=values_of(note["readouts"])
+        )
 
     def _work(self, number: int, children: Children) -> None:
         """Do one case, in a thread, and send its row."""
@@ -110,10 +112,10 @@ class BatchRun:
         except Cancelled:
             return
         except Exception as error:
-            row = Row(case.name, "failed", self._in_words(error), seconds=time.monotonic() - start)
+            row = CaseRow(case.name, "failed", self._in_words(error), seconds=time.monotonic() - start)
         self._messages.put((number, row))
 
-    def _enhance(self, number: int, children: Children) -> Row:
+    def _enhance(self, number: int, children: Children) -> CaseRow:
         case, start = self._cases[number], time.monotonic()
         place, settings = self._places[case.key], self._each[number]
         with staging(self._output) as folder:
@@ -122,11 +124,11 @@ class BatchRun:
                 readouts = children.run(
                     settings.arguments(case, folder), on_event=lambda *event: self._messages.put((number, event))
                 )
-                note = {"made_of": settings.made_of(case), "seconds": round(time.monotonic() - start, 1)}
+                note = {"made_of": settings.input_signature(case), "seconds": round(time.monotonic() - start, 1)}
                 if readouts.pop("withheld", False):
                     note |= {"withheld": readouts.pop("failure")}
-                self._require_there()
-                put_in_place(folder, place, note | {"made_by": PROGRAM}, readouts)
+                self._require_exists()
+                commit_case(folder, place, note | {"made_by": PROGRAM}, readouts)
             except CaseFailed as error:
                 raise CaseFailed(str(error).replace(str(folder), str(place))) from error
         return self._row(case, note | {"readouts": readouts})
@@ -146,14 +148,14 @@ class BatchRun:
         """Deal with the next message, if one comes soon."""
         if cancelled():
             raise Cancelled(CANCELLED)
-        self._require_there()
+        self._require_exists()
         with suppress(queue.Empty):
             number, message = self._messages.get(timeout=POLL_S)
-            if isinstance(message, Row):
+            if isinstance(message, CaseRow):
                 self._rows[number] = message
                 self._tell(number, message.status, seconds=round(message.seconds or 0, 1))
                 self._write_summary()
-                self._report_progress()
+                self._send_progress()
             else:
                 self._pass_on(number, *message)
 
@@ -164,27 +166,27 @@ class BatchRun:
             self._tell(number, "running", **known)
         elif event == "device" and fields != self._device:
             self._device = fields
-            self._report("device", **fields)
+            self._on_event("device", **fields)
 
-    def _require_there(self) -> None:
-        require_there(self._output, self._places)
+    def _require_exists(self) -> None:
+        require_exists(self._output, self._places)
 
     def _tell(self, number: int, status: str, **fields: Any) -> None:
-        self._report("case", case=number + 1, cases=len(self._cases), status=status, **fields)
+        self._on_event("case", case=number + 1, cases=len(self._cases), status=status, **fields)
 
-    def _report_progress(self) -> None:
+    def _send_progress(self) -> None:
         total = len(self._rows)
-        self._report("progress", stage="batch", done=total - self.count("waiting"), total=total)
+        self._on_event("progress", stage="batch", done=total - self.count("waiting"), total=total)
 
     def _write_summary(self) -> None:
         """A table that cannot be written now (another program has it open) stops no case: it is tried again later."""
-        self._require_there()  # which it would make again
+        self._require_exists()  # which it would make again
         try:
             write_summary(self._output / SUMMARY, self._rows)
         except OutputError as error:
             if not self._unwritten:
                 what_to_do = "close the program that has it open, or free some space on the disk"
-                self._report("warning", message=f"{SUMMARY} cannot be written: {what_to_do}.")
+                self._on_event("warning", message=f"{SUMMARY} cannot be written: {what_to_do}.")
             self._unwritten = error
         else:
             self._unwritten = None
@@ -193,9 +195,9 @@ class BatchRun:
         """After a cancel: the rows of cases that were finished last, whose messages may be lost with it."""
         for number, row in enumerate(self._rows):
             case = self._cases[number]
-            note = finished(self._places[case.key]) if row.status == "waiting" else None
+            note = load_completed(self._places[case.key]) if row.status == "waiting" else None
             if note and self._settings.is_finished(case, note):
                 self._rows[number] = self._row(case, note)
         with suppress(OutputError):
-            self._require_there()
+            self._require_exists()
             write_summary(self._output / SUMMARY, self._rows)

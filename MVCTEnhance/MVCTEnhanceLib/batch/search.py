@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..io.dicom.groups import ImageGroup, group_images
 from ..io.dicom.header import SliceHeader, scan_folder
 from ..io.formats import READABLE, has_suffix
-from ..runtime.events import Report
+from ..runtime.events import EventHandler, ignore_event
 from ..volume.product import Product, product_of_file
 
 SEGMENTATIONS = (".seg.nrrd", ".seg.nhdr")  # as Slicer saves them
@@ -41,7 +41,7 @@ class Found:
 
 
 def find_scans(
-    folder: Path, *, report: Report = lambda event, **fields: None, own_outputs: list[Product] | None = None
+    folder: Path, *, on_event: EventHandler = ignore_event, own_outputs: list[Product] | None = None
 ) -> list[Found]:
     """Every CT series and volume file below a folder, in any order.
 
@@ -51,7 +51,7 @@ def find_scans(
 
     Args:
         folder: to look into and below.
-        report: as in `enhance_folder`.
+        on_event: as in `enhance_folder`.
         own_outputs: gets what was passed over since this program has made it, one for each file or series.
 
     Raises:
@@ -62,7 +62,7 @@ def find_scans(
     places = search.folders_below(folder)
     for done, place in enumerate(places, start=1):
         search.look_into(place)
-        report("progress", stage="search", done=done, total=len(places))
+        on_event("progress", stage="search", done=done, total=len(places))
     found = search.results()
     made = search.own_outputs()
     if made and own_outputs is not None:
@@ -75,10 +75,10 @@ def find_scans(
     if not found:
         raise InputError(f"'{folder}' holds no CT series and no volume file ({', '.join(READABLE)}): check the path.")
     if search.passed:
-        report("warning", message=f"{search.passed} DICOM series or segmentations are no CT scans: passed over.")
+        on_event("warning", message=f"{search.passed} DICOM series or segmentations are no CT scans: passed over.")
     if made:
         message = f"{len(made)} outputs of this program (such as enhanced scans) are no MVCT: passed over."
-        report("warning", message=message)
+        on_event("warning", message=message)
     return found
 
 

@@ -45,17 +45,17 @@ class Settings:
         suffix = next(suffix for suffix in (*WRITABLE, *WRITTEN_AS) if has_suffix(case.source, (suffix,)))
         return WRITTEN_AS.get(suffix, suffix)
 
-    def made_of(self, case: Case) -> dict[str, Any]:
+    def input_signature(self, case: Case) -> dict[str, Any]:
         """What the outputs of a case depend on, JSON-serialisable."""
         content = {"input": case.fingerprint, "model": self.model_digest, "suffix": self.suffix(case)}
         return content | {name: name in self.outputs for name in OUTPUTS}
 
-    def unlike(self, case: Case, note: Note) -> list[str]:
+    def differences(self, case: Case, note: Note) -> list[str]:
         """In what an earlier result differs so that it does not belong into one batch with new ones."""
-        made_of = note["made_of"]
+        signature = note["made_of"]
         pairs = {
-            "model": (made_of["model"], self.model_digest),
-            "format": (made_of["suffix"], self.suffix(case)),
+            "model": (signature["model"], self.model_digest),
+            "format": (signature["suffix"], self.suffix(case)),
             "version of the program": (note["made_by"], PROGRAM),
         }
         return [name for name, (before, now) in pairs.items() if before != now]
@@ -64,14 +64,14 @@ class Settings:
         """Whether an earlier result is of this input and has all that is asked for."""
         return (
             note["made_of"]["input"] == case.fingerprint
-            and not self.unlike(case, note)
+            and not self.differences(case, note)
             and self.outputs <= _outputs_of(note)
             and not (self.force and note.get("withheld"))
         )
 
     def extended(self, case: Case, note: Note) -> Settings:
         """These settings with what an earlier result has besides, so that doing the case anew takes nothing away."""
-        is_same = note["made_of"]["input"] == case.fingerprint and not self.unlike(case, note)
+        is_same = note["made_of"]["input"] == case.fingerprint and not self.differences(case, note)
         has_scans = is_same and not note.get("withheld")
         return replace(self, outputs=self.outputs | _outputs_of(note), force=self.force or has_scans)
 
@@ -99,7 +99,9 @@ def require_alike(settings: Settings, cases: Sequence[Case], earlier: Mapping[st
     Raises:
         OutputError: some are.
     """
-    unlike = [names for case in cases if case.key in earlier and (names := settings.unlike(case, earlier[case.key]))]
+    unlike = [
+        names for case in cases if case.key in earlier and (names := settings.differences(case, earlier[case.key]))
+    ]
     if unlike:
         names = " and ".join(dict.fromkeys(name for names in unlike for name in names))
         raise OutputError(

@@ -38,7 +38,7 @@ Status = Literal["waiting", "done", "withheld", "failed"]
 
 
 @dataclass(frozen=True)
-class Row:
+class CaseRow:
     """What became of a case.
 
     Args:
@@ -70,12 +70,12 @@ def values_of(readouts: Mapping[str, Any]) -> dict[str, str]:
     return values | provenance_rows(readouts)
 
 
-def gravest(values: Mapping[str, str]) -> str:
+def worst_verdict(values: Mapping[str, str]) -> str:
     """The gravest assessment that one of the readouts has; empty where none was assessed."""
     return next((verdict for verdict in reversed(VERDICTS) if int(values.get(_BY_VERDICT[verdict], 0))), "")
 
 
-def write_summary(path: Path, rows: Iterable[Row]) -> None:
+def write_summary(path: Path, rows: Iterable[CaseRow]) -> None:
     """Write the table in one step.
 
     Raises:

@@ -22,7 +22,7 @@ from ..model.card import DEFAULT_MODEL, find_model
 from ..model.device import choose_device, describe_device
 from ..model.package import load_model
 from ..physics.phantom import head_neck_phantom
-from ..runtime.events import Report
+from ..runtime.events import EventHandler, ignore_event
 from ..runtime.machine import processor
 from ..storage.atomic import atomic_file
 from ..volume import Volume
@@ -61,7 +61,7 @@ class BenchmarkRequest:
     overwrite: bool = False
 
 
-def benchmark(request: BenchmarkRequest, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
+def benchmark(request: BenchmarkRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
     """Time everything that was asked for; JSON-serialisable.
 
     Returns:
@@ -75,7 +75,7 @@ def benchmark(request: BenchmarkRequest, *, report: Report = lambda event, **fie
         require_permission(request.output)
     path = find_model(request.model)
     device = choose_device(request.device)
-    report("device", device=str(device), name=describe_device(device))
+    on_event("device", device=str(device), name=describe_device(device))
     scan = noisy_phantom(max((*request.slices, *request.jobs, ANATOMY_SLICES)))
     result: dict[str, Any] = {"machine": _machine(device), "model": load_model(path).card.get("name", path.stem)}
     rows: dict[str, list] = {"slices": [], "batches": [], "scaling": [], "jobs": []}
@@ -83,7 +83,7 @@ def benchmark(request: BenchmarkRequest, *, report: Report = lambda event, **fie
     try:
         for threads in request.threads:
             torch.set_num_threads(threads)
-            report("stage", stage=f"slices, {threads} threads")
+            on_event("stage", stage=f"slices, {threads} threads")
             rows["slices"] += time_slices(path, device, scan, request.rounds, threads)
             rows["batches"] += time_batches(path, device, scan, request.batches, request.rounds, threads)
             rows["scaling"] += time_scaling(path, device, scan, request.slices, threads)
@@ -91,7 +91,7 @@ def benchmark(request: BenchmarkRequest, *, report: Report = lambda event, **fie
         torch.set_num_threads(threads_before)
     with tempfile.TemporaryDirectory(prefix="mvct-benchmark-") as folder:
         for count in request.jobs:
-            report("stage", stage=f"whole job, {count} slices")
+            on_event("stage", stage=f"whole job, {count} slices")
             part = Volume(scan.array[:count], scan.spacing)
             rows["jobs"].append(timed_job(part, Path(folder) / str(count), path, request.device, max(request.threads)))
     result |= rows | {"start_s": seconds_to_start()}

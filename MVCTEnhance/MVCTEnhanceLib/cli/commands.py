@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..runtime.events import Report
+from ..runtime.events import EventHandler
 
 Result = dict[str, Any]
 
 
-def enhance(options: argparse.Namespace, report: Report) -> Result:
+def enhance(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..jobs.enhance import enhance as run
     from ..jobs.request import EnhanceRequest, NotTrusted
     from ..model.card import DEFAULT_MODEL
@@ -36,12 +36,12 @@ def enhance(options: argparse.Namespace, report: Report) -> Result:
         identify=options.identify,
     )
     try:
-        return run(request, report=report).readouts
+        return run(request, on_event=on_event).readouts
     except NotTrusted as error:
         return error.result.readouts | {"withheld": True, "failure": str(error)}
 
 
-def batch(options: argparse.Namespace, report: Report) -> Result:
+def batch(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from dataclasses import asdict
 
     from ..batch.cohort import BatchRequest, enhance_folder
@@ -61,12 +61,12 @@ def batch(options: argparse.Namespace, report: Report) -> Result:
         overwrite=options.overwrite,
         force=options.force,
     )
-    result = enhance_folder(request, report=report)
+    result = enhance_folder(request, on_event=on_event)
     failure = {"failure": result.failure} if result.failure else {}
     return asdict(result) | {"summary": result.summary.name} | failure
 
 
-def evaluate(options: argparse.Namespace, report: Report) -> Result:
+def evaluate(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..jobs.evaluate import evaluate_files
 
     return evaluate_files(
@@ -76,11 +76,11 @@ def evaluate(options: argparse.Namespace, report: Report) -> Result:
         truth_path=options.truth,
         region_path=options.region,
         model=options.model,
-        report=report,
+        on_event=on_event,
     )
 
 
-def report_again(options: argparse.Namespace, report: Report) -> Result:
+def report_again(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..jobs.report import ReportRequest, write_report_again
 
     request = ReportRequest(
@@ -92,10 +92,10 @@ def report_again(options: argparse.Namespace, report: Report) -> Result:
         options.overwrite,
         options.identify,
     )
-    return write_report_again(request, report=report)
+    return write_report_again(request, on_event=on_event)
 
 
-def dicom(options: argparse.Namespace, report: Report) -> Result:
+def dicom(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..jobs.dicom import DicomRequest, write_derived_series
 
     request = DicomRequest(
@@ -110,16 +110,16 @@ def dicom(options: argparse.Namespace, report: Report) -> Result:
         readouts=options.readouts,
         force=options.force,
     )
-    return write_derived_series(request, report=report)
+    return write_derived_series(request, on_event=on_event)
 
 
-def devices(options: argparse.Namespace, report: Report) -> Result:
+def devices(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..model.device import describe_device, list_devices
 
     return {"devices": [{"device": str(device), "name": describe_device(device)} for device in list_devices()]}
 
 
-def benchmark(options: argparse.Namespace, report: Report) -> Result:
+def benchmark(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..benchmark.run import BenchmarkRequest
     from ..benchmark.run import benchmark as run
     from ..model.card import DEFAULT_MODEL
@@ -135,17 +135,17 @@ def benchmark(options: argparse.Namespace, report: Report) -> Result:
         output=options.output,
         overwrite=options.overwrite,
     )
-    return run(request, report=report)
+    return run(request, on_event=on_event)
 
 
-def export(options: argparse.Namespace, report: Report) -> Result:
+def export(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..jobs.export import export_model
     from ..model.card import DEFAULT_MODEL
 
-    return export_model(options.model or DEFAULT_MODEL, options.output, overwrite=options.overwrite, report=report)
+    return export_model(options.model or DEFAULT_MODEL, options.output, overwrite=options.overwrite, on_event=on_event)
 
 
-def models(options: argparse.Namespace, report: Report) -> Result:
+def models(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..model.card import DEFAULT_MODEL, installed_models, read_card
 
     models = {}
@@ -155,7 +155,7 @@ def models(options: argparse.Namespace, report: Report) -> Result:
     return {"default": DEFAULT_MODEL, "models": models}
 
 
-def simulate(options: argparse.Namespace, report: Report) -> Result:
+def simulate(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..jobs.simulate import simulate_file
     from ..physics.mvct import MVCTSettings
 
@@ -166,11 +166,11 @@ def simulate(options: argparse.Namespace, report: Report) -> Result:
         settings=settings,
         device=options.device,
         overwrite=options.overwrite,
-        report=report,
+        on_event=on_event,
     )
 
 
-def train(options: argparse.Namespace, report: Report) -> Result:
+def train(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..model.card import find_model, read_card
     from ..model.device import choose_device, describe_device
     from ..training.config import read_config
@@ -182,21 +182,21 @@ def train(options: argparse.Namespace, report: Report) -> Result:
     device = choose_device(device_of_process(options.device))
     with processes_of_run(device) as processes:
         if processes.is_first:
-            report("device", device=str(device), name=describe_device(device))
+            on_event("device", device=str(device), name=describe_device(device))
         else:  # the first process tells the result
             options.progress, options.json, options.show = "none", False, lambda result: None
-        model = run(config, options.output, device=device, report=report, start=start, processes=processes)
+        model = run(config, options.output, device=device, on_event=on_event, start=start, processes=processes)
     return {"model": str(model)}
 
 
-def phantom(options: argparse.Namespace, report: Report) -> Result:
+def phantom(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..jobs.phantom import write_phantom
 
-    return write_phantom(options.output, device=options.device, overwrite=options.overwrite, report=report)
+    return write_phantom(options.output, device=options.device, overwrite=options.overwrite, on_event=on_event)
 
 
-def demo(options: argparse.Namespace, report: Report) -> Result:
+def demo(options: argparse.Namespace, on_event: EventHandler) -> Result:
     from ..jobs.demo import run_demo
 
-    readouts = run_demo(options.output, device=options.device, report=report)
+    readouts = run_demo(options.output, device=options.device, on_event=on_event)
     return readouts | {"report": str((options.output / "report" / "report.html").absolute())}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..runtime.events import Report
+from ..runtime.events import EventHandler
 from . import commands as run
 from . import output as show
 from .commands import Result
@@ -197,7 +197,7 @@ def _seed(text: str) -> int:
 def _command(
     commands: Any,
     name: str,
-    runs: Callable[[argparse.Namespace, Report], Result],
+    runs: Callable[[argparse.Namespace, EventHandler], Result],
     shows: Callable[[Result], None],
     summary: str,
     *,

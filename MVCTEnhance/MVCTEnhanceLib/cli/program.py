@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import Cancelled, MVCTEnhanceError, is_out_of_memory
 from ..runtime.cancel import CANCELLED, EXIT_CANCELLED, Cancellation, Interrupted
-from ..runtime.events import Report, reporter
+from ..runtime.events import EventHandler, event_handler
 from ..runtime.machine import tune_malloc, use_passive_omp
 from ..runtime.parent import end_with_parent
 from .parser import parser
@@ -45,11 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     # A console that lacks a letter (² in Japan's code page) must not turn finished work into an error.
     sys.stdout.reconfigure(errors="backslashreplace")
-    report = reporter(options.progress)
-    cancellation = Cancellation(report)
+    on_event = event_handler(options.progress)
+    cancellation = Cancellation(on_event)
     with cancellation.listening(), _quiet_libraries():
         try:
-            return _run(options, report, cancellation)
+            return _run(options, on_event, cancellation)
         except BrokenPipeError:
             cancellation.failed()
             # Python would try again to write when it ends, and complain.
@@ -74,13 +74,13 @@ def _quiet_libraries() -> Iterator[None]:
         logging.getLogger().removeHandler(nowhere)
 
 
-def _run(options: argparse.Namespace, report: Report, cancellation: Cancellation) -> int:
+def _run(options: argparse.Namespace, on_event: EventHandler, cancellation: Cancellation) -> int:
     try:
         cancellation.start()
         end_with_parent(cancellation.ask)
-        result = options.run(options, _collecting_from_now(report))
+        result = options.run(options, _collecting_from_now(on_event))
         if options.progress == "jsonl":
-            report("result", **result)
+            on_event("result", **result)
         elif options.json:
             print(json.dumps(result, indent=2, allow_nan=False))
         else:
@@ -88,28 +88,28 @@ def _run(options: argparse.Namespace, report: Report, cancellation: Cancellation
         sys.stdout.flush()  # what cannot be told is not done
         cancellation.done()
         # A batch of which some cases failed has its result all the same.
-        return _fail(result["failure"], EXIT_ERROR, report) if "failure" in result else 0
+        return _fail(result["failure"], EXIT_ERROR, on_event) if "failure" in result else 0
     except (Interrupted, Cancelled):
-        return _cancelled(cancellation, report)
+        return _cancelled(cancellation, on_event)
     except BrokenPipeError:
         raise
     except Exception as error:
         if cancellation.asked:  # a library that was stopped half-way ends in errors of many kinds
-            return _cancelled(cancellation, report)
+            return _cancelled(cancellation, on_event)
         if os.environ.get(DEBUG) and not isinstance(error, MVCTEnhanceError):
             raise
         cancellation.failed()
-        return _fail(_sentence(error), EXIT_ERROR, report)
+        return _fail(_sentence(error), EXIT_ERROR, on_event)
 
 
-def _collecting_from_now(report: Report) -> Report:
+def _collecting_from_now(on_event: EventHandler) -> EventHandler:
     """Python looks for garbage again when the first event is told: by then all is imported."""
 
     def tell(event: str, **fields: Any) -> None:
         if not gc.isenabled():
             gc.freeze()
             gc.enable()
-        report(event, **fields)
+        on_event(event, **fields)
 
     return tell
 
@@ -125,13 +125,13 @@ def _sentence(error: Exception) -> str:
     return f"Unexpected {type(error).__name__}: run this again with {DEBUG}=1 set and report what it shows."
 
 
-def _cancelled(cancellation: Cancellation, report: Report) -> int:
+def _cancelled(cancellation: Cancellation, on_event: EventHandler) -> int:
     cancellation.done()
-    return _fail(CANCELLED, EXIT_CANCELLED, report)
+    return _fail(CANCELLED, EXIT_CANCELLED, on_event)
 
 
-def _fail(message: str, code: int, report: Report) -> int:
-    report("error", message=message)
+def _fail(message: str, code: int, on_event: EventHandler) -> int:
+    on_event("error", message=message)
     _say(message)
     return code
 

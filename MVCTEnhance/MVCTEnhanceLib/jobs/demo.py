@@ -7,19 +7,19 @@ from typing import Any
 
 from ..io import write_dicom_series, write_volume
 from ..model.device import choose_device
-from ..runtime.events import Report
+from ..runtime.events import EventHandler, ignore_event
 from ..storage.atomic import atomic_folder
 from .enhance import EnhanceRequest, enhance
 from .phantom import PLANNING_CT_FILE, make_phantom
 
 
-def run_demo(output: Path, *, device: str = "auto", report: Report = lambda event, **fields: None) -> dict[str, Any]:
+def run_demo(output: Path, *, device: str = "auto", on_event: EventHandler = ignore_event) -> dict[str, Any]:
     """Leave in a folder: a phantom's planning CT and MVCT, the enhanced scan (DICOM, NRRD), both maps, the report.
 
     Args:
         output: a new folder, which appears when all is done.
         device: as in `EnhanceRequest`.
-        report: called with an event's name and its fields.
+        on_event: called with an event's name and its fields.
 
     Returns:
         The readouts, as `enhance` gives them.
@@ -29,7 +29,7 @@ def run_demo(output: Path, *, device: str = "auto", report: Report = lambda even
     """
     chosen = choose_device(device)
     with atomic_folder(output) as folder:
-        planning_ct, mvct = make_phantom(chosen, report)
+        planning_ct, mvct = make_phantom(chosen, on_event)
         write_volume(planning_ct, folder / PLANNING_CT_FILE)
         write_dicom_series(mvct, folder / "mvct-dicom", description="Simulated MVCT of a phantom")
         request = EnhanceRequest(
@@ -42,6 +42,6 @@ def run_demo(output: Path, *, device: str = "auto", report: Report = lambda even
             kvct=folder / PLANNING_CT_FILE,
             force=True,
         )
-        result = enhance(request, report=report)
+        result = enhance(request, on_event=on_event)
         write_volume(result.enhanced, folder / "enhanced.nrrd")
     return result.readouts

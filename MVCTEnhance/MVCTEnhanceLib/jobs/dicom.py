@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..assessment.verdicts import why_withheld
+from ..assessment.verdicts import withholding_reason
 from ..errors import InputError
 from ..io import write_dicom_series
 from ..io.dicom.series import read_dicom_folder
-from ..io.dicom.writer import made_up
+from ..io.dicom.writer import placeholder_warnings
 from ..io.reader import read_map
-from ..runtime.events import Report, collecting
+from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..volume import Volume
 from ..volume.grid import axial, reorient_like
 from ..volume.product import Product
@@ -54,7 +54,7 @@ class DicomRequest:
     force: bool = False
 
 
-def write_derived_series(request: DicomRequest, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
+def write_derived_series(request: DicomRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
     """Write a volume file as a DICOM CT series; each slice has the header of the source's slice at its place.
 
     Programs may keep slices, rows and columns the other way round than this one reads them: what counts is where they
@@ -72,18 +72,18 @@ def write_derived_series(request: DicomRequest, *, report: Report = lambda event
     sources = (path for path in (request.scan, request.source, request.readouts) if path)
     require_new_series(request.output, *sources, overwrite=request.overwrite)
     warnings: list[str] = []
-    report = collecting(warnings, report)
-    report("stage", stage="read")
+    on_event = collecting_warnings(warnings, on_event)
+    on_event("stage", stage="read")
     readouts = read_readouts(request.readouts) if request.readouts else {}
     scan = read_map(request.scan)
     _require_of_scan(readouts, scan, request)
-    if not request.force and (why := why_withheld(readouts)):
+    if not request.force and (why := withholding_reason(readouts)):
         raise NotTrusted(why)
     volume = _with_source(scan, request) if request.source else replace(scan, source=None)
     volume = replace(volume, product=_product(scan, readouts, request))
-    for message in (*_kind_warnings(scan, request), *made_up(volume)):
-        report("warning", message=message)
-    report("stage", stage="write")
+    for message in (*_kind_warnings(scan, request), *placeholder_warnings(volume)):
+        on_event("warning", message=message)
+    on_event("stage", stage="write")
     texts = series_texts(volume.product.kind, readouts)
     write_dicom_series(
         volume,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..assessment.input_warnings import doubts
+from ..assessment.input_warnings import input_warnings
 from ..assessment.origin import planning_ct_warnings
 from ..assessment.provenance import NOT_IDENTIFIED, identity, model_provenance, provenance
-from ..assessment.verdicts import judge, why_withheld
+from ..assessment.verdicts import judge, withholding_reason
 from ..errors import InputError
 from ..model.card import find_model
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import Model, load_model
-from ..runtime.events import Report, collecting
+from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..runtime.machine import return_memory
 from ..volume import Volume
 from ..volume.grid import axial, digest
@@ -30,7 +30,7 @@ PIXEL_FACTOR = 10  # to the model's pixels, either way: beyond lie headers with 
 def enhance(
     request: EnhanceRequest,
     *,
-    report: Report = lambda event, **fields: None,
+    on_event: EventHandler = ignore_event,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Enhanced:
     """Enhance a scan and write everything that was asked for.
@@ -41,35 +41,35 @@ def enhance(
     """
     require_outputs(request)
     warnings: list[str] = []
-    report = collecting(warnings, report)
+    on_event = collecting_warnings(warnings, on_event)
     model_file = find_model(request.model)
     model = load_model(model_file)
     device = choose_device(request.device)
-    report("device", device=str(device), name=describe_device(device))
-    report("stage", stage="read")
+    on_event("device", device=str(device), name=describe_device(device))
+    on_event("stage", stage="read")
     mvct = read_scan(request.input, "MVCT", series_uid=request.series_uid)
     kvct = read_scan(request.kvct, "planning CT", slices_only=True) if request.kvct else None
     region = read_region(request.region, mvct) if request.region else None
     _require_plausible_pixels(mvct, model)
-    unlike = doubts(mvct, model.plan, model.card)
+    unlike = input_warnings(mvct, model.plan, model.card)
     of_kvct = (*kvct.warnings, *planning_ct_warnings(kvct, mvct)) if kvct else ()
     scan = identity(mvct) if request.identify else {}
     unnamed = [NOT_IDENTIFIED] * (request.identify and not scan)
     for message in (*mvct.warnings, *unlike, *of_kvct, *unnamed, *output_warnings(request, mvct)):
-        report("warning", message=message)
-    report("stage", stage="enhance")
-    engine = Engine(model, device, report=report, cancelled=cancelled)
+        on_event("warning", message=message)
+    on_event("stage", stage="enhance")
+    engine = Engine(model, device, on_event=on_event, cancelled=cancelled)
     input_digest = digest(mvct)
     enhanced = replace(engine.enhance(mvct), product=Product("enhanced", input_digest))
     cycle_error = None
     if request.cycle_error:
-        report("stage", stage="cycle")
+        on_event("stage", stage="cycle")
         cycle_error = cycle_error_map(mvct, engine.back_to_mvct(enhanced))
-    readouts = measure(mvct, enhanced, kvct=kvct, region=region, report=report)
+    readouts = measure(mvct, enhanced, kvct=kvct, region=region, on_event=on_event)
     readouts["verdicts"] = judge(readouts, model.card)
     readouts |= provenance(input_digest) | {"model": model_provenance(model_file, model.plan, model.card)}
     readouts |= {"device": describe_device(device), "warnings": warnings} | ({"scan": scan} if scan else {})
-    report("stage", stage="write")
+    on_event("stage", stage="write")
     return_memory()
     result = Enhanced(mvct, enhanced, readouts, tuple(warnings), cycle_error)
     _write(request, result, model)
@@ -77,7 +77,7 @@ def enhance(
 
 
 def _write(request: EnhanceRequest, result: Enhanced, model: Model) -> None:
-    why = "" if request.force else why_withheld(result.readouts)
+    why = "" if request.force else withholding_reason(result.readouts)
     written = without_dicom(request) if why else request
     write_outputs(written, result, model.card)
     if written != request:

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ..assessment.input_warnings import doubts
+from ..assessment.input_warnings import input_warnings
 from ..assessment.origin import enhanced_warnings, planning_ct_warnings
 from ..assessment.provenance import provenance
 from ..assessment.verdicts import judge
 from ..errors import InputError
-from ..model.card import DEFAULT_MODEL, find_model, read_card, which_model
+from ..model.card import DEFAULT_MODEL, find_model, model_identity, read_card
 from ..quality.readouts import evaluate
-from ..runtime.events import Report, collecting, under_stage
+from ..runtime.events import EventHandler, collecting_warnings, ignore_event, with_stage
 from ..runtime.machine import threads
 from ..volume import Volume
 from ..volume.grid import digest, listed, listed_z_mm, reorient_like
@@ -40,7 +40,7 @@ def evaluate_files(
     truth_path: Path | None = None,
     region_path: Path | None = None,
     model: str | Path | None = None,
-    report: Report = lambda event, **fields: None,
+    on_event: EventHandler = ignore_event,
 ) -> dict[str, Any]:
     """Every readout of an enhanced scan with verdicts and input warnings as `enhance` gives them, JSON-serialisable.
 
@@ -58,26 +58,26 @@ def evaluate_files(
         ModelError: there is no such model, or its file is damaged.
     """
     plan, card = read_card(find_model(model or DEFAULT_MODEL))
-    report("stage", stage="read")
+    on_event("stage", stage="read")
     mvct, enhanced = read_pair(mvct_path, enhanced_path)
     kvct = read_scan(kvct_path, "planning CT", slices_only=True) if kvct_path else None
     truth = read_scan(truth_path, "truth") if truth_path else None
     region = read_region(region_path, mvct) if region_path else None
     warnings: list[str] = []
-    report = collecting(warnings, report)
+    on_event = collecting_warnings(warnings, on_event)
     for scan in (mvct, enhanced, kvct, truth):
         for message in scan.warnings if scan else ():
-            report("warning", message=message)
+            on_event("warning", message=message)
     of_kvct = planning_ct_warnings(kvct, mvct) if kvct else ()
-    for message in (*doubts(mvct, plan, card), *enhanced_warnings(enhanced, mvct), *of_kvct):
-        report("warning", message=message)
+    for message in (*input_warnings(mvct, plan, card), *enhanced_warnings(enhanced, mvct), *of_kvct):
+        on_event("warning", message=message)
     if model is None:
-        report("warning", message=NO_MODEL_NAMED)
+        on_event("warning", message=NO_MODEL_NAMED)
     if truth:
-        truth = _on_grid_of(enhanced, truth, report)
-    readouts = measure(mvct, enhanced, kvct=kvct, truth=truth, region=region, report=report)
+        truth = _on_grid_of(enhanced, truth, on_event)
+    readouts = measure(mvct, enhanced, kvct=kvct, truth=truth, region=region, on_event=on_event)
     readouts["verdicts"] = judge(readouts, card)
-    return readouts | provenance(digest(mvct)) | {"card": which_model(card), "warnings": warnings}
+    return readouts | provenance(digest(mvct)) | {"card": model_identity(card), "warnings": warnings}
 
 
 def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:
@@ -96,11 +96,11 @@ def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:
     return mvct, enhanced
 
 
-def _on_grid_of(enhanced: Volume, truth: Volume, report: Report) -> Volume:
+def _on_grid_of(enhanced: Volume, truth: Volume, on_event: EventHandler) -> Volume:
     same = reorient_like(truth, enhanced)
     if same is not None:
         return same
-    report("warning", message="The truth was resampled linearly to the grid of the enhanced scan.")
+    on_event("warning", message="The truth was resampled linearly to the grid of the enhanced scan.")
     return resample_to(truth, enhanced)
 
 
@@ -111,14 +111,14 @@ def measure(
     kvct: Volume | None = None,
     truth: Volume | None = None,
     region: np.ndarray | None = None,
-    report: Report,
+    on_event: EventHandler,
 ) -> dict[str, Any]:
     """Every readout of scans in memory, JSON-serialisable; MVCT, enhanced scan, truth and region on the same grid.
 
     Axial slices are measured, with rows and columns in one fixed order however the scans are stored (see `axial`). The
     lists have them in the order of the scan's own axis along the patient; `slices` tells where they lie.
     """
-    report("stage", stage="measure")
+    on_event("stage", stage="measure")
     places = {"z_mm": listed_z_mm(mvct)} | ({"planning_ct_z_mm": listed_z_mm(kvct)} if kvct else {})
     if region is not None:
         region = listed(mvct.with_array(region)).array
@@ -132,13 +132,13 @@ def measure(
         truth=truth.array if truth else None,
         region=region,
         threads=threads(),
-        progress=under_stage(report, "measure"),
+        progress=with_stage(on_event, "measure"),
     ).to_dict()
     sides = zip(mvct.array.shape[1:], mvct.spacing[1::-1], strict=True)
     readouts["slices"] = places
     readouts["parameters"]["field_of_view_mm"] = [float(count * mm) for count, mm in sides]
     if region is not None and readouts["mvct"]["nselfssim"]["mean"] is None:
-        report("warning", message=REGION_WITHOUT_BODY)
+        on_event("warning", message=REGION_WITHOUT_BODY)
     elif region is not None and kvct:
-        report("warning", message=REGION_AND_PLANNING_CT)
+        on_event("warning", message=REGION_AND_PLANNING_CT)
     return readouts

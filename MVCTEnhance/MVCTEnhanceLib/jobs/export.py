@@ -13,7 +13,7 @@ from ..io.formats import has_suffix
 from ..model.card import find_model
 from ..model.export import INPUT, HUToHU, onnx_of
 from ..model.package import Model, load_model
-from ..runtime.events import Report
+from ..runtime.events import EventHandler, ignore_event
 from ..storage.atomic import atomic_file
 from .scans import require_absent, require_permission
 
@@ -27,7 +27,7 @@ def export_model(
     output: Path,
     *,
     overwrite: bool = False,
-    report: Report = lambda event, **fields: None,
+    on_event: EventHandler = ignore_event,
 ) -> dict[str, Any]:
     """Write a model as an ONNX file, see `model.export`.
 
@@ -53,7 +53,7 @@ def export_model(
     content = onnx_of(package)
     difference = _difference_hu(package, content)
     if difference is None:
-        report("warning", message="ONNX Runtime is not installed: the exported model was not run to check it.")
+        on_event("warning", message="ONNX Runtime is not installed: the exported model was not run to check it.")
     elif difference > TOLERANCE_HU:
         raise OutputError(
             f"The exported model gives up to {difference:.3g} HU else than in PyTorch, so it was not written: "

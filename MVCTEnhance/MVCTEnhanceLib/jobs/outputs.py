@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import OutputError
 from ..io import is_dicom_output
-from ..io.dicom.writer import made_up
+from ..io.dicom.writer import placeholder_warnings
 from ..physics import density
 from ..storage.lock import locked
 from ..volume import SlicesOnDemand, Volume
@@ -44,7 +44,7 @@ def require_outputs(request: EnhanceRequest) -> None:
 
 def output_warnings(request: EnhanceRequest, mvct: Volume) -> tuple[str, ...]:
     """What the outputs will have or leave out that is not as in the MVCT's files, one sentence each."""
-    return made_up(mvct) if any(map(is_dicom_output, _scans(request).values())) else ()
+    return placeholder_warnings(mvct) if any(map(is_dicom_output, _scans(request).values())) else ()
 
 
 def without_dicom(request: EnhanceRequest) -> EnhanceRequest:

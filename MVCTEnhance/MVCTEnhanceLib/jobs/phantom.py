@@ -13,7 +13,7 @@ from ..io import write_volume
 from ..model.device import choose_device, describe_device
 from ..physics.mvct import simulate_mvct, usable_device
 from ..physics.phantom import head_neck_phantom
-from ..runtime.events import Report
+from ..runtime.events import EventHandler, ignore_event
 from ..storage.atomic import atomic_folder
 from ..volume import Volume
 from ..volume.product import PLANNING_CT, Product
@@ -27,7 +27,7 @@ def write_phantom(
     *,
     device: str = "auto",
     overwrite: bool = False,
-    report: Report = lambda event, **fields: None,
+    on_event: EventHandler = ignore_event,
 ) -> dict[str, Any]:
     """Leave planning-ct.nrrd and mvct.nrrd of a head-and-neck phantom in a folder.
 
@@ -35,7 +35,7 @@ def write_phantom(
         output: a new folder, which appears when both are there.
         overwrite: whether it may also be one with these two files and nothing else, which are replaced.
         device: as in `EnhanceRequest`.
-        report: called with an event's name and its fields.
+        on_event: called with an event's name and its fields.
 
     Returns:
         planning_ct and mvct: the names of the files; device.
@@ -45,9 +45,9 @@ def write_phantom(
     """
     chosen = usable_device(choose_device(device))
     with atomic_folder(output, may_replace=lambda path: overwrite and _holds_phantom_only(path)) as folder:
-        report("device", device=str(chosen), name=describe_device(chosen))
-        planning_ct, mvct = make_phantom(chosen, report)
-        report("stage", stage="write")
+        on_event("device", device=str(chosen), name=describe_device(chosen))
+        planning_ct, mvct = make_phantom(chosen, on_event)
+        on_event("stage", stage="write")
         write_volume(planning_ct, folder / PLANNING_CT_FILE)
         write_volume(mvct, folder / MVCT_FILE)
     return {"planning_ct": PLANNING_CT_FILE, "mvct": MVCT_FILE, "device": describe_device(chosen)}
@@ -57,15 +57,15 @@ def _holds_phantom_only(folder: Path) -> bool:
     return {path.name for path in folder.iterdir()} <= {PLANNING_CT_FILE, MVCT_FILE}
 
 
-def make_phantom(device: torch.device, report: Report) -> tuple[Volume, Volume]:
+def make_phantom(device: torch.device, on_event: EventHandler) -> tuple[Volume, Volume]:
     """The planning CT of a phantom and its simulated MVCT, both int16 HU in one frame of reference."""
-    report("stage", stage="phantom")
+    on_event("stage", stage="phantom")
     kvct = head_neck_phantom()
-    report("stage", stage="simulate")
+    on_event("stage", stage="simulate")
     mvct = simulate_mvct(
         kvct,
         device=device,
-        on_slices=lambda done, total: report("progress", stage="simulate", done=done, total=total),
+        on_slices=lambda done, total: on_event("progress", stage="simulate", done=done, total=total),
     )
     return _planning_ct(kvct), mvct
 

@@ -12,7 +12,7 @@ from ..assessment.tables import slices_z_mm
 from ..errors import InputError, ModelError, OutputError
 from ..model.card import find_model, read_card
 from ..report.page import write_report
-from ..runtime.events import Report
+from ..runtime.events import EventHandler, ignore_event
 from ..volume.grid import axial
 from .evaluate import read_pair
 from .scans import REPORT_FILES, require_no_report
@@ -42,7 +42,7 @@ class ReportRequest:
     identify: bool = False
 
 
-def write_report_again(request: ReportRequest, *, report: Report = lambda event, **fields: None) -> dict[str, Any]:
+def write_report_again(request: ReportRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
     """Write the report without measuring anything again.
 
     Returns:
@@ -54,7 +54,7 @@ def write_report_again(request: ReportRequest, *, report: Report = lambda event,
         OutputError: a file cannot be written, or would replace an input.
     """
     _require_output(request)
-    report("stage", stage="read")
+    on_event("stage", stage="read")
     readouts = read_readouts(request.readouts)
     mvct, enhanced = read_pair(request.mvct, request.enhanced)
     try:
@@ -65,8 +65,8 @@ def write_report_again(request: ReportRequest, *, report: Report = lambda event,
         readouts |= {"scan": scan} if scan else {}
         warnings += [NOT_IDENTIFIED] * (request.identify and not scan)
         for message in warnings:
-            report("warning", message=message)
-        report("stage", stage="write")
+            on_event("warning", message=message)
+        on_event("stage", stage="write")
         write_report(
             request.output,
             mvct=mvct,

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..assessment.provenance import PROGRAM
 from ..io import is_dicom_output
-from ..io.dicom.writer import made_up
+from ..io.dicom.writer import placeholder_warnings
 from ..model.device import choose_device, describe_device
 from ..physics.mvct import MVCTSettings, simulate_mvct, usable_device
-from ..runtime.events import Report
+from ..runtime.events import EventHandler, ignore_event
 from .scans import read_scan, require_writable, write_scan
 from .series_texts import INTENDED_USE, SeriesTexts
 
@@ -29,7 +29,7 @@ def simulate_file(
     settings: MVCTSettings | None = None,
     device: str = "auto",
     overwrite: bool = False,
-    report: Report = lambda event, **fields: None,
+    on_event: EventHandler = ignore_event,
 ) -> dict[str, Any]:
     """Read a kVCT, simulate its MVCT and write that as a file or as a DICOM series without the source's headers.
 
@@ -46,19 +46,19 @@ def simulate_file(
     settings = settings or MVCTSettings()
     require_writable(output, kvct_path, overwrite=overwrite)
     chosen = usable_device(choose_device(device))
-    report("device", device=str(chosen), name=describe_device(chosen))
-    report("stage", stage="read")
+    on_event("device", device=str(chosen), name=describe_device(chosen))
+    on_event("stage", stage="read")
     kvct = read_scan(kvct_path, "kVCT")
-    warnings = [*kvct.warnings, *(made_up(kvct) if is_dicom_output(output) else ())]
+    warnings = [*kvct.warnings, *(placeholder_warnings(kvct) if is_dicom_output(output) else ())]
     for message in warnings:
-        report("warning", message=message)
-    report("stage", stage="simulate")
+        on_event("warning", message=message)
+    on_event("stage", stage="simulate")
     mvct = simulate_mvct(
         kvct,
         settings,
         device=chosen,
-        on_slices=lambda done, total: report("progress", stage="simulate", done=done, total=total),
+        on_slices=lambda done, total: on_event("progress", stage="simulate", done=done, total=total),
     )
-    report("stage", stage="write")
+    on_event("stage", stage="write")
     write_scan(mvct, output, texts=TEXTS, overwrite=overwrite)
     return {"settings": asdict(settings), "device": describe_device(chosen), "warnings": warnings}

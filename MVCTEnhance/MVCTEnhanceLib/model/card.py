@@ -100,7 +100,7 @@ def read_card(path: Path) -> tuple[Plan, dict[str, Any]]:
     return plan, card
 
 
-def which_model(card: dict[str, Any]) -> dict[str, Any]:
+def model_identity(card: dict[str, Any]) -> dict[str, Any]:
     """Name, version and seed, by which a card is found again; only those that it has."""
     card = {"name": "unnamed"} | card
     return {key: card[key] for key in ("name", "version", "seed") if key in card}

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ..errors import Cancelled, DeviceError, is_out_of_memory
+from ..runtime.events import EventHandler, ignore_event
 from ..volume import Volume
 from ..volume.grid import axial
 from ..volume.resample import resample_slices, shape_at
@@ -27,7 +28,7 @@ class Engine:
     Args:
         model: what to run.
         device: where to run it.
-        report: called with an event's name and its fields: "progress" (stage "enhance" or, on the way back, "cycle",
+        on_event: called with an event's name and its fields: "progress" (stage "enhance" or, on the way back, "cycle",
             done, total) after each batch, and "warning" (message) when the memory forces it to take less at a time.
         cancelled: asked before each batch.
         batch: slices that go through together; None chooses by the device.
@@ -38,14 +39,14 @@ class Engine:
         model: Model,
         device: torch.device,
         *,
-        report: Callable[..., None] = lambda event, **fields: None,
+        on_event: EventHandler = ignore_event,
         cancelled: Callable[[], bool] = lambda: False,
         batch: int | None = None,
     ):
         self.plan = model.plan
         self.translator = model.translator.to(device, memory_format=torch.channels_last).eval()
         self.device = device
-        self.report = report
+        self.on_event = on_event
         self.cancelled = cancelled
         self.batch = batch or BATCH[device.type]
         self._rows = STRIP_ROWS.get(device.type)
@@ -83,7 +84,7 @@ class Engine:
                 self._shrink(error)
                 continue
             start = stop
-            self.report("progress", stage=stage, done=stop, total=total)
+            self.on_event("progress", stage=stage, done=stop, total=total)
         return result
 
     @torch.inference_mode()
@@ -132,4 +133,4 @@ class Engine:
             ) from error
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        self.report("warning", message=f"The memory is short: going on with {left} at a time.")
+        self.on_event("warning", message=f"The memory is short: going on with {left} at a time.")

@@ -12,7 +12,7 @@ from .masks import dilate
 from .slices import Slice
 
 PASSES = 2
-LEAST_EDGE = 0.5  # HU/mm
+MIN_EDGE = 0.5  # HU/mm
 GENTLE_SD = 3.2  # below it, in SDs of the noise's gradients, nothing is an edge in the first look
 STEEPEST_NOISE = 0.18  # SD in HU/mm of the gradients that noise of MVCT of 1 HU gives
 
@@ -123,7 +123,7 @@ def homogeneous_tissue(
     limit = max(parameters.edge_hu_per_mm, GENTLE_SD * of_noise)
     for _ in range(PASSES):
         tissue = ~dilate(other | (ridges & (slope > limit)), sides)
-        limit = min(limit, max(LEAST_EDGE, parameters.edge_sd * _of_noise(slope[tissue], 0.25)))
+        limit = min(limit, max(MIN_EDGE, parameters.edge_sd * _of_noise(slope[tissue], 0.25)))
     return ~dilate(other | (ridges & (slope > limit)), sides)
 
 

@@ -18,7 +18,7 @@ from ..volume.grid import axial
 from .html import nested
 from .style import STYLE
 from .values import cards, plots, tables, verdicts
-from .views import ReportOptions, pictures
+from .views import PictureOptions, pictures
 
 CARD_FIRST = ("name", "version", "intended_use", "training_data", "trained_on", "credits")
 
@@ -31,7 +31,7 @@ def write_report(
     readouts: Mapping,
     model_card: Mapping,
     warnings: Sequence[str] = (),
-    options: ReportOptions | None = None,
+    options: PictureOptions | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write report.html, readouts.json and readouts.csv (one line a slice) into a folder.
@@ -54,7 +54,7 @@ def write_report(
         OutputError: a file exists already or cannot be written.
     """
     require_same_shape(mvct.array, enhanced.array, names=("MVCT", "enhanced scan"))
-    folder, options = Path(folder), options or ReportOptions()
+    folder, options = Path(folder), options or PictureOptions()
     page = _page(
         [
             _heading(mvct, warnings),

@@ -42,16 +42,16 @@ def verdicts(readouts: Mapping[str, Any]) -> str:
     if not given:
         return ""
     counts = Counter(entry["verdict"] for group in given.values() for entry in group.values())
-    doubts = not_as_expected(given)
+    findings = not_as_expected(given)
     items = "".join(
         f"<li>{chip(given[group][name])} <strong>{escape(GROUPS[group])}, {escape(TEXTS[name].name)}.</strong> "
         f"{escape(reason)}</li>"
-        for group, name, _, reason in doubts
+        for group, name, _, reason in findings
     )
     reasons = f'<ul class="reasons">{items}</ul>' if items else ""
     summary = f"{counts[AS_EXPECTED]} of {counts.total() - counts[NOT_APPLICABLE]} values are as expected"
     summary += f" ({counts[NOT_APPLICABLE]} more are not applicable)" if counts[NOT_APPLICABLE] else ""
-    summary += "; the others:" if doubts else "."
+    summary += "; the others:" if findings else "."
     return f"<section><h2>How far to trust it</h2><p>{summary}</p>{reasons}</section>"
 
 

@@ -25,7 +25,7 @@ _MARGIN_MM = 15.0
 
 
 @dataclass(frozen=True)
-class ReportOptions:
+class PictureOptions:
     """How the pictures look.
 
     Args:
@@ -39,7 +39,7 @@ class ReportOptions:
     slices: int = 4
 
 
-def pictures(mvct: Volume, enhanced: Volume, readouts: Mapping, options: ReportOptions) -> str:
+def pictures(mvct: Volume, enhanced: Volume, readouts: Mapping, options: PictureOptions) -> str:
     """Axial slices spread over the body and, where there are enough slices, a coronal and a sagittal section."""
     sections = list(_sections(mvct, enhanced, readouts, options))
     limits = {name: _limit([change(*pair) for _, pair, _ in sections]) for name, change in _MAPS.items()}
@@ -60,7 +60,7 @@ def pictures(mvct: Volume, enhanced: Volume, readouts: Mapping, options: ReportO
 
 
 def _sections(
-    mvct: Volume, enhanced: Volume, readouts: Mapping, options: ReportOptions
+    mvct: Volume, enhanced: Volume, readouts: Mapping, options: PictureOptions
 ) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray], tuple[float, float]]]:
     """Name, the two scans (row, column) and size (width, height) in mm of what is shown, one after the other."""
     numbers, names = _numbers_in_lists(mvct, readouts), slice_names(readouts)
@@ -130,7 +130,7 @@ def _picture_row(
     name: str,
     pair: tuple[np.ndarray, np.ndarray],
     size_mm: tuple[float, float],
-    options: ReportOptions,
+    options: PictureOptions,
     limits: Mapping[str, float],
 ) -> str:
     grey = {"window": options.window, "level": options.level}

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from ..runtime.events import EventHandler
+
 EXIT_CANCELLED = 130
 CANCELLED = "Cancelled; every file that is there is complete."
 NOTICE_S = 1.0  # for a library to return, which one that compresses a long scan does not; then the process ends
@@ -50,12 +52,12 @@ class Cancellation:
     `asked` says whether there was one: a library may turn it into an error of its own on the way.
 
     Args:
-        report: told of the end where no exception can be raised.
+        on_event: told of the end where no exception can be raised.
     """
 
-    def __init__(self, report: Callable[..., None]):
+    def __init__(self, on_event: EventHandler):
         self.asked = False
-        self._report = report
+        self._on_event = on_event
         self._timer: threading.Timer | None = None
         self._noticed = False
         self._hook = sys.unraisablehook
@@ -111,7 +113,7 @@ class Cancellation:
     def _end_at_once(self) -> None:
         self._end_in_time(TELL_S)
         with suppress(Exception):  # a signal may come while the same stream is written to
-            self._report("error", message=CANCELLED)
+            self._on_event("error", message=CANCELLED)
         _end_now()
 
     def _end_unless_noticed(self) -> None:

@@ -12,11 +12,15 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
-Report = Callable[..., None]
+EventHandler = Callable[..., None]
 ProgressStyle = Literal["bar", "jsonl", "none"]
 
 
-def reporter(style: ProgressStyle) -> Report:
+def ignore_event(event: str, **fields: Any) -> None:
+    """The handler that does nothing."""
+
+
+def event_handler(style: ProgressStyle) -> EventHandler:
     """A callable `report(event, **fields)`.
 
     "bar" draws a progress bar and lines of text on stderr, "jsonl" prints one JSON object a line on stdout, where
@@ -35,18 +39,18 @@ def read_event(line: str) -> dict[str, Any] | None:
     return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
 
 
-def under_stage(report: Report, stage: str) -> Report:
-    """A `report` whose events are progress of the stage of this name."""
-    return lambda event, **fields: report("progress", stage=stage, **fields)
+def with_stage(on_event: EventHandler, stage: str) -> EventHandler:
+    """A handler whose events are progress of the stage of this name."""
+    return lambda event, **fields: on_event("progress", stage=stage, **fields)
 
 
-def collecting(warnings: list[str], report: Report) -> Report:
-    """A `report` that also keeps the warnings."""
+def collecting_warnings(warnings: list[str], on_event: EventHandler) -> EventHandler:
+    """A handler that also keeps the warnings."""
 
     def collect(event: str, **fields: Any) -> None:
         if event == "warning":
             warnings.append(fields["message"])
-        report(event, **fields)
+        on_event(event, **fields)
 
     return collect
 

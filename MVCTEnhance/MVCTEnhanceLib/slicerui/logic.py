@@ -15,7 +15,7 @@ from ..errors import InputError, MVCTEnhanceError
 from .install import dependencies, pip_settings
 from .jobs.dicom_export import DicomOptions, DicomResult, export_dicom_and_wait
 from .jobs.enhancement import EnhanceJob, enhance_and_wait
-from .jobs.export import ReportOptions, export_readouts, export_report_and_wait
+from .jobs.export import ReportExportOptions, export_readouts, export_report_and_wait
 from .jobs.folder import FolderOptions, FolderResult, enhance_folder
 from .jobs.sequences import SequenceJob, enhance_sequence_and_wait
 from .scene.options import EnhanceOptions
@@ -151,9 +151,9 @@ def export_dicom(
 
 
 def export_report(enhanced: Node, folder: str | Path, *, overwrite: bool = False, identify: bool = False) -> Path:
-    """The HTML report; returns its path, and logs what the user must be told; see `ReportOptions`."""
+    """The HTML report; returns its path, and logs what the user must be told; see `ReportExportOptions`."""
     _require_packages()
-    result = export_report_and_wait(ReportOptions(_id(enhanced), Path(folder), overwrite, identify))
+    result = export_report_and_wait(ReportExportOptions(_id(enhanced), Path(folder), overwrite, identify))
     for warning in result.warnings:
         logging.warning("%s", warning)
     return result.path

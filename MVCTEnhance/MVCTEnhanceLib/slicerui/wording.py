@@ -55,7 +55,7 @@ def time_left(seconds: float | None) -> str:
     return _("about {minutes} min left").format(minutes=round(seconds / 60))
 
 
-def say(label, text: str, level: str = INFO) -> None:
+def set_label(label, text: str, level: str = INFO) -> None:
     """Put a text into a QLabel, which is hidden while it has none; a level colours it."""
     label.text = text
     label.visible = bool(text)
@@ -69,7 +69,7 @@ def say(label, text: str, level: str = INFO) -> None:
     )
 
 
-def tell_why(widget, why_not: str) -> None:
+def set_enabled_or_explain(widget, why_not: str) -> None:
     """Disable a widget whose tool tip then says why; "" enables it, with the tool tip that it always had."""
     widget.toolTip = why_not or _usual(widget)
     widget.enabled = not why_not

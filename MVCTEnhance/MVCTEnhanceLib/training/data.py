@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from ..errors import InputError, MVCTEnhanceError
 from ..io import read_volume
+from ..runtime.events import EventHandler, ignore_event
 from ..volume import Volume
 from ..volume.grid import axial
 from ..volume.resample import resample_slices, shape_at
@@ -55,11 +56,11 @@ def load_slices(
     *,
     truth_folder: Path | None = None,
     on_scan: Callable[[Volume], None] = lambda scan: None,
-    report: Callable[..., None] = lambda event, **fields: None,
+    on_event: EventHandler = ignore_event,
 ) -> Slices:
     """All axial slices with tissue of all scans below a folder, resampled in plane to one pixel size.
 
-    A scan that cannot be used, or whose truth cannot be read, is left out; a "warning" told to `report` names it and
+    A scan that cannot be used, or whose truth cannot be read, is left out; a "warning" told to `on_event` names it and
     says why. `on_scan` is called with each of the others.
 
     Raises:
@@ -73,7 +74,7 @@ def load_slices(
             scan = _usable(path, spacing_mm)
             truth_scan = axial(read_volume(truth_folder / path.name)) if truth_folder else None
         except MVCTEnhanceError as error:
-            report("warning", message=f"A scan is left out of training: {error}")
+            on_event("warning", message=f"A scan is left out of training: {error}")
             continue
         on_scan(scan)
         slices, first = at_spacing(scan, spacing_mm), len(hu)

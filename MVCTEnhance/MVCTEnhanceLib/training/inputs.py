@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from ..runtime.events import EventHandler
 from .config import DataConfig
 from .data import Slices, load_slices
 from .patients import require_other_patients, shared_slices
@@ -34,12 +34,12 @@ class Inputs:
     trained_on: dict[str, Any]
 
 
-def read_inputs(config: DataConfig, *, report: Callable[..., None]) -> Inputs:
+def read_inputs(config: DataConfig, *, on_event: EventHandler) -> Inputs:
     """All slices of a configuration.
 
     Args:
         config: names the folders.
-        report: told by a "warning" of each scan that is left out, and of slices that are in both domains.
+        on_event: told by a "warning" of each scan that is left out, and of slices that are in both domains.
 
     Raises:
         InputError: a domain has fewer than 16 slices, a validation scan shows a patient of the training, or as
@@ -47,16 +47,18 @@ def read_inputs(config: DataConfig, *, report: Callable[..., None]) -> Inputs:
     """
     trained_on = TrainedOn()
     truth = Path(config.truth) if config.truth else None
-    mvct = load_slices(Path(config.mvct), config.spacing_mm, truth_folder=truth, on_scan=trained_on.add, report=report)
-    kvct = load_slices(Path(config.kvct), config.spacing_mm, report=report)
+    mvct = load_slices(
+        Path(config.mvct), config.spacing_mm, truth_folder=truth, on_scan=trained_on.add, on_event=on_event
+    )
+    kvct = load_slices(Path(config.kvct), config.spacing_mm, on_event=on_event)
     for folder, slices in ((config.mvct, mvct), (config.kvct, kvct)):
         _require_enough(folder, slices)
     validation = mvct
     if config.validation:
-        validation = load_slices(Path(config.validation), config.spacing_mm, report=report)
+        validation = load_slices(Path(config.validation), config.spacing_mm, on_event=on_event)
         require_other_patients(validation.scans, mvct.scans + kvct.scans)
     if shared := shared_slices(mvct.scans, kvct.scans):
-        report(
+        on_event(
             "warning",
             message=f"{shared} slices are in '{config.mvct}' and in '{config.kvct}' as well: check that one folder "
             "holds MVCT and the other kVCT.",

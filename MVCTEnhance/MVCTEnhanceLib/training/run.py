@@ -18,6 +18,7 @@ from ..model.card import Plan
 from ..model.device import describe_device
 from ..model.package import Model, save_model
 from ..model.translator import Translator
+from ..runtime.events import EventHandler
 from ..storage.lock import locked
 from .checkpoint import CHECKPOINT, load_checkpoint, remove_left_over, save_checkpoint
 from .config import TrainingConfig, completed
@@ -42,7 +43,7 @@ def train(
     folder: Path,
     *,
     device: torch.device,
-    report: Callable[..., None],
+    on_event: EventHandler,
     cancelled: Callable[[], bool] = lambda: False,
     start: Path | None = None,
     processes: DistributedContext = SINGLE_PROCESS,
@@ -53,7 +54,7 @@ def train(
         config: the run.
         folder: gets checkpoint.pt, log.csv, validation.csv, samples/*.png and model.safetensors, the best model so far.
         device: where to compute.
-        report: called with an event's name and its fields.
+        on_event: called with an event's name and its fields.
         cancelled: asked after each step; the checkpoint of the last validation stays.
         start: the model whose weights the first step starts from; None for random ones.
         processes: that share each step, this one among them; only the first of them writes and reports.
@@ -74,34 +75,34 @@ def train(
         return _train(config, folder, device, _silent, cancelled, started_from, processes)
     with locked(folder / CHECKPOINT, patience_s=0):
         remove_left_over(folder)
-        return _train(config, folder, device, report, cancelled, started_from, processes)
+        return _train(config, folder, device, on_event, cancelled, started_from, processes)
 
 
 def _train(
     config: TrainingConfig,
     folder: Path,
     device: torch.device,
-    report: Callable[..., None],
+    on_event: EventHandler,
     cancelled: Callable[[], bool],
     started_from: Start | None,
     processes: DistributedContext,
 ) -> Path:
-    report("stage", stage="reading slices")
-    inputs = read_inputs(config.data, report=report)
+    on_event("stage", stage="reading slices")
+    inputs = read_inputs(config.data, on_event=on_event)
     run = _Run(config, folder, Trainer(config, inputs.mvct, inputs.kvct, device, processes), inputs)
     before = run.begin(started_from)
     processes.require_same((run.trainer.step, inputs.mvct.digests(), inputs.kvct.digests()))
     counts = {"slices_mvct": len(inputs.mvct), "slices_kvct": len(inputs.kvct)}
-    report("stage", stage="training", **counts, first_step=run.trainer.step)
+    on_event("stage", stage="training", **counts, first_step=run.trainer.step)
     if before:
-        report("validation", step=0, **before)
+        on_event("validation", step=0, **before)
     steps = config.schedule.steps
     while run.trainer.step < steps:
         values = run.step()
         done = run.trainer.step
-        report("progress", done=done, total=steps, phase=values["phase"])
+        on_event("progress", done=done, total=steps, phase=values["phase"])
         if run.validation_is_due() and processes.is_first:
-            report("validation", step=done, **run.validate())
+            on_event("validation", step=done, **run.validate())
         if cancelled():
             raise Cancelled(f"The training was cancelled; the same command goes on from '{run.checkpoint_path}'.")
     if processes.is_first and not run.model_path.is_file():

@@ -17,7 +17,7 @@ from ..quality.dig import dig
 from ..quality.noise import noise_sd
 from ..quality.nselfssim import nselfssim
 
-ENOUGH_AIR_AGREEMENT = 99.0
+MIN_AIR_AGREEMENT = 99.0
 NSELFSSIM_STEP = 0.005
 RULE = (
     "of the second half of the run: air agreement at least 99 %, then the smallest distance of NSelfSSIM to the kVCT "
@@ -45,7 +45,7 @@ class Validation:
 
     def rank(self) -> tuple[bool, float, float]:
         """The smaller, the better, by :data:`RULE`."""
-        agrees = self.air_agreement is not None and self.air_agreement >= ENOUGH_AIR_AGREEMENT
+        agrees = self.air_agreement is not None and self.air_agreement >= MIN_AIR_AGREEMENT
         distance = math.inf if self.nselfssim_distance is None else int(self.nselfssim_distance / NSELFSSIM_STEP)
         return not agrees, distance, self.dig
 

@@ -16,7 +16,7 @@ from MVCTEnhanceLib import __version__
 from MVCTEnhanceLib.errors import InputError, OutputError
 from MVCTEnhanceLib.io import read_volume, write_dicom_series
 from MVCTEnhanceLib.io.dicom import writer
-from MVCTEnhanceLib.io.dicom.writer import made_up
+from MVCTEnhanceLib.io.dicom.writer import placeholder_warnings
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import digest
 from MVCTEnhanceLib.volume.product import Product
@@ -219,7 +219,7 @@ def test_slices_of_several_studies_and_frames_become_one_of_each_and_it_is_said(
         ds.StudyTime = f"10000{k}"
 
     source = read_volume(make_series(change=change))
-    study, frame, times = made_up(source)
+    study, frame, times = placeholder_warnings(source)
     assert "do not share one Study Instance UID" in study and "no valid Frame of Reference UID" in frame
     assert "differ in Study Time" in times
     first, second = (datasets(write(enhanced(source), tmp_path / name, comments=name)) for name in ("a", "b"))
@@ -242,7 +242,7 @@ def test_made_up_uids_are_those_of_one_source_only(make_series, tmp_path):
 
 
 def test_nothing_is_said_of_a_source_that_has_all(make_series):
-    assert made_up(read_volume(make_series())) == ()
+    assert placeholder_warnings(read_volume(make_series())) == ()
 
 
 def stored(path, keyword) -> bytes:
@@ -290,7 +290,7 @@ def test_values_that_dicom_does_not_allow_are_left_out_and_named(make_series, tm
         ds.ProcedureCodeSequence = [item]
 
     source = read_volume(make_series(change=change))
-    (warning,) = made_up(source)
+    (warning,) = placeholder_warnings(source)
     assert "Patient's Birth Date, Patient's Sex, Procedure Code Sequence" in warning
     for ds in datasets(write(source, tmp_path / "out")):
         assert ds.PatientSex == ds.PatientBirthDate == "" and "ProcedureCodeSequence" not in ds
@@ -403,7 +403,7 @@ def test_a_volume_without_headers_becomes_a_valid_anonymous_ct(tmp_path, derivat
             assert keyword in ds  # required by the CT image definition, though they may be empty
     assert len({ds.SOPInstanceUID for ds in datasets(folder)}) == 6
     assert len({(ds.SeriesInstanceUID, ds.StudyInstanceUID, ds.FrameOfReferenceUID) for ds in datasets(folder)}) == 1
-    (warning,) = made_up(volume)
+    (warning,) = placeholder_warnings(volume)
     assert "anonymous" in warning and "Patient Position is empty" in warning
 
 
@@ -412,7 +412,7 @@ def test_slices_that_are_not_axial_are_not_called_so(make_series, tmp_path, has_
     source = read_volume(make_series(ImageOrientationPatient=[1, 0, 0, 0, 0, -1], slices=1))
     volume = source if has_source else replace(source, source=None)
     assert {ds.ImageType[2] for ds in datasets(write(volume, tmp_path / "out"))} == {"REFORMATTED"}
-    assert "not axial" in made_up(volume)[-1]
+    assert "not axial" in placeholder_warnings(volume)[-1]
 
 
 def test_outputs_of_one_volume_file_lie_in_one_study_and_frame(tmp_path):

@@ -48,11 +48,11 @@ def headers(paths) -> list:
 
 @pytest.mark.parametrize("identify", [False, True])
 def test_report_names_the_scan_of_the_database_only_when_asked(app, mvct, tmp_path, identify):
-    from MVCTEnhanceLib.slicerui.jobs.export import ReportOptions, export_report_and_wait
+    from MVCTEnhanceLib.slicerui.jobs.export import ReportExportOptions, export_report_and_wait
     from slicerui.results import add_result as add_result_with_readouts
 
     enhanced = add_result_with_readouts(app, mvct).enhanced.GetID()
-    path = export_report_and_wait(ReportOptions(enhanced, tmp_path / "report", identify=identify)).path
+    path = export_report_and_wait(ReportExportOptions(enhanced, tmp_path / "report", identify=identify)).path
     assert ("daily MVCT" in path.read_text(encoding="utf-8")) == identify
 
 

@@ -127,11 +127,11 @@ def test_results_are_found_again_in_a_saved_scene(app, tmp_path):
 
 def test_float_values_reach_the_worker_unrounded_and_come_back_as_whole_hu(app, tmp_path):
     from MVCTEnhanceLib.io import read_volume
-    from MVCTEnhanceLib.slicerui.jobs.enhancement import stage
+    from MVCTEnhanceLib.slicerui.jobs.enhancement import write_inputs
 
     scan = noisy_head().astype(np.float64) + 0.25
     node = app.add_volume(scan, "float", ijk_to_ras=OBLIQUE)
-    stage(options(node), node, tmp_path)
+    write_inputs(options(node), node, tmp_path)
     sent = read_volume(tmp_path / "mvct.nrrd")
     assert sent.array.dtype == np.float32
     np.testing.assert_array_equal(sent.array, scan)

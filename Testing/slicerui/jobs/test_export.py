@@ -27,10 +27,10 @@ def test_readouts_become_a_table_with_a_line_a_slice(app, enhanced, tmp_path):
 
 
 def test_the_report_is_written_beside_the_application(app, enhanced, tmp_path):
-    from MVCTEnhanceLib.slicerui.jobs.export import ReportJob, ReportOptions
+    from MVCTEnhanceLib.slicerui.jobs.export import ReportExportOptions, ReportJob
 
     calls = Calls()
-    ReportJob(ReportOptions(enhanced.GetID(), tmp_path / "my report"), **calls.arguments()).start()
+    ReportJob(ReportExportOptions(enhanced.GetID(), tmp_path / "my report"), **calls.arguments()).start()
     app.wait(lambda: calls.ended)
     assert calls.errors == []
     result = calls.done[0]
@@ -51,17 +51,17 @@ def forget_the_model(app, enhanced) -> None:
 
 
 def test_a_report_without_the_model_s_card_says_so(app, enhanced, tmp_path):
-    from MVCTEnhanceLib.slicerui.jobs.export import ReportOptions, export_report_and_wait
+    from MVCTEnhanceLib.slicerui.jobs.export import ReportExportOptions, export_report_and_wait
 
     forget_the_model(app, enhanced)
-    result = export_report_and_wait(ReportOptions(enhanced.GetID(), tmp_path / "report"))
+    result = export_report_and_wait(ReportExportOptions(enhanced.GetID(), tmp_path / "report"))
     assert result.path.is_file()
     assert len(result.warnings) == 1 and "name the model's file" in result.warnings[0]
 
 
 def test_a_volume_without_readouts_is_refused(app, tmp_path):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
-    from MVCTEnhanceLib.slicerui.jobs.export import ReportOptions, export_readouts, export_report_and_wait
+    from MVCTEnhanceLib.slicerui.jobs.export import ReportExportOptions, export_readouts, export_report_and_wait
 
     node = add_mvct(app)
     with pytest.raises(MVCTEnhanceError, match="no readouts"):
@@ -69,15 +69,15 @@ def test_a_volume_without_readouts_is_refused(app, tmp_path):
     other = add_result(app, node, {"what": "something else"}).enhanced
     for volume in (node, other):
         with pytest.raises(MVCTEnhanceError, match="This volume has no readouts: choose one"):
-            export_report_and_wait(ReportOptions(volume.GetID(), tmp_path / "report"))
+            export_report_and_wait(ReportExportOptions(volume.GetID(), tmp_path / "report"))
     assert not list(tmp_path.glob("*.csv"))
 
 
 def test_a_report_without_its_mvct_is_refused(app, enhanced, tmp_path):
-    from MVCTEnhanceLib.slicerui.jobs.export import ReportExport, ReportOptions
+    from MVCTEnhanceLib.slicerui.jobs.export import ReportExport, ReportExportOptions
 
     app.scene.RemoveNode(enhanced.GetNodeReference("MVCTEnhance.mvct"))
-    assert "MVCT" in ReportExport(ReportOptions(enhanced.GetID(), tmp_path)).problem()
+    assert "MVCT" in ReportExport(ReportExportOptions(enhanced.GetID(), tmp_path)).problem()
 
 
 def test_a_place_that_cannot_be_written_to_is_told(app, enhanced, tmp_path):

@@ -93,7 +93,7 @@ def test_a_click_finds_the_axial_slice_however_the_scan_is_stored(app, order):
     from MVCTEnhanceLib.volume.grid import turned
 
     mvct, enhanced = (turned(Volume(array, SPACING), order) for array in (noisy_head(), half_as_noisy()))
-    found = measure(mvct, enhanced, report=lambda event, **fields: None)
+    found = measure(mvct, enhanced, on_event=lambda event, **fields: None)
     assert sorted(found["mvct"]["noise_hu"]["per_slice"]) == sorted(readouts()["mvct"]["noise_hu"]["per_slice"])
     to_ras = np.eye(4)
     to_ras[:3, :3], to_ras[:3, 3] = mvct.direction * mvct.spacing, mvct.origin

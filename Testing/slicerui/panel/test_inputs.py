@@ -9,13 +9,13 @@ from slicerui.results import add_result
 from slicerui.scans import add_mvct, noisy_head
 
 
-def doubts(app) -> str:
-    return app.ui.doubtsLabel.text
+def input_warnings(app) -> str:
+    return app.ui.inputWarningsLabel.text
 
 
-def wait_for_doubts(app) -> str:
-    app.wait(lambda: doubts(app), 20)
-    return doubts(app)
+def wait_for_input_warnings(app) -> str:
+    app.wait(lambda: input_warnings(app), 20)
+    return input_warnings(app)
 
 
 def items(combo) -> list[str]:
@@ -134,29 +134,29 @@ def test_a_cycle_error_volume_is_of_no_account_unless_the_map_is_asked_for(app):
 
 def test_what_the_model_was_not_trained_for_is_said_before_the_run(app):
     open_with_scan(app)
-    assert "resampled" in wait_for_doubts(app)
-    assert app.ui.doubtsLabel.isVisible() and app.ui.applyButton.enabled
+    assert "resampled" in wait_for_input_warnings(app)
+    assert app.ui.inputWarningsLabel.isVisible() and app.ui.applyButton.enabled
 
 
 def test_doubts_of_one_scan_are_not_shown_for_another(app):
     open_with_scan(app)
-    assert "2 x 2 mm" in wait_for_doubts(app)
+    assert "2 x 2 mm" in wait_for_input_warnings(app)
     like = app.add_volume(noisy_head(), "Other", spacing=(3.0, 3.0, 6.0))
     app.choose(app.ui.mvctSelector, like)
-    assert doubts(app) == "" and not app.ui.doubtsLabel.isVisible()
-    assert "3 x 3 mm" in wait_for_doubts(app)
+    assert input_warnings(app) == "" and not app.ui.inputWarningsLabel.isVisible()
+    assert "3 x 3 mm" in wait_for_input_warnings(app)
     app.choose(app.ui.mvctSelector, None)
-    assert doubts(app) == ""
+    assert input_warnings(app) == ""
 
 
 def test_an_output_of_this_program_is_said_before_the_run(app):
     result = add_result(app, open_with_scan(app))
     app.choose(app.ui.mvctSelector, result.difference)
-    assert "is a difference map that this program made" in wait_for_doubts(app)
+    assert "is a difference map that this program made" in wait_for_input_warnings(app)
     app.choose(app.ui.mvctSelector, app.slicer.util.getNode("MVCT"))
     app.choose(app.ui.planningCTSelector, result.enhanced)
-    app.wait(lambda: "planning CT" in doubts(app), 20)
-    assert "The planning CT is an enhanced scan that this program made" in doubts(app)
+    app.wait(lambda: "planning CT" in input_warnings(app), 20)
+    assert "The planning CT is an enhanced scan that this program made" in input_warnings(app)
 
 
 @pytest.mark.parametrize("suffix", ["nrrd", "nii.gz", "mha"])
@@ -175,7 +175,7 @@ def test_an_output_that_was_loaded_from_a_file_is_known(app, tmp_path, suffix):
     assert storage.ReadData(node)
     node.SetAndObserveStorageNodeID(storage.GetID())
     app.choose(app.ui.mvctSelector, node)
-    assert "is an enhanced scan that this program made" in wait_for_doubts(app)
+    assert "is an enhanced scan that this program made" in wait_for_input_warnings(app)
 
 
 def test_what_an_output_is_stays_with_it_when_slicer_saves_it(app, tmp_path):
@@ -205,14 +205,14 @@ def test_a_kilovoltage_ct_from_the_database_is_said_before_the_run(app, tmp_path
     app.choose(app.ui.mvctSelector, None)
     node.SetAttribute("DICOM.instanceUIDs", str(header.SOPInstanceUID))
     app.choose(app.ui.mvctSelector, node)
-    assert "at 120 kV (SIEMENS SOMATOM, 'Head 3.0'), so it is a kilovoltage CT" in wait_for_doubts(app)
+    assert "at 120 kV (SIEMENS SOMATOM, 'Head 3.0'), so it is a kilovoltage CT" in wait_for_input_warnings(app)
 
 
 def test_a_scan_in_wrong_units_is_doubted(app):
     app.load_module()
     shifted = app.add_volume((noisy_head() + 3000).astype(np.int16), "Shifted", spacing=(2.0, 2.0, 6.0))
     app.choose(app.ui.mvctSelector, shifted)
-    assert "air" in wait_for_doubts(app)
+    assert "air" in wait_for_input_warnings(app)
 
 
 def test_segments_can_be_chosen_only_where_there_are_some(app):

@@ -10,15 +10,15 @@ SENTENCES = "The planning CT 'Head and neck, 2 mm' is not stacked along the slic
 
 
 def show_error(app) -> None:
-    from MVCTEnhanceLib.slicerui.wording import BAD, say
+    from MVCTEnhanceLib.slicerui.wording import BAD, set_label
 
-    say(app.ui.statusLabel, SENTENCES, BAD)
+    set_label(app.ui.statusLabel, SENTENCES, BAD)
 
 
 def show_all(app, *, planning_ct: bool = True) -> None:
     """A result, warnings and all sections open."""
     choose_result(app, add_result(app, open_with_scan(app), planning_ct=planning_ct))
-    app.wait(lambda: app.ui.doubtsLabel.isVisible())
+    app.wait(lambda: app.ui.inputWarningsLabel.isVisible())
 
 
 @pytest.mark.parametrize("width", [SLICER_WIDTH, 520, 600])
@@ -57,7 +57,7 @@ def test_the_names_of_the_readouts_are_not_cut(app, planning_ct):
 def test_apply_is_in_sight_below_the_input_warnings(app):
     open_panel(app)
     resize(app, SLICER_WIDTH)
-    assert app.ui.doubtsLabel.text.count("⚠") >= 3
+    assert app.ui.inputWarningsLabel.text.count("⚠") >= 3
     assert app.ui.applyButton.visibleRegion().boundingRect() == app.ui.applyButton.rect
 
 
@@ -67,7 +67,7 @@ def open_panel(app):
     app.exit()
     mvct = add_mvct(app)
     app.enter()
-    app.wait(lambda: app.ui.doubtsLabel.isVisible())
+    app.wait(lambda: app.ui.inputWarningsLabel.isVisible())
     return mvct
 
 

@@ -168,8 +168,8 @@ def test_what_is_not_to_be_trusted_is_told_with_its_reason_in_the_panel(app):
 
 def test_a_warning_that_is_shown_for_the_input_is_not_repeated_for_its_result(app):
     mvct = open_with_scan(app)
-    app.wait(lambda: app.ui.doubtsLabel.isVisible())
-    known = app.ui.doubtsLabel.text.removeprefix("⚠ ").split("\n⚠ ")
+    app.wait(lambda: app.ui.inputWarningsLabel.isVisible())
+    known = app.ui.inputWarningsLabel.text.removeprefix("⚠ ").split("\n⚠ ")
     result = add_result(app, mvct, warnings=[*known, "The pixels are resampled."])
     choose_result(app, result)
     assert app.ui.warningsLabel.text == "⚠ The pixels are resampled."

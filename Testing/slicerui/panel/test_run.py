@@ -58,7 +58,7 @@ def test_apply_enhances_shows_how_far_it_is_and_chooses_the_results(app):
     assert np.array_equal(voxels(app, chosen.difference).astype(int), voxels(app, chosen.enhanced).astype(int) - before)
     assert voxels(app, chosen.cycleError).min() >= 0
     assert len(table(app)["Noise (HU)"]) == 3
-    assert app.ui.doubtsLabel.isVisible() and not app.ui.warningsLabel.isVisible()
+    assert app.ui.inputWarningsLabel.isVisible() and not app.ui.warningsLabel.isVisible()
     assert chosen.readouts.GetText()
     assert app.child_processes() == [] and temporary_files(app) == []
 

@@ -73,7 +73,7 @@ def keep(source: DicomSeries) -> Kept:
     key = (source.series_uid, repr(patient and patient.value), *uids["StudyInstanceUID"], *uids["SOPInstanceUID"])
     made_up = {keyword: _made_up(uids[keyword], name) for keyword, name in _ONE_FOR_ALL.items()}
     for keyword, reason in made_up.items():
-        setattr(first, keyword, worked_out_uid(keyword, *key) if reason else uids[keyword][0])
+        setattr(first, keyword, derived_uid(keyword, *key) if reason else uids[keyword][0])
     return Kept(source, first, key, tuple(filter(None, (*made_up.values(), *_left_out(differing, refused)))))
 
 
@@ -195,6 +195,6 @@ def _kept_sequence(element: DataElement, refused: set[str]) -> DataElement | Non
     return DataElement(element.tag, "SQ", items) if complete else None
 
 
-def worked_out_uid(*parts: str) -> UID:
+def derived_uid(*parts: str) -> UID:
     """A UID by the SHA-512 of the parts: the same for the same parts in their order, else another one."""
     return generate_uid(entropy_srcs=["\0".join((PROGRAM, *parts))])

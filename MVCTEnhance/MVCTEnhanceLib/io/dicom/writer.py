@@ -25,7 +25,7 @@ from ...volume.product import PROGRAM, Product
 from ...volume.values import rounded_int16
 from .header import holds_outputs_only
 from .iod import add_empty
-from .kept import Kept, keep, worked_out_uid
+from .kept import Kept, derived_uid, keep
 
 PLACE_TOLERANCE_MM = 0.1
 WITHOUT_SOURCE = (
@@ -60,8 +60,8 @@ def write_dicom_series(
 
     A volume that was read from DICOM keeps patient, study, frame of reference, position and orientation of its source
     and becomes a derived series with references to the source images. Any other volume becomes a series of an
-    anonymous patient. `made_up` tells what the source does not have. Uncompressed Explicit VR Little Endian, 16-bit
-    signed, Rescale Slope 1 and Intercept 0, since these every treatment planning system reads.
+    anonymous patient. `placeholder_warnings` tells what the source does not have. Uncompressed Explicit VR Little
+    Endian, 16-bit signed, Rescale Slope 1 and Intercept 0, since these every treatment planning system reads.
 
     All UIDs of a derived series are worked out from those of the source or else from the input's digest, and from the
     voxels, the texts, what the volume is a product of and this program's version: the same call gives the same series
@@ -95,7 +95,7 @@ def write_dicom_series(
                 _write(ds, partial / f"CT{k + 1:04d}.dcm")
 
 
-def made_up(volume: Volume) -> tuple[str, ...]:
+def placeholder_warnings(volume: Volume) -> tuple[str, ...]:
     """What a DICOM series of the volume has or leaves out that is not as in its source, one sentence each.
 
     Raises:
@@ -174,7 +174,7 @@ def _new_series(volume: Volume, kept: Kept | None, texts: _Texts, key: tuple[str
     ds = Dataset()
     if not kept:
         ds.update(_anonymous_study(volume, texts))
-    ds.SeriesInstanceUID = worked_out_uid("series", *key)
+    ds.SeriesInstanceUID = derived_uid("series", *key)
     ds.SeriesDescription = texts.description
     ds.SeriesNumber = _series_number(volume)
     ds.Modality = "CT"
@@ -214,8 +214,8 @@ def _anonymous_study(volume: Volume, texts: _Texts) -> Dataset:
     identity = (input_digest or digest(volume))[:_DIGITS] if texts.derivation else generate_uid()
     ds = Dataset()
     ds.PatientName = "Anonymous"
-    ds.StudyInstanceUID = worked_out_uid("study", identity)
-    ds.FrameOfReferenceUID = worked_out_uid("frame of reference", identity)
+    ds.StudyInstanceUID = derived_uid("study", identity)
+    ds.FrameOfReferenceUID = derived_uid("frame of reference", identity)
     ds.Manufacturer = PROGRAM
     ds.WindowCenter, ds.WindowWidth = 40, 400
     return ds
@@ -262,7 +262,7 @@ def _finish(ds: Dataset, pixels: np.ndarray, product: Product | None) -> None:
 def _identify(ds: Dataset, k: int, key: tuple[str, ...]) -> None:
     """Number and UIDs of slice k, and the head of its file."""
     ds.SOPClassUID = CTImageStorage
-    ds.SOPInstanceUID = worked_out_uid("image", str(k), *key)
+    ds.SOPInstanceUID = derived_uid("image", str(k), *key)
     ds.InstanceNumber = k + 1
     ds.file_meta = FileMetaDataset()
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID

@@ -68,7 +68,7 @@ class DicomExport:
     def problem(self) -> str:
         problem = problem_of(node_of(self._options.enhanced), _("enhanced volume"))
         if not problem and not self._options.force:
-            problem = _why_not(distrusted(self._options.enhanced))
+            problem = _why_not(distrusted_metrics_of(self._options.enhanced))
         if problem or self._options.folder:
             return problem
         try:
@@ -77,7 +77,7 @@ class DicomExport:
             return str(error)
         return ""
 
-    def lost(self) -> str:
+    def invalidation_reason(self) -> str:
         return ""
 
     def steps(self, folder: Path) -> Steps:
@@ -131,12 +131,12 @@ def export_dicom_and_wait(options: DicomOptions, on_progress: OnProgress | None 
     return do_now(DicomExport(options), on_progress)
 
 
-def distrusted(enhanced: str) -> list[str]:
+def distrusted_metrics_of(enhanced: str) -> list[str]:
     """The readouts of an enhanced volume (by its ID) that are assessed as 'do not trust'; none where it has none."""
-    from ...assessment.verdicts import not_to_be_trusted
+    from ...assessment.verdicts import distrusted_metrics
 
     result = result_of(node_of(enhanced))
-    return not_to_be_trusted(result.readouts) if result else []
+    return distrusted_metrics(result.readouts) if result else []
 
 
 def _why_not(names: list[str]) -> str:

@@ -39,7 +39,7 @@ class Enhancement:
     def problem(self) -> str:
         return self._options.problem()
 
-    def lost(self) -> str:
+    def invalidation_reason(self) -> str:
         # Another node may have got the ID of a deleted one.
         if self._mvct is not None and node_of(self._options.mvct) is not self._mvct:
             return _("The MVCT was deleted, which ended the work: choose a scan and press Apply.")
@@ -48,7 +48,7 @@ class Enhancement:
     def steps(self, folder: Path) -> Steps:
         self._mvct = node_of(self._options.mvct)
         before = Contents(self._mvct)
-        readouts = yield stage(self._options, self._mvct, folder)
+        readouts = yield write_inputs(self._options, self._mvct, folder)
         voxels = read_results(self._options, folder, readouts)
         if not before.are_in(self._mvct):
             raise InputError(
@@ -69,7 +69,7 @@ class Contents:
         return _time(node) == self._time or _checksum(node) == self._checksum
 
 
-def stage(
+def write_inputs(
     options: EnhanceOptions,
     mvct: slicer.vtkMRMLScalarVolumeNode,
     folder: Path,

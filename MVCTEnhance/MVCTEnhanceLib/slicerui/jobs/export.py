@@ -46,7 +46,7 @@ class ReportResult:
 
 
 @dataclass(frozen=True)
-class ReportOptions:
+class ReportExportOptions:
     """What is reported where to.
 
     Args:
@@ -68,7 +68,7 @@ class ReportExport:
     patience_s = _PATIENCE_S
     needs_scene = False  # once its inputs are written
 
-    def __init__(self, options: ReportOptions):
+    def __init__(self, options: ReportExportOptions):
         self._options = options
 
     def problem(self) -> str:
@@ -83,7 +83,7 @@ class ReportExport:
             return _no_readouts()
         return problem_of(enhanced.GetNodeReference(ROLE_MVCT), _("MVCT of the enhanced volume"))
 
-    def lost(self) -> str:
+    def invalidation_reason(self) -> str:
         return ""
 
     def steps(self, folder: Path) -> Steps:
@@ -110,7 +110,7 @@ class ReportJob(Job):
 
     def __init__(
         self,
-        options: ReportOptions,
+        options: ReportExportOptions,
         *,
         on_progress: OnProgress | None = None,
         on_done: Callable[[ReportResult], None] | None = None,
@@ -119,7 +119,7 @@ class ReportJob(Job):
         super().__init__(ReportExport(options), on_progress=on_progress, on_done=on_done, on_error=on_error)
 
 
-def export_report_and_wait(options: ReportOptions, on_progress: OnProgress | None = None) -> ReportResult:
+def export_report_and_wait(options: ReportExportOptions, on_progress: OnProgress | None = None) -> ReportResult:
     """Write the report and wait for it.
 
     Raises:

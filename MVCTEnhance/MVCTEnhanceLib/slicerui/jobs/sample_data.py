@@ -31,7 +31,7 @@ class Phantom:
     def problem(self) -> str:
         return ""
 
-    def lost(self) -> str:
+    def invalidation_reason(self) -> str:
         return ""
 
     def steps(self, folder: Path) -> Steps:

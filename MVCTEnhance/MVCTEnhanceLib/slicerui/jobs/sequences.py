@@ -14,12 +14,12 @@ from slicer.i18n import tr as _
 from ...errors import InputError, MVCTEnhanceError
 from ..scene import volumes
 from ..scene.options import EnhanceOptions, node_of
-from ..scene.outputs import EnhanceResult, Voxels, mark, put_into_scene, readouts_text, tell_origin
+from ..scene.outputs import EnhanceResult, Voxels, mark, put_into_scene, readouts_text, record_origin
 from ..scene.sequence_nodes import selected_index, sequence_of, synchronise
 from ..worker import files
 from ..worker.steps import OnProgress, Step, Steps
 from ..worker.work import do_now
-from .enhancement import EnhanceJob, Enhancement, read_results, stage
+from .enhancement import EnhanceJob, Enhancement, read_results, write_inputs
 
 if TYPE_CHECKING:
     from ...volume.product import Kind
@@ -57,7 +57,7 @@ class SequenceEnhancement(Enhancement):
         problem = volumes.problem_of(item, _("MVCT"))
         if problem:
             raise InputError(problem)
-        readouts = yield stage(self._options, item, folder, frame_of=self._mvct, title=title)
+        readouts = yield write_inputs(self._options, item, folder, frame_of=self._mvct, title=title)
         return read_results(self._options, folder, readouts)
 
     def _into_scene(self, done: dict[str, Voxels], failed: list[str]) -> EnhanceResult:
@@ -85,7 +85,7 @@ class SequenceEnhancement(Enhancement):
 
     def _enhanced(self, voxels: Voxels, item: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
         node = _volume(voxels.enhanced, item, "enhanced", voxels)
-        tell_origin(node, self._options, voxels.readouts)  # browsing puts what an item tells into the proxy
+        record_origin(node, self._options, voxels.readouts)  # browsing puts what an item tells into the proxy
         return node
 
 

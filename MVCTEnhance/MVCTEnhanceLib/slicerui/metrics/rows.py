@@ -39,7 +39,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricRow:
     """One readout.
 
     Args:
@@ -70,7 +70,7 @@ def readout_title(name: str, unit: str) -> str:
     return known if unit == "1" else f"{known} ({unit})"
 
 
-def readout_rows(readouts: Mapping[str, Any]) -> list[Row]:
+def readout_rows(readouts: Mapping[str, Any]) -> list[MetricRow]:
     """Rows for all readouts of the scans, then of their comparison, whose values stand in the enhanced column."""
     rows = [_scan_row(readouts, name) for name in leaves(readouts["mvct"])]
     if DISTANCE in readouts["comparison"]:
@@ -84,25 +84,25 @@ def verdict_counts(readouts: Mapping[str, Any]) -> dict[str, int]:
     return {verdict: given.count(verdict) for verdict in VERDICTS}
 
 
-def _scan_row(readouts: Mapping[str, Any], name: str) -> Row:
+def _scan_row(readouts: Mapping[str, Any], name: str) -> MetricRow:
     found = {scan: readouts[scan][name] for scan in SCANS if name in readouts.get(scan, {})}
     cells = {scan: _cell(readouts, scan, name, item) for scan, item in found.items()}
-    return Row(readout_title(name, found["mvct"]["unit"]), _meaning(name), cells)
+    return MetricRow(readout_title(name, found["mvct"]["unit"]), _meaning(name), cells)
 
 
-def _comparison_row(readouts: Mapping[str, Any], name: str, item: Mapping[str, Any]) -> Row:
+def _comparison_row(readouts: Mapping[str, Any], name: str, item: Mapping[str, Any]) -> MetricRow:
     cell = _cell(readouts, "comparison", name, item)
-    return Row(readout_title(name, item["unit"]), _meaning(name), {"enhanced": cell})
+    return MetricRow(readout_title(name, item["unit"]), _meaning(name), {"enhanced": cell})
 
 
-def _distance_row(readouts: Mapping[str, Any]) -> Row:
+def _distance_row(readouts: Mapping[str, Any]) -> MetricRow:
     distance = readouts["comparison"][DISTANCE]
     cells = {
         "mvct": Cell(_number(distance["mvct"], "nselfssim")),
         "enhanced": Cell(_number(distance["enhanced"], "nselfssim"), "", *_judged(readouts, "comparison", DISTANCE)),
     }
     meaning = _("How far the mean NSelfSSIM lies from the planning CT's: the smaller, the more alike in image quality.")
-    return Row(_("NSelfSSIM, distance to planning CT"), meaning, cells)
+    return MetricRow(_("NSelfSSIM, distance to planning CT"), meaning, cells)
 
 
 def _cell(readouts: Mapping[str, Any], group: str, name: str, item: Mapping[str, Any]) -> Cell:

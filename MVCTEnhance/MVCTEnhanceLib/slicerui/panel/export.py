@@ -9,10 +9,10 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import MVCTEnhanceError
-from ..jobs.dicom_export import DicomJob, DicomOptions, DicomResult, distrusted
-from ..jobs.export import ReportJob, ReportOptions, ReportResult, export_readouts
+from ..jobs.dicom_export import DicomJob, DicomOptions, DicomResult, distrusted_metrics_of
+from ..jobs.export import ReportExportOptions, ReportJob, ReportResult, export_readouts
 from ..scene.outputs import EnhanceResult
-from ..wording import BAD, CAUTION, GOOD, say, tell_why, time_left
+from ..wording import BAD, CAUTION, GOOD, set_enabled_or_explain, set_label, time_left
 from ..worker.work import Job
 from .path_box import PathBox, path_text
 
@@ -34,7 +34,7 @@ class ExportSection:
         ui.exportDicomDatabaseButton.connect("clicked(bool)", lambda checked: self._export_dicom(None))
         ui.exportCsvButton.connect("clicked(bool)", lambda checked: self._export_csv(self._place(".csv")))
         ui.exportReportButton.connect("clicked(bool)", lambda checked: self._export_report(self._place("")))
-        say(ui.exportStatusLabel, "")
+        set_label(ui.exportStatusLabel, "")
         self._update_buttons()
 
     def refresh(self, parameters, result: EnhanceResult | None) -> None:
@@ -66,7 +66,7 @@ class ExportSection:
 
     def _export_dicom(self, folder: Path | None) -> None:
         enhanced = self._result.enhanced.GetID()
-        names = distrusted(enhanced)
+        names = distrusted_metrics_of(enhanced)
         if names and not self._confirm(names):
             return
         options = DicomOptions(enhanced, folder, force=bool(names))
@@ -81,7 +81,7 @@ class ExportSection:
 
     def _export_report(self, folder: Path) -> None:
         identify = self._ui.identifyCheckBox.checked
-        options = ReportOptions(self._result.enhanced.GetID(), folder, identify=identify)
+        options = ReportExportOptions(self._result.enhanced.GetID(), folder, identify=identify)
         self._start(ReportJob(options, on_progress=self._on_progress, on_done=self._on_report, on_error=self._on_error))
 
     def _export_csv(self, path: Path) -> None:
@@ -92,13 +92,13 @@ class ExportSection:
 
     def _start(self, job: Job) -> None:
         self._job = job
-        say(self._ui.exportStatusLabel, _("Exporting…"))
+        set_label(self._ui.exportStatusLabel, _("Exporting…"))
         self._update_buttons()
         job.start()
 
     def _on_progress(self, stage: str, done: int, total: int, seconds_left: float | None) -> None:
         left = time_left(seconds_left)
-        say(self._ui.exportStatusLabel, f"{stage}: {left}" if left else f"{stage}…")
+        set_label(self._ui.exportStatusLabel, f"{stage}: {left}" if left else f"{stage}…")
 
     def _on_dicom(self, result: DicomResult) -> None:
         if result.folder:
@@ -118,7 +118,7 @@ class ExportSection:
 
     def _end(self, text: str, level: str) -> None:
         self._job = None
-        say(self._ui.exportStatusLabel, text, level)
+        set_label(self._ui.exportStatusLabel, text, level)
         self._update_buttons()
 
     def _update_buttons(self) -> None:
@@ -130,6 +130,6 @@ class ExportSection:
         no_folder = self._parameters is not None and not path_text(self._parameters.exportFolder)
         needs_folder = why or (_("Choose a folder first.") if no_folder else "")
         ui = self._ui
-        tell_why(ui.exportDicomDatabaseButton, why)
+        set_enabled_or_explain(ui.exportDicomDatabaseButton, why)
         for button in (ui.exportDicomFolderButton, ui.exportCsvButton, ui.exportReportButton):
-            tell_why(button, needs_folder)
+            set_enabled_or_explain(button, needs_folder)

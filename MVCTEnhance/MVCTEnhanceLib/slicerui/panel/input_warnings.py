@@ -14,7 +14,7 @@ from .model_choice import ChosenModel
 _PAUSE_MS = 150
 
 
-class Doubts:
+class InputWarnings:
     """Looks at a scan once its choice has settled, and not again while nothing has changed.
 
     Args:
@@ -48,7 +48,7 @@ class Doubts:
         self._key, self._wanted = None, (None, None, None)
 
     def _find(self) -> None:
-        from ...assessment.input_warnings import doubts
+        from ...assessment.input_warnings import input_warnings
         from ...assessment.origin import planning_ct_warnings
 
         volume, planning_ct, model = self._wanted
@@ -59,7 +59,7 @@ class Doubts:
             reference = volume_of(planning_ct, "planning CT") if _state(planning_ct) else None
         except MVCTEnhanceError:  # which Apply will say
             return
-        found = doubts(scan, model.plan, model.card, origin=origin_of(volume))
+        found = input_warnings(scan, model.plan, model.card, origin=origin_of(volume))
         if reference is not None:
             found += planning_ct_warnings(reference, scan, origin_of(planning_ct))
         self._show(found)

@@ -9,12 +9,12 @@ from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
 from ..scene.sequence_nodes import sequence_of
-from ..wording import CAUTION, say, tell_name
-from .input_warnings import Doubts
+from ..wording import CAUTION, set_label, tell_name
+from .input_warnings import InputWarnings
 
 
 class InputsSection(VTKObservationMixin):
-    """Keeps what the volume selectors alone cannot: the segments, the sequence check box and the doubts.
+    """Keeps what the volume selectors alone cannot: the segments, the sequence check box and the warnings.
 
     Args:
         ui: the panel's widgets.
@@ -29,9 +29,9 @@ class InputsSection(VTKObservationMixin):
         self._ui = ui
         self._parameters = None
         self._updating = False
-        self._doubts = Doubts(self._show_doubts)
+        self._input_warnings = InputWarnings(self._show_warnings)
         ui.segmentComboBox.connect("currentIndexChanged(int)", self._on_segment)
-        say(ui.doubtsLabel, "")
+        set_label(ui.inputWarningsLabel, "")
 
     def refresh(self, parameters) -> None:
         """Show what the parameters say."""
@@ -49,18 +49,18 @@ class InputsSection(VTKObservationMixin):
             self._ui.allItemsCheckBox.text = _("Enhance all {count} scans of the sequence").format(count=count)
 
     def check(self, volume, planning_ct, model) -> None:
-        """Look for doubts about volume nodes (or None) with a model (a ChosenModel or None)."""
-        self._doubts.check(volume, planning_ct, model)
+        """Look for input warnings of volume nodes (or None) with a model (a ChosenModel or None)."""
+        self._input_warnings.check(volume, planning_ct, model)
 
     def leave(self) -> None:
         """Let go of the scene."""
         self._parameters = None
-        self._doubts.close()
+        self._input_warnings.close()
         self.removeObservers()
 
-    def _show_doubts(self, texts: list[str]) -> None:
+    def _show_warnings(self, texts: list[str]) -> None:
         self.warnings = texts
-        say(self._ui.doubtsLabel, "\n".join(f"⚠ {text}" for text in texts), CAUTION)
+        set_label(self._ui.inputWarningsLabel, "\n".join(f"⚠ {text}" for text in texts), CAUTION)
         self._on_warnings()
 
     def _observe(self, region) -> None:

@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 
 from ...errors import MVCTEnhanceError
 from ..install import dependencies, pip_settings
-from ..wording import BAD, GOOD, say, tell_why
+from ..wording import BAD, GOOD, set_enabled_or_explain, set_label
 from .path_box import PathBox, path_text
 
 
@@ -56,27 +56,27 @@ class InstallSection:
         try:
             dependencies.ensure(wheel_folder=wheels, ask=self._ask)
         except MVCTEnhanceError as error:
-            say(self._ui.statusLabel, str(error), BAD)
+            set_label(self._ui.statusLabel, str(error), BAD)
             return False
         except Exception as error:
             text = _("Unexpected {type}: see Slicer's Python console.").format(type=type(error).__name__)
-            say(self._ui.statusLabel, text, BAD)
+            set_label(self._ui.statusLabel, text, BAD)
             raise
         finally:
             self._set_installing(False)
-        say(self._ui.statusLabel, "")
+        set_label(self._ui.statusLabel, "")
         return True
 
     def _ask(self, question: str, packages: str) -> bool:
         agreed = dependencies.ask_user(question, packages)
         if agreed:
-            say(self._ui.statusLabel, dependencies.installing_text())
+            set_label(self._ui.statusLabel, dependencies.installing_text())
             self._ui.statusLabel.repaint()  # nothing is painted while pip runs
         return agreed
 
     def _on_clicked(self, checked: bool) -> None:
         if self.install():
-            say(self._ui.statusLabel, _("The Python packages are installed."), GOOD)
+            set_label(self._ui.statusLabel, _("The Python packages are installed."), GOOD)
 
     def _set_installing(self, installing: bool) -> None:
         self.installing = installing
@@ -88,4 +88,4 @@ class InstallSection:
             why = _("Wait for the installation that is under way.")
         else:
             why = "" if dependencies.missing() else _("All Python packages that are needed are installed.")
-        tell_why(self._ui.installButton, why)
+        set_enabled_or_explain(self._ui.installButton, why)

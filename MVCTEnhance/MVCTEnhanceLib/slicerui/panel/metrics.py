@@ -11,9 +11,9 @@ from slicer.i18n import tr as _
 
 from ...assessment.verdicts import DO_NOT_TRUST, NOT_APPLICABLE
 from ..metrics.nodes import DEFAULT_CHART, chart_choices
-from ..metrics.rows import SCANS, Cell, Row, readout_rows, scan_title, verdict_counts
+from ..metrics.rows import SCANS, Cell, MetricRow, readout_rows, scan_title, verdict_counts
 from ..scene.outputs import EnhanceResult
-from ..wording import BAD, CAUTION, COLOURS, GOOD, INFO, look_of, say
+from ..wording import BAD, CAUTION, COLOURS, GOOD, INFO, look_of, set_label
 
 _LEVELS = (INFO, GOOD, CAUTION, BAD)
 _html = partial(escape, quote=False)
@@ -66,27 +66,27 @@ class ReadoutsSection:
         self._fill_table(rows)
         self._fill_choices(chart_choices(readouts) if readouts else {})
         self._ui.showChartButton.enabled = bool(rows)
-        self._say_verdict(readouts, rows)
+        self._show_verdict(readouts, rows)
         self.show_warnings(result.warnings if result else ())
 
     def show_warnings(self, texts: Sequence[str]) -> None:
         """Show warnings of the result below the table."""
-        say(self._ui.warningsLabel, "\n".join(f"⚠ {text}" for text in texts), CAUTION)
+        set_label(self._ui.warningsLabel, "\n".join(f"⚠ {text}" for text in texts), CAUTION)
 
     def leave(self) -> None:
         """Let go of the scene."""
         self._parameters = None
         self._fit.stop()
 
-    def _say_verdict(self, readouts, rows: list[Row]) -> None:
+    def _show_verdict(self, readouts, rows: list[MetricRow]) -> None:
         """How often each verdict was given, and why values are not to be trusted."""
         if readouts is None:
-            say(self._ui.verdictLabel, _("No readouts yet: press Apply, or choose a volume that was enhanced."))
+            set_label(self._ui.verdictLabel, _("No readouts yet: press Apply, or choose a volume that was enhanced."))
             return
         counts = {look_of(verdict): count for verdict, count in verdict_counts(readouts).items() if count}
         text = ", ".join(f"{look.symbol} {count} {look.words}" for look, count in reversed(counts.items()))
         worst = max((_LEVELS.index(look.level) for look in counts), default=0)
-        say(self._ui.verdictLabel, "\n".join((text, *_distrusted(rows))), _LEVELS[worst])
+        set_label(self._ui.verdictLabel, "\n".join((text, *_distrusted(rows))), _LEVELS[worst])
 
     def _fill_choices(self, choices: dict[str, str]) -> None:
         combo = self._ui.chartComboBox
@@ -104,7 +104,7 @@ class ReadoutsSection:
         if not self._updating and self._parameters is not None and index >= 0:
             self._parameters.chartReadout = self._ui.chartComboBox.itemData(index)
 
-    def _fill_table(self, rows: list[Row]) -> None:
+    def _fill_table(self, rows: list[MetricRow]) -> None:
         table = self._ui.readoutsTable
         table.setRowCount(len(rows))
         with_planning_ct = any("planning_ct" in row.cells for row in rows)
@@ -170,7 +170,7 @@ def _no_verdict() -> str:
     return _("There is no verdict on this value.")
 
 
-def _distrusted(rows: list[Row]) -> list[str]:
+def _distrusted(rows: list[MetricRow]) -> list[str]:
     """A line for each value that is not to be trusted: which, and why."""
     found = [(row, scan, cell) for row in rows for scan, cell in row.cells.items() if cell.verdict == DO_NOT_TRUST]
     symbol = look_of(DO_NOT_TRUST).symbol

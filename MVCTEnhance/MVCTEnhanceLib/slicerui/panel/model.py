@@ -8,7 +8,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from ...errors import ModelError
-from ..wording import BAD, say
+from ..wording import BAD, set_label
 from .model_choice import ChosenModel, card_html, choose_model, model_names
 from .path_box import on_path_changed
 
@@ -90,11 +90,11 @@ class ModelSection:
         except ModelError as error:
             self._show_problem(str(error))
             return
-        say(self._ui.modelSummaryLabel, str(self.chosen.card.get("intended_use", "")))
+        set_label(self._ui.modelSummaryLabel, str(self.chosen.card.get("intended_use", "")))
         self._ui.cardTextBrowser.html = card_html(self.chosen.plan, self.chosen.card)
 
     def _show_problem(self, text: str) -> None:
         self.chosen, self.problem = None, text
         self._ui.modelCollapsibleButton.collapsed = False
-        say(self._ui.modelSummaryLabel, text, BAD)
+        set_label(self._ui.modelSummaryLabel, text, BAD)
         self._ui.cardTextBrowser.html = ""

@@ -13,7 +13,7 @@ from ..metrics.follower import ResultFollower
 from ..scene.options import EnhanceOptions
 from ..scene.outputs import ROLE_MVCT, EnhanceResult
 from ..scene.sequence_nodes import sequence_of
-from ..wording import say
+from ..wording import set_label
 from .export import ExportSection
 from .height import PanelHeight
 from .inputs import InputsSection
@@ -48,7 +48,7 @@ class Panel(VTKObservationMixin):
         self._review = ReviewSection(ui, self._follower.chart.put_into_views)
         self._readouts = ReadoutsSection(ui, self._review.show)
         self._export = ExportSection(ui)
-        say(ui.intendedUseLabel, intended_use(_))
+        set_label(ui.intendedUseLabel, intended_use(_))
 
     def set_parameters(self, parameters) -> None:
         """Show the parameters of a scene and follow them; None lets go of the scene."""

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 from ..review.comparison import Review, ReviewVolumes
 from ..scene.display import show_difference
 from ..scene.outputs import ROLE_MVCT, EnhanceResult
-from ..wording import tell_why
+from ..wording import set_enabled_or_explain
 
 
 class ReviewSection:
@@ -135,11 +135,11 @@ class ReviewSection:
         if self._volumes is None:
             why = _("There is nothing to compare yet: press Apply, or choose a volume that was enhanced.")
         self._ui.reviewButton.checked = shown
-        tell_why(self._ui.reviewButton, "" if shown else why)
+        set_enabled_or_explain(self._ui.reviewButton, "" if shown else why)
         no_map = _("The chosen result has no such map: enhance the scan again.")
-        tell_why(self._ui.correctionCheckBox, why or ("" if self._has_correction else no_map))
+        set_enabled_or_explain(self._ui.correctionCheckBox, why or ("" if self._has_correction else no_map))
         for widget in (self._ui.restoreButton, self._ui.flickerButton, self._ui.fadeSlider):
-            tell_why(widget, why or ("" if shown else _("Press 'Review layout' first.")))
+            set_enabled_or_explain(widget, why or ("" if shown else _("Press 'Review layout' first.")))
 
 
 def _module_selector():

@@ -11,7 +11,7 @@ from ..jobs.enhancement import EnhanceJob
 from ..jobs.sequences import SequenceJob
 from ..scene.options import EnhanceOptions
 from ..scene.outputs import EnhanceResult
-from ..wording import BAD, CAUTION, GOOD, INFO, say, time_left
+from ..wording import BAD, CAUTION, GOOD, INFO, set_label, time_left
 from .devices import DeviceList
 from .install import InstallSection
 
@@ -36,7 +36,7 @@ class RunSection:
         self.installation = InstallSection(ui, self._on_installation)
         ui.applyButton.connect("clicked(bool)", self._on_clicked)
         self._show_idle()
-        say(ui.statusLabel, "")
+        set_label(ui.statusLabel, "")
 
     @property
     def running(self) -> bool:
@@ -60,7 +60,7 @@ class RunSection:
         job = SequenceJob if all_items else EnhanceJob
         self._started = time.monotonic()
         self._job = job(options, on_progress=self._on_progress, on_done=self._on_done, on_error=self._on_error)
-        say(self._ui.statusLabel, "")
+        set_label(self._ui.statusLabel, "")
         self._show_running()
         self.devices.stop()
         self._job.start()
@@ -71,11 +71,11 @@ class RunSection:
             return
         self._job.cancel()
         self._end()
-        say(self._ui.statusLabel, message)
+        set_label(self._ui.statusLabel, message)
 
     def forget(self) -> None:
         """Say nothing any more of a scene that is closed."""
-        say(self._ui.statusLabel, "")
+        set_label(self._ui.statusLabel, "")
 
     def close(self) -> None:
         """End all work for good."""
@@ -101,7 +101,7 @@ class RunSection:
         bar.value = done
         parts = [_("slice {done} of {total}").format(done=done, total=total)] if total else []
         parts += [time_left(seconds_left)] if time_left(seconds_left) else []
-        say(self._ui.stageLabel, f"{stage}: {', '.join(parts)}" if parts else f"{stage}…")
+        set_label(self._ui.stageLabel, f"{stage}: {', '.join(parts)}" if parts else f"{stage}…")
 
     def _on_done(self, result: EnhanceResult) -> None:
         device, seconds = self._job.device, time.monotonic() - self._started
@@ -110,14 +110,14 @@ class RunSection:
             seconds=seconds, device=device or _("this computer")
         )
         if result.warnings:
-            say(self._ui.statusLabel, _("{text} Read the warnings.").format(text=text), CAUTION)
+            set_label(self._ui.statusLabel, _("{text} Read the warnings.").format(text=text), CAUTION)
         else:
-            say(self._ui.statusLabel, text, GOOD)
+            set_label(self._ui.statusLabel, text, GOOD)
         self._on_result(result)
 
     def _on_error(self, message: str) -> None:
         self._end()
-        say(self._ui.statusLabel, message, BAD)
+        set_label(self._ui.statusLabel, message, BAD)
 
     def _end(self) -> None:
         self._job = None
@@ -130,11 +130,11 @@ class RunSection:
         self._ui.applyButton.enabled = True
         self._ui.progressBar.visible = True
         self._ui.progressBar.maximum = 0
-        say(self._ui.stageLabel, _("Starting…"), INFO)
+        set_label(self._ui.stageLabel, _("Starting…"), INFO)
 
     def _show_idle(self) -> None:
         self._ui.applyButton.text = _("Apply")
         self._ui.applyButton.toolTip = self._problem or _("Enhance the MVCT.")
         self._ui.applyButton.enabled = not self._problem and not self.installation.installing
         self._ui.progressBar.visible = False
-        say(self._ui.stageLabel, "")
+        set_label(self._ui.stageLabel, "")

@@ -88,7 +88,7 @@ def put_into_scene(
 
     enhanced = volume(options.enhanced, "enhanced", _("enhanced"), voxels.enhanced)
     display.show_like(enhanced, mvct)
-    tell_origin(enhanced, options, voxels.readouts)
+    record_origin(enhanced, options, voxels.readouts)
     difference = volume(options.difference, "difference", _("difference"), voxels.difference)
     display.show_difference(difference)
     correction = None
@@ -120,7 +120,7 @@ def mark(node: slicer.vtkMRMLScalarVolumeNode, kind: Kind, readouts: Mapping[str
     node.SetAttribute(KEY, Product(kind, readouts.get("input", {}).get("sha256", "")).marker)
 
 
-def tell_origin(enhanced: slicer.vtkMRMLNode, options: EnhanceOptions, readouts: Mapping[str, Any]) -> None:
+def record_origin(enhanced: slicer.vtkMRMLNode, options: EnhanceOptions, readouts: Mapping[str, Any]) -> None:
     """Let an enhanced volume, or item of a sequence, tell by which model it was made."""
     enhanced.SetDescription(_provenance(readouts))
     enhanced.SetAttribute(MODEL, options.model or None)

@@ -50,7 +50,7 @@ class Work(Protocol):
     def problem(self) -> str:
         """Why it cannot be started, in one sentence; empty where it can."""
 
-    def lost(self) -> str:
+    def invalidation_reason(self) -> str:
         """Why it makes no sense any more since it was started, in one sentence; empty where it does."""
 
     def steps(self, folder: Path) -> Steps:

@@ -114,9 +114,9 @@ class Job:
             qt.QTimer.singleShot(_RETRY_MS, lambda: self._on_end(code))
             return
         self._worker = None
-        lost = self._work.lost()
-        if lost:
-            self._fail(lost)
+        reason = self._work.invalidation_reason()
+        if reason:
+            self._fail(reason)
             return
         try:
             payload = worker.result(code)
@@ -130,9 +130,9 @@ class Job:
         self._fail(_("The scene was closed, which ended the work."))
 
     def _on_node_removed(self, caller: Any, event: str) -> None:
-        lost = self._work.lost()
-        if lost:
-            self._fail(lost)
+        reason = self._work.invalidation_reason()
+        if reason:
+            self._fail(reason)
 
     def _fail(self, message: str) -> None:
         self.cancel()
