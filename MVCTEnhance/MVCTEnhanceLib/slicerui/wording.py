@@ -71,7 +71,8 @@ def set_label(label, text: str, level: str = INFO) -> None:
 
 def set_enabled_or_explain(widget, why_not: str) -> None:
     """Disable a widget whose tool tip then says why; "" enables it, with the tool tip that it always had."""
-    widget.toolTip = why_not or _usual(widget)
+    usual = _usual(widget)
+    widget.toolTip = why_not or usual
     widget.enabled = not why_not
 
 
