@@ -81,7 +81,7 @@ def test_missing_packages_are_told_before_anything_is_started(app, logic, monkey
 
 
 def test_all_items_of_a_sequence_are_enhanced_when_asked(app, logic):
-    from slicerui.test_sequences import add_days
+    from slicerui.jobs.test_sequences import add_days
 
     proxy, browser, _ = add_days(app, [noisy_head(1), noisy_head(2)])
     result = logic.enhance(proxy, allItems=True, device="cpu")
@@ -119,8 +119,8 @@ def test_exports_are_a_call_each(app, logic, tmp_path):
 
 
 def test_the_report_s_path_is_given_and_its_warnings_are_logged(app, logic, tmp_path, caplog):
+    from slicerui.jobs.test_export import forget_the_model
     from slicerui.results import add_result as add_real_result
-    from slicerui.test_export import forget_the_model
 
     enhanced = add_real_result(app, add_mvct(app)).enhanced
     forget_the_model(app, enhanced)

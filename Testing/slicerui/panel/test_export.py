@@ -76,7 +76,7 @@ def test_a_report_is_to_name_a_scan_without_dicom_where_the_box_is_checked(app, 
 
 
 def test_what_the_report_lacks_is_said_with_caution(app, result, tmp_path):
-    from slicerui.test_export import forget_the_model
+    from slicerui.jobs.test_export import forget_the_model
 
     forget_the_model(app, result.enhanced)
     app.type_text(app.ui.exportPathLineEdit, str(tmp_path))
