@@ -90,6 +90,7 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.__init__(self, parent)
 
     def setup(self):
+        """Load the panel from the .ui file, and follow the scene; called by Slicer when the module is first opened."""
         from MVCTEnhanceLib.slicerui.jobs import sample_data
         from MVCTEnhanceLib.slicerui.panel import panel
 
@@ -124,14 +125,17 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.panel.close()
 
     def onReload(self):
+        """Reload the library with the module, as Slicer reloads this file only."""
         for name in [name for name in sys.modules if name.split(".")[0] == "MVCTEnhanceLib"]:
             del sys.modules[name]
         super().onReload()
 
     def onSceneStartChange(self, caller, event):
+        """The scene is being closed or loaded: its parameters are no longer followed."""
         self.setParameterNode(None)
 
     def onSceneEndChange(self, caller, event):
+        """The scene was closed or loaded: an open panel shows the new one's parameters."""
         if self.parent.isEntered:
             self.enter()
 
@@ -141,6 +145,7 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.panel.choose_input()
 
     def setParameterNode(self, parameterNode):
+        """Follow the parameters of a scene; None for no scene."""
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._guiTag)
         self._parameterNode = parameterNode
@@ -157,6 +162,7 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
     """
 
     def getParameterNode(self):
+        """The module's parameters in the scene, as an `MVCTEnhanceParameterNode`."""
         return MVCTEnhanceParameterNode(super().getParameterNode())
 
     def enhance(self, volumeNode, *, onProgress=None, **choices):
@@ -199,6 +205,7 @@ class MVCTEnhanceTest(ScriptedLoadableModuleTest):
     """The module's self-test, in Slicer itself; the steps are in MVCTEnhanceLib.slicerui.selftest."""
 
     def runTest(self):
+        """Run all steps; the first that fails ends the test."""
         from MVCTEnhanceLib.slicerui.selftest.main import run
 
         run(self)

@@ -65,8 +65,12 @@ def test_it_has_the_classes_that_slicer_looks_for(tree):
     assert classes == {f"MVCTEnhance{kind}" for kind in ("", "ParameterNode", "Widget", "Logic", "Test")}
 
 
-def test_it_stays_thin():
-    assert len(MODULE.read_text(encoding="utf-8").splitlines()) < 210
+def test_it_stays_thin(tree):
+    """Without its docstrings, which every class and function has."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    docstrings = [node.body[0] for node in ast.walk(tree) if isinstance(node, kinds) and ast.get_docstring(node)]
+    prose = sum(text.end_lineno - text.lineno + 1 for text in docstrings)
+    assert len(MODULE.read_text(encoding="utf-8").splitlines()) - prose < 180
 
 
 def test_it_can_be_read_by_the_python_of_slicer(tree):

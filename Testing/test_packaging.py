@@ -80,6 +80,18 @@ def imported_modules(path: Path) -> list[str]:
     return names
 
 
+def undocumented(path: Path) -> list[str]:
+    """The module, its public classes and functions, and their public methods that have no docstring."""
+    found, waiting = [], [(path.relative_to(MODULE).as_posix(), ast.parse(path.read_text(encoding="utf-8")))]
+    for name, node in waiting:
+        if not ast.get_docstring(node):
+            found.append(name)
+        if not isinstance(node, ast.FunctionDef):
+            inside = [child for child in node.body if isinstance(child, (ast.ClassDef, ast.FunctionDef))]
+            waiting += [(f"{name}: {child.name}", child) for child in inside if not child.name.startswith("_")]
+    return found
+
+
 def test_cmake_lists_every_python_file_and_no_other():
     present = [name for name in files_below(MODULE) if name.endswith(".py")]
     assert sorted(cmake_list("MODULE_PYTHON_SCRIPTS")) == present
@@ -206,6 +218,11 @@ def test_slicer_module_imports_nothing_heavy_when_it_is_loaded():
     assert {"MVCTEnhance", "MVCTEnhanceWidget", "MVCTEnhanceTest"} <= {
         getattr(node, "name", None) for node in tree.body
     }
+
+
+def test_every_public_object_has_a_docstring():
+    paths = [MODULE / "MVCTEnhance.py", *library_files()]
+    assert [name for path in paths for name in undocumented(path)] == []
 
 
 def test_no_file_holds_a_path_of_somebody_s_machine():

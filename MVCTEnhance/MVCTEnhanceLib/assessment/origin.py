@@ -46,10 +46,12 @@ class Origin:
 
     @property
     def is_kilovoltage(self) -> bool:
+        """Whether the peak voltage is that of an X-ray tube, 40 to 200 kV."""
         return self.kvp is not None and KILOVOLTAGE_KV[0] <= self.kvp <= KILOVOLTAGE_KV[1]
 
     @property
     def is_megavoltage(self) -> bool:
+        """Whether the peak voltage is that of an accelerator, however its unit was written."""
         return self.kvp is not None and (self.kvp >= MEGAVOLTAGE_KV or MEGAVOLTS[0] <= self.kvp <= MEGAVOLTS[1])
 
 

@@ -62,6 +62,7 @@ class BatchRun:
                 self.kept += 1
 
     def count(self, status: Status) -> int:
+        """Number of cases of this status."""
         return sum(row.status == status for row in self._rows)
 
     def count_assessed(self, verdict: str) -> int:

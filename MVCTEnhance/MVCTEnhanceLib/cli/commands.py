@@ -14,6 +14,7 @@ Result = dict[str, Any]
 
 
 def enhance(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """Enhance one scan; of a scan whose DICOM is withheld, the result says so."""
     from ..jobs.enhance import enhance as run
     from ..jobs.request import EnhanceRequest, NotTrusted
     from ..model.card import DEFAULT_MODEL
@@ -42,6 +43,7 @@ def enhance(options: argparse.Namespace, on_event: EventHandler) -> Result:
 
 
 def batch(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """Enhance every scan below a folder."""
     from dataclasses import asdict
 
     from ..batch.cohort import BatchRequest, enhance_folder
@@ -67,6 +69,7 @@ def batch(options: argparse.Namespace, on_event: EventHandler) -> Result:
 
 
 def evaluate(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """Measure the metrics of an enhanced scan."""
     from ..jobs.evaluate import evaluate_files
 
     return evaluate_files(
@@ -81,6 +84,7 @@ def evaluate(options: argparse.Namespace, on_event: EventHandler) -> Result:
 
 
 def report_again(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """Write the report of stored metrics again."""
     from ..jobs.report import ReportRequest, write_report_again
 
     request = ReportRequest(
@@ -96,6 +100,7 @@ def report_again(options: argparse.Namespace, on_event: EventHandler) -> Result:
 
 
 def dicom(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """Write an enhanced scan or a map as a DICOM series."""
     from ..jobs.dicom import DicomRequest, write_derived_series
 
     request = DicomRequest(
@@ -114,12 +119,14 @@ def dicom(options: argparse.Namespace, on_event: EventHandler) -> Result:
 
 
 def devices(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """List the computing devices."""
     from ..model.device import describe_device, list_devices
 
     return {"devices": [{"device": str(device), "name": describe_device(device)} for device in list_devices()]}
 
 
 def benchmark(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """Time the networks and the whole job on this computer."""
     from ..benchmark.run import BenchmarkRequest
     from ..benchmark.run import benchmark as run
     from ..model.card import DEFAULT_MODEL
@@ -139,6 +146,7 @@ def benchmark(options: argparse.Namespace, on_event: EventHandler) -> Result:
 
 
 def export(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """Export a model as an ONNX file."""
     from ..jobs.export import export_model
     from ..model.card import DEFAULT_MODEL
 
@@ -146,6 +154,7 @@ def export(options: argparse.Namespace, on_event: EventHandler) -> Result:
 
 
 def models(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """List the installed models and their cards."""
     from ..model.card import DEFAULT_MODEL, installed_models, read_card
 
     models = {}
@@ -156,6 +165,7 @@ def models(options: argparse.Namespace, on_event: EventHandler) -> Result:
 
 
 def simulate(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """Simulate the MVCT of a kilovoltage CT."""
     from ..jobs.simulate import simulate_file
     from ..physics.mvct import MVCTSettings
 
@@ -171,6 +181,7 @@ def simulate(options: argparse.Namespace, on_event: EventHandler) -> Result:
 
 
 def train(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """Train or resume a model."""
     from ..model.card import find_model, read_card
     from ..model.device import choose_device, describe_device
     from ..training.config import read_config
@@ -190,12 +201,14 @@ def train(options: argparse.Namespace, on_event: EventHandler) -> Result:
 
 
 def phantom(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """Make a phantom's planning CT and simulated MVCT."""
     from ..jobs.phantom import write_phantom
 
     return write_phantom(options.output, device=options.device, overwrite=options.overwrite, on_event=on_event)
 
 
 def demo(options: argparse.Namespace, on_event: EventHandler) -> Result:
+    """Make a phantom, enhance it and write its report."""
     from ..jobs.demo import run_demo
 
     readouts = run_demo(options.output, device=options.device, on_event=on_event)

@@ -35,6 +35,7 @@ def _flat(group: Result, prefix: str = "") -> list[tuple[str, Result]]:
 
 
 def show_batch(result: Result) -> None:
+    """Numbers of cases that are done, and of those by their assessment."""
     before = f" ({result['kept']} of them before)" if result["kept"] else ""
     print(f"{result['done']} of {result['cases']} cases are done{before}, see {result['summary']} in the output folder")
     grave = f"'do not trust' in {result['do_not_trust']} of {result['cases']} cases"
@@ -42,6 +43,7 @@ def show_batch(result: Result) -> None:
 
 
 def show_models(result: Result) -> None:
+    """Name, preset, pixel spacing and intended use of each model."""
     for name, model in result["models"].items():
         print(f"{name}{' (default)' if name == result['default'] else ''}")
         print(f"  preset {model['preset']}, {model['spacing_mm']} mm pixels")
@@ -78,15 +80,18 @@ def show_benchmark(result: Result) -> None:
 
 
 def show_export(result: Result) -> None:
+    """Path of the exported model, and its largest difference from PyTorch in HU."""
     difference = result["largest_difference_hu"]
     checked = "not checked" if difference is None else f"in ONNX Runtime within {difference:.2g} HU of PyTorch"
     print(f"{result['output']}: {checked}")
 
 
 def show_model(result: Result) -> None:
+    """Path of the trained model."""
     print(f"The best model is {result['model']}")
 
 
 def show_demo(result: Result) -> None:
+    """Metrics of the phantom, and the path of its report."""
     show_readouts(result)
     print(f"\nThe report is {result['report']}")

@@ -21,6 +21,7 @@ REGION = "mask on the MVCT's grid, not zero inside: readouts only there"
 
 
 def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; each sets `run`, the function of the command, and `show`, which prints its result."""
     root = argparse.ArgumentParser(
         prog="mvct-enhance", description="MVCT (TomoTherapy) to kVCT quality, with readouts of how far to trust it."
     )

@@ -9,6 +9,7 @@ READABLE = (*WRITABLE, ".nhdr", ".mhd")
 
 
 def has_suffix(path: str | Path, suffixes: tuple[str, ...]) -> bool:
+    """Whether a path ends with one of these suffixes, in upper or lower case."""
     return Path(path).name.lower().endswith(suffixes)
 
 

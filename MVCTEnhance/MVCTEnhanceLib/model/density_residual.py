@@ -26,6 +26,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, slices: torch.Tensor) -> torch.Tensor:
+        """Slices (n, 1, j, i) to their latent (n, 16, j, i)."""
         return self.layers(slices)
 
 
@@ -46,6 +47,7 @@ class Decoder(nn.Module):
                 parameter *= 0.1  # training starts near the identity
 
     def forward(self, latent: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+        """Latent (n, 16, j, i), and noise (n, 1, j, i) or None, to the correction (n, 1, j, i)."""
         if noise is not None:
             latent = latent + self.noise(noise)
         return self.correction(self.blocks(latent))
@@ -137,6 +139,7 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, slices: torch.Tensor) -> torch.Tensor:
+        """Slices (n, 1, j, i) to the scores of their patches, shape (n, 1, j / 4, i / 4)."""
         smooth = F.avg_pool2d(slices, 5, stride=1, padding=2, count_include_pad=False)
         return self.layers(torch.cat((slices, self.HIGH_PASS_GAIN * (slices - smooth)), dim=1))
 
@@ -153,4 +156,5 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Features to features of the same shape (n, 16, j, i)."""
         return features + self.layers(features)

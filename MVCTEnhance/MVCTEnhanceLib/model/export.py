@@ -67,6 +67,7 @@ class HUToHU(nn.Module):
         self.translator, self.intensities = model.translator, model.plan.intensities
 
     def forward(self, hu: torch.Tensor) -> torch.Tensor:
+        """HU of MVCT to HU of kVCT, both float32, shape (n, j, i)."""
         values = self.intensities.to_network(hu, "mv")[:, None]
         return self.intensities.to_hu(self.translator.to_kv(values), "kv")[:, 0]
 

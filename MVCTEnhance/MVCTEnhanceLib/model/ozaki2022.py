@@ -22,6 +22,7 @@ class Encoder(nn.Module):
         )
 
     def forward(self, slices: torch.Tensor) -> torch.Tensor:
+        """Slices (n, 1, j, i) to their latent (n, 128, j / 4, i / 4)."""
         return self.layers(slices)
 
 
@@ -42,6 +43,7 @@ class Decoder(nn.Module):
         )
 
     def forward(self, latent: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+        """Latent (n, 128, j / 4, i / 4) to slices (n, 1, j, i); the paper's network takes no noise."""
         if noise is not None:
             raise ValueError("the paper's decoder has no noise input")
         return self.layers(latent)
@@ -62,6 +64,7 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, slices: torch.Tensor) -> torch.Tensor:
+        """Slices (n, 1, j, i) to the scores of their patches, about an eighth of rows and columns."""
         return self.layers(slices)
 
 
@@ -73,6 +76,7 @@ class ResidualBlock(nn.Module):
         self.layers = nn.Sequential(*_convolution(channels, channels), *_convolution(channels, channels)[:-1])
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Features to features of the same shape (n, channels, j, i)."""
         return features + self.layers(features)
 
 

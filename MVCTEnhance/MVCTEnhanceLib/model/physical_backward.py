@@ -37,6 +37,7 @@ class PhysicalBackward(nn.Module):
                 parameter *= 0.3
 
     def forward(self, slices: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
+        """kVCT slices (n, 1, j, i), and noise of the same shape or None, to MVCT slices (n, 1, j, i)."""
         with torch.autocast(slices.device.type, enabled=False):  # half precision would add noise to the scan
             return self._made(slices.float(), noise)
 

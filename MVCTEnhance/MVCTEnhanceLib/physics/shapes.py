@@ -32,10 +32,12 @@ class Ellipse:
     power: float = 2.0
 
     def bounds(self) -> tuple[float, float, float, float]:
+        """Box (x_min, x_max, y_min, y_max) in mm that holds the shape."""
         reach = max(self.a, self.b) * (1.0 if self.power <= 2 else np.sqrt(2.0)) if min(self.a, self.b) > 0 else -1.0
         return self.x - reach, self.x + reach, self.y - reach, self.y + reach
 
     def inside(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Boolean mask of the points (x, y), arrays in mm that broadcast against each other."""
         cos, sin = np.cos(np.radians(self.angle)), np.sin(np.radians(self.angle))
         u = ((x - self.x) * cos + (y - self.y) * sin) / self.a
         v = ((y - self.y) * cos - (x - self.x) * sin) / self.b
@@ -62,12 +64,14 @@ class Stroke:
     radius: float
 
     def bounds(self) -> tuple[float, float, float, float]:
+        """Box (x_min, x_max, y_min, y_max) in mm that holds the shape."""
         xs, ys = zip(*self.points, strict=True)
         if self.radius <= 0:
             return xs[0], xs[0] - 1, ys[0], ys[0] - 1
         return min(xs) - self.radius, max(xs) + self.radius, min(ys) - self.radius, max(ys) + self.radius
 
     def inside(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Boolean mask of the points (x, y), arrays in mm that broadcast against each other."""
         hit = np.zeros(np.broadcast_shapes(x.shape, y.shape), dtype=bool)
         for (x0, y0), (x1, y1) in zip(self.points[:-1], self.points[1:], strict=True):
             dx, dy = x1 - x0, y1 - y0
@@ -99,10 +103,12 @@ class Outline:
     phase: float = 0.0
 
     def bounds(self) -> tuple[float, float, float, float]:
+        """Box (x_min, x_max, y_min, y_max) in mm that holds the shape."""
         reach = 1.1 * max(self.radii)
         return -reach, reach, self.y - reach, self.y + reach
 
     def inside(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Boolean mask of the points (x, y), arrays in mm that broadcast against each other."""
         angle = np.arctan2(x, self.y - y)
         steps = np.arange(-180, 181)
         limit = np.interp(angle, np.radians(steps), self._radius(steps))

@@ -23,6 +23,7 @@ class Log:
                 self.rows = [row for row in csv.DictReader(file) if int(row["step"]) <= step]
 
     def add(self, row: dict[str, Any]) -> None:
+        """Append a row, floats with six digits, and write the file."""
         self.rows.append({name: f"{v:.6g}" if isinstance(v, float) else v for name, v in row.items()})
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         with atomic_file(self.path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

@@ -93,6 +93,7 @@ SINGLE_PROCESS = DistributedContext()
 
 
 def launched_by_torchrun() -> bool:
+    """Whether torchrun started this process."""
     return dist.is_available() and dist.is_torchelastic_launched()
 
 

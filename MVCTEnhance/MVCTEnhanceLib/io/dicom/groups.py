@@ -46,10 +46,12 @@ class ImageGroup:
 
     @property
     def series_uid(self) -> str:
+        """Series Instance UID of the first image; empty where it has none."""
         return self.images[0].series_uid
 
     @property
     def folders(self) -> set[Path]:
+        """Folders in which the images lie."""
         return {image.path.parent for image in self.images}
 
     @property

@@ -130,10 +130,12 @@ class SliceHeader:
 
     @property
     def is_localizer(self) -> bool:
+        """Whether the image is a localizer (scout view)."""
         return "LOCALIZER" in self.image_type
 
     @property
     def is_multiframe(self) -> bool:
+        """Whether the file holds several frames, as Enhanced CT does."""
         return self.sop_class in _ENHANCED or self.frames > 1
 
 
@@ -153,6 +155,7 @@ class DamagedDicom(Exception):
 
     @property
     def label(self) -> str:
+        """The file as messages name it."""
         return _label(self.path)
 
 

@@ -66,6 +66,7 @@ class DicomExport:
         self.patience_s = _PATIENCE_S if options.folder else 0.0
 
     def problem(self) -> str:
+        """Reason why the volume cannot be exported; empty where it can."""
         problem = problem_of(node_of(self._options.enhanced), _("enhanced volume"))
         if not problem and not self._options.force:
             problem = _why_not(distrusted_metrics_of(self._options.enhanced))
@@ -78,9 +79,11 @@ class DicomExport:
         return ""
 
     def invalidation_reason(self) -> str:
+        """Always empty: its inputs are written before the scene can change."""
         return ""
 
     def steps(self, folder: Path) -> Steps:
+        """Write the volume and its source files, run `dicom`, import the series where it goes into the database."""
         enhanced = node_of(self._options.enhanced)
         mvct = enhanced.GetNodeReference(ROLE_MVCT)
         source = files_of(mvct) if mvct else []

@@ -37,15 +37,18 @@ class Enhancement:
         self._mvct: slicer.vtkMRMLScalarVolumeNode | None = None
 
     def problem(self) -> str:
+        """Reason why the options cannot be run; empty where they can."""
         return self._options.problem()
 
     def invalidation_reason(self) -> str:
+        """Reason why the results have no place any more: the MVCT was deleted."""
         # Another node may have got the ID of a deleted one.
         if self._mvct is not None and node_of(self._options.mvct) is not self._mvct:
             return _("The MVCT was deleted, which ended the work: choose a scan and press Apply.")
         return ""
 
     def steps(self, folder: Path) -> Steps:
+        """Write the inputs, run `enhance`, put the results into the scene."""
         self._mvct = node_of(self._options.mvct)
         before = Contents(self._mvct)
         readouts = yield write_inputs(self._options, self._mvct, folder)

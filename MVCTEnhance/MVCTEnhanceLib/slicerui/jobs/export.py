@@ -72,6 +72,7 @@ class ReportExport:
         self._options = options
 
     def problem(self) -> str:
+        """Reason why there is no report of the volume; empty where there is one."""
         from ...jobs.report import are_readouts
 
         enhanced = node_of(self._options.enhanced)
@@ -84,9 +85,11 @@ class ReportExport:
         return problem_of(enhanced.GetNodeReference(ROLE_MVCT), _("MVCT of the enhanced volume"))
 
     def invalidation_reason(self) -> str:
+        """Always empty: its inputs are written before the scene can change."""
         return ""
 
     def steps(self, folder: Path) -> Steps:
+        """Write both scans and their metrics, run `report`."""
         result = _result(self._options.enhanced)
         mvct = result.enhanced.GetNodeReference(ROLE_MVCT)
         paths = {name: folder / name for name in ("mvct.nrrd", "enhanced.nrrd", "readouts.json")}

@@ -33,6 +33,7 @@ class FolderOptions:
     device: str = "auto"
 
     def arguments(self) -> list[str]:
+        """The options as arguments of `mvct-enhance batch`."""
         model = ["--model", self.model] if self.model else []
         flags = [f"--{name}" for name in ("resume", "overwrite", "force") if getattr(self, name)]
         return ["--workers", str(self.workers), "--device", self.device, *model, *flags]

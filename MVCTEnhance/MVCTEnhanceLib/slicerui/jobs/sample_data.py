@@ -29,12 +29,15 @@ class Phantom:
     needs_scene = True
 
     def problem(self) -> str:
+        """Always empty: a phantom needs no input."""
         return ""
 
     def invalidation_reason(self) -> str:
+        """Always empty: a phantom depends on no node."""
         return ""
 
     def steps(self, folder: Path) -> Steps:
+        """Run `phantom`, load both of its scans."""
         made = folder / "phantom"
         yield Step(("phantom", str(made)))
         return tuple(

@@ -29,12 +29,14 @@ class SequenceEnhancement(Enhancement):
     """Work for a `Job` or `do_now`."""
 
     def problem(self) -> str:
+        """As for one scan; also a volume that is no item of a sequence."""
         found = sequence_of(node_of(self._options.mvct))
         if node_of(self._options.mvct) is not None and found is None:
             return _("The MVCT is no item of a sequence: enhance it alone.")
         return super().problem()
 
     def steps(self, folder: Path) -> Steps:
+        """Enhance each item in turn, then put the results of all into sequences."""
         self._mvct = node_of(self._options.mvct)
         sequence = sequence_of(self._mvct)[1]
         indices = [sequence.GetNthIndexValue(number) for number in range(sequence.GetNumberOfDataNodes())]

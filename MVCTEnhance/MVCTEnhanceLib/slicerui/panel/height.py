@@ -21,6 +21,7 @@ class PanelHeight(qt.QObject):
         widget.installEventFilter(self)
 
     def eventFilter(self, watched, event) -> bool:
+        """Set the minimum height when the layout or the width has changed; called by Qt, False lets the event pass."""
         if event.type() in (qt.QEvent.LayoutRequest, qt.QEvent.Resize):
             self._widget.minimumHeight = self._widget.layout().totalHeightForWidth(self._widget.width)
         return False

@@ -39,6 +39,7 @@ class EnhanceOptions:
 
     @property
     def wants_cycle_error(self) -> bool:
+        """Whether a map of the cycle-consistency error is made."""
         return self.make_cycle_error or bool(self.cycle_error)
 
     def problem(self) -> str:

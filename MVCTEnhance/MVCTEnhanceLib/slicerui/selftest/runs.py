@@ -16,6 +16,7 @@ _PATIENCE_S = 20
 
 
 def apply_enhances_and_shows_how_far_it_is(user: User) -> None:
+    """Apply runs the worker, with progress by stage and slice; the MVCT stays as it is."""
     user.start_anew()
     user.ui.planningCTSelector.setCurrentNode(add_scan("Planning CT", seed=2))
     before, folders = np.array(slicer.util.arrayFromVolume(user.scan)), temporary_folders()
@@ -40,6 +41,7 @@ def apply_enhances_and_shows_how_far_it_is(user: User) -> None:
 
 
 def result_has_the_place_of_the_scan_and_less_noise(user: User) -> None:
+    """The result lies where the MVCT lies, has less noise, and its difference map adds up."""
     enhanced, mvct = user.result.enhanced, user.scan
     user.case.assertEqual(enhanced.GetOrigin(), mvct.GetOrigin())
     user.case.assertEqual(enhanced.GetSpacing(), mvct.GetSpacing())
@@ -51,6 +53,7 @@ def result_has_the_place_of_the_scan_and_less_noise(user: User) -> None:
 
 
 def result_is_exported_as_report_and_dicom(user: User) -> None:
+    """Report and DICOM series are written into a folder."""
     user.ui.exportPathLineEdit.currentPath = str(user.folder)
     # A scan so small is not to be trusted, which the panel asks about.
     with patch.object(slicer.util, "confirmOkCancelDisplay", return_value=True):
@@ -64,6 +67,7 @@ def result_is_exported_as_report_and_dicom(user: User) -> None:
 
 
 def cancel_leaves_the_scene_as_it_was(user: User) -> None:
+    """Cancel ends the worker at once and adds no node."""
     user.start_anew()
     nodes, folders = data_nodes(), temporary_folders()
     workers = user.start_run()
@@ -75,6 +79,7 @@ def cancel_leaves_the_scene_as_it_was(user: User) -> None:
 
 
 def closing_the_scene_ends_the_run(user: User) -> None:
+    """No worker, folder or volume is left when the scene is closed during a run."""
     user.start_anew()
     folders = temporary_folders()
     workers = user.start_run()
@@ -88,6 +93,7 @@ def closing_the_scene_ends_the_run(user: User) -> None:
 
 
 def deleting_the_scan_ends_the_run(user: User) -> None:
+    """No worker or folder is left when the MVCT is deleted; other volumes stay."""
     user.start_anew()
     other, folders = add_scan("Other", seed=4), temporary_folders()
     workers = user.start_run()
@@ -99,6 +105,7 @@ def deleting_the_scan_ends_the_run(user: User) -> None:
 
 
 def reloading_the_module_ends_the_run(user: User) -> None:
+    """No worker or folder is left when the module is reloaded; the panel is ready again."""
     user.start_anew()
     nodes, folders = data_nodes(), temporary_folders()
     workers = user.start_run()

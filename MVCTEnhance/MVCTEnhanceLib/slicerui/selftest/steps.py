@@ -13,6 +13,7 @@ from .user import User
 
 
 def panel_opens(user: User) -> None:
+    """The panel of an empty scene lists models, and says why Apply is disabled."""
     slicer.mrmlScene.Clear(0)
     user.open()
     user.case.assertFalse(user.ui.applyButton.enabled)
@@ -22,6 +23,7 @@ def panel_opens(user: User) -> None:
 
 
 def choices_are_kept_as_parameters(user: User) -> None:
+    """Widgets and parameters follow each other."""
     user.start_anew()
     planning_ct = add_scan("Planning CT", seed=2)
     user.ui.planningCTSelector.setCurrentNode(planning_ct)
@@ -35,12 +37,14 @@ def choices_are_kept_as_parameters(user: User) -> None:
 
 
 def made_up_result_is_chosen(user: User) -> None:
+    """A result in the scene is chosen as the enhanced volume."""
     user.result = add_result(user.scan)
     user.ui.enhancedSelector.setCurrentNode(user.result.enhanced)
     user.case.assertIs(user.parameters.enhanced, user.result.enhanced)
 
 
 def missing_packages_are_named_and_not_installed(user: User) -> None:
+    """Apply without the Python packages names them and starts nothing."""
     user.start_anew()
     user.press(user.ui.applyButton)
     user.case.assertFalse(user.running)
@@ -49,6 +53,7 @@ def missing_packages_are_named_and_not_installed(user: User) -> None:
 
 
 def table_shows_readouts_and_verdicts(user: User) -> None:
+    """The table has a row for each metric, with value, meaning and assessment."""
     table, readouts = user.ui.readoutsTable, user.result.readouts
     user.case.assertGreaterEqual(table.rowCount, len(readouts["mvct"]))
     shown = {table.item(row, 2).text().split()[0] for row in range(table.rowCount)}
@@ -59,6 +64,7 @@ def table_shows_readouts_and_verdicts(user: User) -> None:
 
 
 def readouts_by_slice_go_into_table_and_chart(user: User) -> None:
+    """Table and chart nodes hold the chosen metric slice by slice."""
     user.ui.chartComboBox.currentIndex = user.ui.chartComboBox.findData("noise_hu")
     user.case.assertEqual(user.parameters.chartReadout, "noise_hu")
     table = user.result.enhanced.GetNodeReference(BY_SLICE_ROLE)
@@ -71,6 +77,7 @@ def readouts_by_slice_go_into_table_and_chart(user: User) -> None:
 
 
 def readouts_are_exported_as_csv(user: User) -> None:
+    """The CSV file has a line for each slice."""
     user.ui.exportPathLineEdit.currentPath = str(user.folder)
     user.press(user.ui.exportCsvButton)
     (file,) = user.folder.glob("*.csv")
@@ -80,6 +87,7 @@ def readouts_are_exported_as_csv(user: User) -> None:
 
 
 def saved_scene_comes_back(user: User) -> None:
+    """A saved and loaded scene shows the same result, metrics and parameters."""
     name, table = user.result.enhanced.GetName(), user.ui.readoutsTable
     rows, differenceWindow = table.rowCount, user.parameters.differenceWindow
     user.case.assertTrue(slicer.util.saveScene(str(user.folder / "scene")))
@@ -100,6 +108,7 @@ def saved_scene_comes_back(user: User) -> None:
 
 
 def closed_scene_leaves_an_empty_panel(user: User) -> None:
+    """A closed scene leaves no result, and nothing to press."""
     slicer.mrmlScene.Clear(0)
     user.open()
     user.case.assertFalse(user.ui.applyButton.enabled)
@@ -108,6 +117,7 @@ def closed_scene_leaves_an_empty_panel(user: User) -> None:
 
 
 def reloaded_module_works(user: User) -> None:
+    """A reloaded module shows the same scan."""
     user.start_anew()
     before = user.widget
     before.onReload()

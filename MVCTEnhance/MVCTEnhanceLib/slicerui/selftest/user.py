@@ -55,10 +55,12 @@ class User:
 
     @property
     def ui(self):
+        """The panel's widgets by name."""
         return self.widget.ui
 
     @property
     def parameters(self):
+        """The module's parameter node."""
         return self.widget.logic.getParameterNode()
 
     @property

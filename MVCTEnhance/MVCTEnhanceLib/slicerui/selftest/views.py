@@ -23,6 +23,7 @@ _SECONDS = 20
 
 
 def review_layout_is_taken(user: User) -> None:
+    """The review button shows the layout with three slice views and a chart."""
     manager = slicer.app.layoutManager()
     user.case.assertTrue(manager.layoutLogic().GetLayoutNode().IsLayoutDescription(REVIEW_LAYOUT))
     user.press(user.ui.reviewButton)
@@ -33,6 +34,7 @@ def review_layout_is_taken(user: User) -> None:
 
 
 def review_shows_the_scans_side_by_side(user: User) -> None:
+    """The views show MVCT, enhanced volume over MVCT, and difference map."""
     backgrounds = {view: _composite(view).GetBackgroundVolumeID() for view in SLICE_VIEWS}
     mvct, difference = user.scan.GetID(), user.result.difference.GetID()
     user.case.assertEqual(backgrounds, {MVCT_VIEW: mvct, ENHANCED_VIEW: mvct, DIFFERENCE_VIEW: difference})
@@ -40,6 +42,7 @@ def review_shows_the_scans_side_by_side(user: User) -> None:
 
 
 def review_fades_flickers_and_is_restored(user: User) -> None:
+    """Fading and flicker set the enhanced volume's opacity; restore shows the scans again."""
     middle = _composite(ENHANCED_VIEW)
     user.ui.fadeSlider.value = 0.25
     user.case.assertAlmostEqual(middle.GetForegroundOpacity(), 0.25)
@@ -53,6 +56,7 @@ def review_fades_flickers_and_is_restored(user: User) -> None:
 
 
 def click_on_the_chart_jumps_to_the_slice(user: User) -> None:
+    """A click on a point of the chart shows its slice in all views."""
     user.press(user.ui.showChartButton)
     for k in (3, 1, 2):
         _click_point(user, k)
@@ -61,6 +65,7 @@ def click_on_the_chart_jumps_to_the_slice(user: User) -> None:
 
 
 def review_is_left_again(user: User) -> None:
+    """The review button brings the layout of before back."""
     user.press(user.ui.reviewButton)
     user.case.assertNotEqual(slicer.app.layoutManager().layout, REVIEW_LAYOUT)
 

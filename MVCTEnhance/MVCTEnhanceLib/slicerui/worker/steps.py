@@ -28,9 +28,11 @@ class Step:
     names: Mapping[Path, str] | None = None
 
     def titled(self, text: str) -> str:
+        """A text with the step's title before it."""
         return f"{self.title}: {text}" if self.title else text
 
     def in_user_words(self, message: str) -> str:
+        """A message with the names that the user knows in place of paths."""
         for path, name in (self.names or {}).items():
             message = message.replace(f"'{path}'", name).replace(str(path), name)
         return message

@@ -51,6 +51,7 @@ class Job:
 
     @property
     def running(self) -> bool:
+        """Whether the work has been started and has not ended."""
         return self._steps is not None
 
     def start(self) -> None:
