@@ -46,8 +46,9 @@ class App:
         self.module = self.slicer.modules.load_scripted(self.module_folder / f"{name}.py")
         signals.emit(self.slicer.app, "startupCompleted()")
         window = self.slicer.util.mainWindow()
-        window.resize(520, 1100)
-        window.show()
+        if window is not None:
+            window.resize(520, 1100)
+            window.show()
         self.enter()
         self.widget = self._python_widget()
         return self.widget
@@ -56,12 +57,18 @@ class App:
         return getattr(self.slicer.modules, f"{self.module.name}Widget")
 
     def enter(self) -> None:
-        """The user opens the module."""
-        self.slicer.util.selectModule(self.module.name)
+        """The user opens the module, or a script where there is no main window."""
+        if self.slicer.util.mainWindow() is not None:
+            self.slicer.util.selectModule(self.module.name)
+        else:
+            self.module.widgetRepresentation().enter()
 
     def exit(self) -> None:
-        """The user goes to another module."""
-        self.slicer.util.selectModule("")
+        """The user goes to another module, or a script where there is no main window."""
+        if self.slicer.util.mainWindow() is not None:
+            self.slicer.util.selectModule("Volumes")
+        else:
+            self.module.widgetRepresentation().exit()
 
     def reload(self):
         """The user presses Reload; returns the new Python widget."""
@@ -225,7 +232,7 @@ class App:
             if self.widget.parent.isEntered:
                 self.exit()
             self.close_application()
-            self.module.widgetRepresentation().deleteLater()
+            self.slicer.modules.release()
             self.run_events()
         self.popups.end()
         self.slicer.app.release()

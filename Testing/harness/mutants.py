@@ -92,7 +92,7 @@ MUTANTS = (
     Mutant(
         "a result keeps maps that were deleted",
         f"{LIBRARY}/metrics/follower.py",
-        ", *map(enhanced.GetNodeReference, _MAPS))",
+        ", *map(enhanced.GetNodeReference, MAP_ROLES))",
         ")",
         "panel/test_review.py::test_a_difference_map_that_is_deleted_leaves_its_view_empty_until_there_is_another",
     ),

@@ -22,6 +22,16 @@ def test_data_nodes_have_items_in_the_subject_hierarchy_which_go_with_them(app):
     assert hierarchy.GetNumberOfItems() == 0
 
 
+def test_the_user_leaves_the_module_for_another_one_and_only_at_the_end_none_is_shown(app):
+    names = []
+    selector = app.slicer.util.mainWindow().moduleSelector()
+    selector.connect("moduleSelected(QString)", lambda name: names.append(name))
+    app.load_module()
+    app.exit()
+    app.close_application()
+    assert names == ["MVCTEnhance", "Volumes", ""]
+
+
 def test_a_saved_scene_comes_back_with_voxels_transform_and_hierarchy(app, tmp_path):
     slicer = app.slicer
     array = np.arange(24, dtype=np.int16).reshape(2, 3, 4)

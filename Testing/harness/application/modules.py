@@ -24,10 +24,18 @@ LOGICS = {
 
 
 class CoreModule:
-    """One of Slicer's own modules: its name and its logic."""
+    """One of Slicer's own modules: its name, its logic and an empty panel."""
 
     def __init__(self, name: str, logic):
         self.name, self._logic = name, logic
+        self._representation = None
+
+    def widgetRepresentation(self):
+        """The panel, made at the first call."""
+        if self._representation is None:
+            self._representation = qSlicerScriptedLoadableModuleWidget()
+            self._representation.setLayout(QtWidgets.QVBoxLayout())
+        return self._representation
 
     def logic(self):
         return self._logic
@@ -99,3 +107,9 @@ class Modules:
         setattr(self, f"{name}Instance", getattr(source, name)(description))
         self._register(name, description)
         return description
+
+    def release(self) -> None:
+        """Takes all panels away."""
+        for module in self.known.values():
+            if module._representation is not None:
+                module._representation.deleteLater()

@@ -28,6 +28,7 @@ class ctkCollapsibleButton(Collapsing, QtWidgets.QAbstractButton):
         self.text = texts[0] if texts else ""
         self.setCheckable(True)
         self.setChecked(True)
+        self.setSizePolicy(QtWidgets.QSizePolicy.Minimum, QtWidgets.QSizePolicy.Preferred)
         self.setContentsMargins(0, self._header(), 0, 0)
         signals.connect(self, "toggled(bool)", self._toggled)
 
