@@ -17,8 +17,6 @@ from slicer.ScriptedLoadableModule import (
 )
 from slicer.util import VTKObservationMixin
 
-DOCUMENTATION = "https://github.com/MVCTEnhance/SlicerMVCTEnhance#readme"
-
 
 class MVCTEnhance(ScriptedLoadableModule):
     """What Slicer shows of the module in its lists and in its help."""
@@ -33,12 +31,12 @@ class MVCTEnhance(ScriptedLoadableModule):
             "difference map and image-quality metrics that say how far to trust it.<ol>"
             "<li>Choose the MVCT, and the planning CT if you have it.</li>"
             "<li>Press Apply. The first time, missing Python packages are installed after one question.</li>"
-            "<li>Read the metrics: each has an assessment, and its tool tip says why.</li>"
+            "<li>Read the metrics: the reasons of 'do not trust' stand above them, all others in tool tips.</li>"
             "<li>Press 'Review layout' to compare both scans; a click on the chart jumps to that slice.</li>"
             "<li>Export the result as DICOM, CSV or HTML.</li></ol>"
             "For research only; not a medical device. Sample data: 'MVCT phantom' in the module Sample Data. "
-            '<a href="{documentation}">Documentation</a>'
-        ).format(documentation=DOCUMENTATION)
+            '<a href="https://github.com/MVCTEnhance/SlicerMVCTEnhance#readme">Documentation</a>'
+        )
         self.parent.acknowledgementText = _("Method: S. Ozaki, S. Kaji et al., Medical Physics 49(6), 2022.")
         slicer.app.connect("startupCompleted()", registerAtStartup)
 
@@ -91,7 +89,6 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self):
         """Load the panel from the .ui file, and follow the scene; called by Slicer when the module is first opened."""
-        from MVCTEnhanceLib.slicerui.jobs import sample_data
         from MVCTEnhanceLib.slicerui.panel import panel
 
         super().setup()
@@ -101,7 +98,6 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(widget)
         self.logic = MVCTEnhanceLogic()
         self.panel = panel.Panel(self.ui)
-        sample_data.register()  # again after a reload, which replaces what the button calls
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartChange)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndChange)
@@ -120,8 +116,8 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self):
         """The module is reloaded, or Slicer ends."""
         self.removeObservers()
-        self.setParameterNode(None)
         if self.panel:
+            self.setParameterNode(None)
             self.panel.close()
 
     def onReload(self):
@@ -150,8 +146,7 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.disconnectGui(self._guiTag)
         self._parameterNode = parameterNode
         self._guiTag = parameterNode.connectGui(self.ui) if parameterNode else None
-        if self.panel:
-            self.panel.set_parameters(parameterNode)
+        self.panel.set_parameters(parameterNode)
 
 
 class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):

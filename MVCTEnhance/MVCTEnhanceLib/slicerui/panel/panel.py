@@ -49,6 +49,7 @@ class Panel(VTKObservationMixin):
         self._readouts = ReadoutsSection(ui, self._review.show)
         self._export = ExportSection(ui)
         set_label(ui.intendedUseLabel, intended_use(_))
+        sample_data.register()  # again after a reload, which replaces what the button calls
 
     def set_parameters(self, parameters) -> None:
         """Show the parameters of a scene and follow them; None lets go of the scene."""
