@@ -9,11 +9,9 @@ import slicer
 import vtk
 from slicer.util import VTKObservationMixin
 
-from ..scene.outputs import ROLE_CORRECTION, ROLE_CYCLE_ERROR, ROLE_DIFFERENCE, ROLE_READOUTS, EnhanceResult, result_of
+from ..scene.outputs import MAP_ROLES, ROLE_READOUTS, EnhanceResult, result_of
 from .chart import ReadoutChart
 from .nodes import BY_SLICE_ROLE, CHART_ROLE, SUMMARY_ROLE, update_tables
-
-_MAPS = (ROLE_DIFFERENCE, ROLE_CORRECTION, ROLE_CYCLE_ERROR)
 
 
 class ResultFollower(VTKObservationMixin):
@@ -39,7 +37,7 @@ class ResultFollower(VTKObservationMixin):
         self._follow_scene(slicer.mrmlScene)
         enhanced = parameters.enhanced
         text = enhanced.GetNodeReference(ROLE_READOUTS) if enhanced else None
-        key = (enhanced, text, text.GetMTime(), *map(enhanced.GetNodeReference, _MAPS)) if text else None
+        key = (enhanced, text, text.GetMTime(), *map(enhanced.GetNodeReference, MAP_ROLES)) if text else None
         changed = key != self._key
         if changed:
             another = key is None or self._key is None or key[0] is not self._key[0]

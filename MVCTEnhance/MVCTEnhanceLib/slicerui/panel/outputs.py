@@ -7,10 +7,9 @@ from collections.abc import Callable
 import slicer
 import slicer.util
 
-from ..scene.outputs import ROLE_CORRECTION, ROLE_CYCLE_ERROR, ROLE_DIFFERENCE, ROLE_MVCT, ROLE_READOUTS
+from ..scene.outputs import MAP_ROLES, ROLE_MVCT, ROLE_READOUTS
 
 SELECTORS = {"enhanced": "enhancedSelector", "difference": "differenceSelector", "cycleError": "cycleErrorSelector"}
-_MAPS = (ROLE_DIFFERENCE, ROLE_CORRECTION, ROLE_CYCLE_ERROR)
 
 
 class ChosenOutputs:
@@ -68,10 +67,10 @@ class ChosenOutputs:
         self._on_chosen()
 
 
-def results_known_by(volume: slicer.vtkMRMLVolumeNode) -> list[slicer.vtkMRMLNode | None]:
+def results_known_by(volume: slicer.vtkMRMLVolumeNode) -> list[slicer.vtkMRMLNode]:
     """The nodes that are known as results by this volume, itself among them if it is one."""
     if volume.GetNodeReferenceID(ROLE_READOUTS):
-        return [volume, *map(volume.GetNodeReference, _MAPS)]
+        return [volume, *filter(None, map(volume.GetNodeReference, MAP_ROLES))]
     return [volume] if volume.GetNodeReferenceID(ROLE_MVCT) else []
 
 

@@ -21,7 +21,7 @@ class RunSection:
 
     Args:
         ui: the panel's widgets.
-        on_apply: called when the user wants to start; it calls `start` or `say_problem`.
+        on_apply: called when the user wants to start; it calls `start`.
         on_done: called with the EnhanceResult.
     """
 

@@ -1,4 +1,4 @@
-"""What of a scan the review's views show: all of the body, or another scan under the zoom that the user has chosen."""
+"""Plane, position and zoom of the review's slice views."""
 
 from __future__ import annotations
 

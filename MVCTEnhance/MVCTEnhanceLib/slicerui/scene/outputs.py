@@ -25,6 +25,7 @@ ROLE_DIFFERENCE = "MVCTEnhance.difference"
 ROLE_CORRECTION = "MVCTEnhance.correction"
 ROLE_CYCLE_ERROR = "MVCTEnhance.cycleError"
 ROLE_READOUTS = "MVCTEnhance.readouts"
+MAP_ROLES = (ROLE_DIFFERENCE, ROLE_CORRECTION, ROLE_CYCLE_ERROR)
 MODEL = "MVCTEnhance.model"  # attribute: name or file, as it was chosen
 
 
