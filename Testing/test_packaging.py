@@ -18,6 +18,11 @@ else:
     import tomli as tomllib
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "docs"))
+
+import architecture  # noqa: E402
+from architecture import imported_modules  # noqa: E402
+
 MODULE = ROOT / "MVCTEnhance"
 LIBRARY = MODULE / "MVCTEnhanceLib"
 LAYERS = (  # from the lowest; those side by side do not import each other
@@ -64,20 +69,6 @@ def cmake_list(name: str) -> list[str]:
 
 def library_files() -> list[Path]:
     return [LIBRARY / name for name in files_below(LIBRARY) if name.endswith(".py")]
-
-
-def imported_modules(path: Path) -> list[str]:
-    """Absolute names of all modules that a file imports, at any depth of its code."""
-    package = ["MVCTEnhanceLib", *path.relative_to(LIBRARY).parts[:-1]]
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = package[: len(package) - node.level + 1] if node.level else []
-            stem = ".".join([*base, *([node.module] if node.module else [])])
-            names += [f"{stem}.{alias.name}" for alias in node.names]
-    return names
 
 
 def undocumented(path: Path) -> list[str]:
@@ -203,6 +194,19 @@ def test_every_part_of_the_library_has_its_layer(folder, layers):
     paths = [path.relative_to(LIBRARY / folder) for path in library_files() if path.is_relative_to(LIBRARY / folder)]
     parts = {path.parts[0].removesuffix(".py") for path in paths} - {"__init__", "__main__"}
     assert sorted(parts) == sorted(name for names in layers for name in names)
+
+
+def test_map_of_the_packages_is_drawn_from_the_imports_of_today():
+    assert architecture.drawing(architecture.package_imports()) == architecture.PICTURE.read_text(encoding="utf-8"), (
+        "the imports have changed: draw the map again by 'python docs/architecture.py'"
+    )
+
+
+def test_documents_name_only_files_that_are_there():
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("docs/architecture.md", "CONTRIBUTING.md"))
+    named = set(re.findall(r"`([\w./-]+/[\w./-]+|[\w-]+\.(?:py|md))`", text))
+    assert len(named) > 30
+    assert {name for name in named if not any((folder / name).exists() for folder in (ROOT, MODULE, LIBRARY))} == set()
 
 
 def test_slicer_module_imports_nothing_heavy_when_it_is_loaded():
