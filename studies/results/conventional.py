@@ -164,7 +164,8 @@ MAE and mean SSIM in the body against the true kVCT over {slices} slices of trai
 included: two slices, at a third and two thirds, of every patient with more than one slice, and two of the single
 ones. MVCT is simulated. The variant and strength with the lowest geometric mean of the MAE is what the other tables
 show: slices with much bone, whose error is large at any strength, count no more in it than others. No test patient
-took part. Nothing is random. Strengths in units of the noise SD are multiples of what is measured in each MVCT slice.
+took part. Nothing is random. Strengths in units of the noise SD are multiples of that of each MVCT slice, measured in
+windows of 11 mm whatever the noise metric is.
 
 {_at_the_end(best)} BM3D's slower profile 'np' was tried at one strength only. Strengths are chosen by MAE alone. BM3D
 is told that the noise is white; that of a reconstruction is correlated, which larger strengths than 1 make up for.

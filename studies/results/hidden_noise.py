@@ -46,7 +46,7 @@ the way back without noise; and the same with the kVCT smoothed by a Gaussian of
 back. A network that hides the MVCT's noise in its output, too faint to be seen, to get it back from there has a cycle
 error well below the mean |noise| (0.8 of its SD), which smoothing the output brings up to it. Where smoothing changes
 little, nothing was hidden. A network that changes next to nothing has a low cycle error, too, which its noise tells.
-Noise: SD in flat soft tissue.
+Noise: SD in homogeneous soft tissue.
 """
     study.write_table("hidden_noise", rows, COLUMNS, title="Noise hidden in the output", notes=notes)
 
