@@ -20,13 +20,13 @@ def finding(*values):
 @pytest.mark.parametrize(
     ("mean", "level", "words"),
     [
-        (12.0, 0, "The mean of 12.0 HU lies in the expected 5.0 to 20.0 HU."),
-        (5.0, 0, "in the expected"),
-        (20.0, 0, "in the expected"),
-        (4.0, 1, "lies below the expected 5.0 to 20.0 HU: detail may have been smoothed away"),
-        (25.0, 1, "lies above the expected 5.0 to 20.0 HU: noise is left."),
-        (1.0, 2, "lies far below"),
-        (31.0, 2, "lies far above"),
+        (12.0, 0, "Mean 12.0 HU is within the expected 5.0 to 20.0 HU."),
+        (5.0, 0, "within the expected"),
+        (20.0, 0, "within the expected"),
+        (4.0, 1, "is below the expected 5.0 to 20.0 HU: detail may have been smoothed away"),
+        (25.0, 1, "is above the expected 5.0 to 20.0 HU: noise is left."),
+        (1.0, 2, "is far below"),
+        (31.0, 2, "is far above"),
     ],
 )
 def test_mean_is_placed_and_its_cause_told(mean, level, words):
@@ -38,19 +38,19 @@ def test_mean_is_placed_and_its_cause_told(mean, level, words):
 def test_slices_outside_are_counted_and_the_worst_named():
     found = finding(*[12.0] * 17, 21.0, None, 22.0)
     assert found.level == 0
-    assert found.text.endswith("2 of 19 slices lie outside, most of all slice 20 of 20 (22.0 HU).")
+    assert found.text.endswith("2 of 19 slices are outside, most of all slice 20 of 20 (22.0 HU).")
 
 
 def test_a_quarter_of_the_slices_outside_is_to_be_looked_at():
     found = finding(*[12.0] * 7, *[21.0] * 3)
     assert found.level == 1
-    assert found.text.endswith("3 of 10 slices lie outside, most of all slice 8 of 10 (21.0 HU): noise is left.")
+    assert found.text.endswith("3 of 10 slices are outside, most of all slice 8 of 10 (21.0 HU): noise is left.")
 
 
 def test_one_slice_that_is_not_to_be_trusted_is_to_be_looked_at():
     found = finding(*[12.0] * 18, 1.0, 12.0)
     assert found.level == 1
-    assert "1 of 20 slices lies outside, most of all slice 19 of 20 (1.0 HU): detail may have been" in found.text
+    assert "1 of 20 slices is outside, most of all slice 19 of 20 (1.0 HU): detail may have been" in found.text
 
 
 def test_a_scan_is_not_to_be_trusted_when_most_slices_are_not():
@@ -64,7 +64,7 @@ def test_worst_slice_is_the_one_furthest_outside_on_either_side():
 def test_value_of_hardly_any_slice_says_nothing_of_the_scan():
     found = finding(*[None] * 9, 90.0)
     assert found.level == 1
-    assert found.text.endswith("No more than 1 of 10 slices show it.")
+    assert found.text.endswith("Only 1 of 10 slices contains enough homogeneous soft tissue.")
     assert finding(90.0).level == 2  # a scan of a single slice
     assert finding(None, 90.0, 90.0, 90.0).level == 2
 

@@ -3,11 +3,11 @@
 import pytest
 from MVCTEnhanceLib.assessment.ranges import expectation
 from MVCTEnhanceLib.assessment.rules import (
+    above_planning_ct,
     against_mvct,
     against_planning_ct,
     distance_to_planning_ct,
     outlier_slices,
-    overshoot_beside_planning_ct,
 )
 
 CARD = {
@@ -54,9 +54,9 @@ def test_noise_is_judged_as_a_part_of_the_mvcts(factor, level, words):
     ("overshoot", "level", "words"), [(64.0, 1, "59 HU above"), (34.0, 0, "29 HU above"), (-5.0, 0, "10 HU below")]
 )
 def test_overshoot_is_judged_by_the_planning_cts(overshoot, level, words):
-    found = overshoot_beside_planning_ct(readout(overshoot), readout(3.0, None, 7.0))
+    found = above_planning_ct(readout(overshoot), readout(3.0, None, 7.0), 30.0)
     assert (found.level, words in found.text) == (level, True), found.text
-    assert overshoot_beside_planning_ct(readout(overshoot), readout(None)) is None
+    assert above_planning_ct(readout(overshoot), readout(None), 30.0) is None
 
 
 @pytest.mark.parametrize(

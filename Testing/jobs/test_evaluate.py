@@ -62,7 +62,7 @@ def test_that_no_model_was_named_is_a_warning(main, scans, tmp_path):
     result = main("evaluate", *pair)
     assert "Warning: No model was named: " in result.stderr and f"default model, {DEFAULT_MODEL}." in result.stderr
     assert f"Verdicts by the card of the model {DEFAULT_MODEL}\n" in result.stdout
-    assert "do not trust: The mean of " in result.stdout
+    assert "do not trust: Mean " in result.stdout
     named = main("evaluate", *pair, "--model", DEFAULT_MODEL)
     assert "No model was named" not in named.stderr and "do not trust" in named.stdout
 

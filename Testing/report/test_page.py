@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 from MVCTEnhanceLib.errors import InputError, OutputError
-from MVCTEnhanceLib.quality.catalogue import INTENDED_USE
+from MVCTEnhanceLib.quality.catalogue import INTENDED_USE, METRICS
 from MVCTEnhanceLib.quality.readouts import evaluate
 from MVCTEnhanceLib.report.page import write_report
 from MVCTEnhanceLib.report.pictures import difference_png, grey_png, plot_png
@@ -232,8 +232,9 @@ def test_difference_is_blue_white_and_red(tmp_path):
 
 
 def test_plot_takes_slices_without_a_value(tmp_path):
+    air, band = METRICS["air_agreement"], ("Planning CT", 1.0, 0.1)
     for values in ([None, 1.0, 2.0], [None, None], [1.0]):
-        assert pixels(plot_png({"MVCT": values}, unit="HU", band=("Planning CT", 1.0, 0.1), limit=1.5), tmp_path).any()
+        assert pixels(plot_png({"MVCT": values}, metric=air, band=band), tmp_path).any()
 
 
 def test_scans_of_different_shape_are_refused(report, scans):

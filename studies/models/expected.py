@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from MVCTEnhanceLib.assessment.rules import OVERSHOOTS
 from MVCTEnhanceLib.assessment.tables import DISTANCE, leaves
 from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
+from MVCTEnhanceLib.quality.catalogue import METRICS
 from MVCTEnhanceLib.quality.readouts import evaluate
 from MVCTEnhanceLib.training.trained_on import FOR_FEW_DATA, rounded, widened
 from MVCTEnhanceLib.volume.grid import axial
@@ -79,11 +79,15 @@ def expected(readouts: list[dict]) -> dict:
     distances = [item["comparison"][DISTANCE]["enhanced"] for item in readouts]
     ranges["comparison"][DISTANCE] = _one_sided(distances)
     ranges["enhanced_to_mvct"] = {
-        name: _two_sided(_slices(readouts, lambda item, n=name: _parts(item, n)))
-        for name in ("noise_hu", "cnr_muscle_fat", "edge_width_mm", "bone_edge_width_mm")
+        name: _two_sided(_slices(readouts, lambda item, n=name: _parts(item, n))) for name in _named("enhanced_to_mvct")
     }
-    ranges["enhanced_to_planning_ct"] = dict.fromkeys(("noise_hu", "cnr_muscle_fat"), TO_PLANNING_CT)
+    ranges["enhanced_to_planning_ct"] = dict.fromkeys(_named("enhanced_to_planning_ct"), TO_PLANNING_CT)
     return ranges
+
+
+def _named(group: str) -> list[str]:
+    """The metrics for which a card has ranges in this group."""
+    return [name for name, metric in METRICS.items() if group in metric.causes]
 
 
 def _slices(readouts: Iterable[dict], values: Callable[[dict], list]) -> np.ndarray:
@@ -101,7 +105,7 @@ def _range(name: str, values: np.ndarray) -> dict:
         return AIR_AGREEMENT
     if name == "nselfssim":
         return {kind: [low, min(high, 1.0)] for kind, (low, high) in _two_sided(values).items()}
-    if name in OVERSHOOTS:  # little of it is blur, which edge widths show
+    if METRICS[name].max_above_planning_ct:  # little of it is blur, which edge widths show
         return _at_most(values)
     if name not in TRUSTED_BIAS_HU:
         return _two_sided(values)

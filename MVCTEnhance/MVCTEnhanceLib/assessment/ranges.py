@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..quality.catalogue import TEXTS
-from .causes import CAUSES
+from ..quality.catalogue import METRICS
 
 MANY_SLICES = 0.25  # more of them than this, outside of what is expected, is more than one region of the body
 MAX_SLICE_SHARE = 0.5  # more of them than this, outside of what is trusted, is the scan and not some slices
@@ -84,7 +83,7 @@ def expectation(card: Mapping[str, Any], group: str, name: str) -> Expectation |
     """The ranges in `card["expected"]`; None where there is none that can be understood."""
     try:
         entry = card["expected"][group][name]
-        causes = CAUSES[group][name]
+        causes = METRICS[name].causes[group]
         return Expectation(Range(*entry["expected"]), Range(*entry["trusted"]), causes)
     except (KeyError, TypeError):
         return None
@@ -101,22 +100,24 @@ def in_range(readout: Mapping[str, Any], name: str, wanted: Expectation, slices:
     measured = {called: value for called, value in zip(slices, readout["per_slice"], strict=True) if value is not None}
     whole = _mean(readout, name, wanted)
     single = _slices(measured, name, readout["unit"], wanted)
-    text = " ".join(text for text in (whole.text, single.text) if text)
+    text = f"{whole.text[:-1]}{'.' if whole.level else ';'} {single.text}" if single.text else whole.text
     if single.level > whole.level:
         worst = max(measured.values(), key=lambda value: abs(wanted.expected.beyond(value)))
         text = f"{text[:-1]}: {wanted.cause(worst)}."
     level, count = max(whole.level, single.level), len(readout["per_slice"])
     if level == 2 and len(measured) < FEW_SLICES < count / 2:
-        return Finding(1, f"{text} No more than {len(measured)} of {count} slices show it.")
+        contain = "contains" if len(measured) == 1 else "contain"
+        what = METRICS[name].measured_in
+        return Finding(1, f"{text} Only {len(measured)} of {count} slices {contain} enough {what}.")
     return Finding(level, text)
 
 
 def _mean(readout: Mapping[str, Any], name: str, wanted: Expectation) -> Finding:
-    mean, unit, told = readout["mean"], readout["unit"], TEXTS[name]
-    span, level = wanted.expected.in_words(told.digits, unit), wanted.level(mean)
-    text = f"The mean of {_number(mean, told.digits, unit)} lies"
+    mean, unit, digits = readout["mean"], readout["unit"], METRICS[name].digits
+    span, level = wanted.expected.in_words(digits, unit), wanted.level(mean)
+    text = f"Mean {_number(mean, digits, unit)} is"
     if not level:
-        return Finding(0, f"{text} in the expected {span}.")
+        return Finding(0, f"{text} within the expected {span}.")
     return Finding(level, f"{text} {wanted.place(mean)} {span}: {wanted.cause(mean)}.")
 
 
@@ -129,8 +130,9 @@ def _slices(measured: Mapping[str, float], name: str, unit: str, wanted: Expecta
     worst = max(measured, key=lambda called: abs(wanted.expected.beyond(measured[called])))
     level = 1 if failed or outside > MANY_SLICES * len(measured) else 0
     level = 2 if failed > MAX_SLICE_SHARE * len(measured) else level
-    lie = f"{outside} of {len(measured)} slices {'lies' if outside == 1 else 'lie'} outside"
-    return Finding(level, f"{lie}, most of all {worst} ({_number(measured[worst], TEXTS[name].digits, unit)}).")
+    number = _number(measured[worst], METRICS[name].digits, unit)
+    are = "is" if outside == 1 else "are"
+    return Finding(level, f"{outside} of {len(measured)} slices {are} outside, most of all {worst} ({number}).")
 
 
 def _number(value: float, digits: int, unit: str = "1") -> str:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from ..quality.catalogue import METRICS
 from .ranges import Expectation, Finding
 
 NOTHING = Finding(0, "")
-EDGES = ("edge_width_mm", "bone_edge_width_mm")
-WIDER, MUCH_WIDER = 1.02, 1.1  # width of an edge as a part of the MVCT's, which the enhancement is to keep or lessen
-OVERSHOOTS = ("edge_overshoot_hu", "edge_undershoot_hu")
-MAX_OVERSHOOT_HU = 30.0  # more overshoot than in the planning CT: the tolerance that TG-148 gives the HU of water
 NEAR = 0.01  # distance of NSelfSSIM to the planning CT's within which nothing is to be gained
-# A slice stands out when it is this far from its neighbours: in SDs of such distances, and at least this much.
+# A slice stands out when it is this far from its neighbours, and at least the step that the catalogue has.
 STANDS_OUT_SD = 6.0
 NEIGHBOURS = 4  # on either side
 MIN_SLICES = 7
-MIN_STEP = {"dig": 0.15, "air_agreement": 0.2, "soft_tissue": 2.0}  # DIG: as a part of its median; %; HU
 
 
 def against_mvct(name: str, before: Mapping[str, Any], after: Mapping[str, Any], wanted: Expectation | None) -> Finding:
@@ -28,26 +25,27 @@ def against_mvct(name: str, before: Mapping[str, Any], after: Mapping[str, Any],
     if not parts:
         return NOTHING
     part = median(parts)
-    if name in EDGES and part > WIDER:
+    wide, too_wide = METRICS[name].max_widening or (math.inf, math.inf)
+    if part > wide:
         more = f"{100 * (part - 1):.0f} % wider than in the MVCT"
-        return Finding(2 if part > MUCH_WIDER else 1, f"Edges are {more}: the enhanced scan is blurred.")
+        return Finding(2 if part > too_wide else 1, f"Edges are {more}: the enhanced scan is blurred.")
     return _part(part, "the MVCT's", wanted)
 
 
 def against_planning_ct(after: Mapping[str, Any], aim: Mapping[str, Any], wanted: Expectation) -> Finding | None:
-    """The enhanced scan's mean as a part of the planning CT's, which is what to aim at; None where that has none."""
+    """The enhanced scan's mean as a part of the planning CT's, the reference; None where that has none."""
     if not aim["mean"] or aim["mean"] < 0:
         return None
     return _part(after["mean"] / aim["mean"], "the planning CT's", wanted)
 
 
-def overshoot_beside_planning_ct(after: Mapping[str, Any], aim: Mapping[str, Any]) -> Finding | None:
-    """The enhanced scan's overshoot less the planning CT's, which anatomy makes; None where that has no value."""
+def above_planning_ct(after: Mapping[str, Any], aim: Mapping[str, Any], most: float) -> Finding | None:
+    """The enhanced scan's mean less the planning CT's, which anatomy makes; None where that has no value."""
     if aim["mean"] is None:
         return None
     more = after["mean"] - aim["mean"]
     text = f"It is {abs(more):.0f} HU {'above' if more > 0 else 'below'} the planning CT's"
-    if more <= MAX_OVERSHOOT_HU:
+    if more <= most:
         return Finding(0, f"{text}.")
     return Finding(1, f"{text}: the enhancement changed the HU beside air, which are not to be relied on.")
 
@@ -80,14 +78,13 @@ def outlier_slices(name: str, values: Sequence[float | None], slices: Sequence[s
     Args:
         slices: what each slice is called.
     """
-    if name not in MIN_STEP:
+    metric = METRICS[name]
+    if metric.outlier_step is None and metric.outlier_share is None:
         return NOTHING
     steps = _steps(values)
     if len(steps) < MIN_SLICES:
         return NOTHING
-    least = MIN_STEP[name]
-    if name == "dig":
-        least *= median(value for value in values if value is not None)
+    least = metric.outlier_step or metric.outlier_share * median(value for value in values if value is not None)
     # 1.4826 makes the median of absolute values the SD of a normal distribution.
     limit = max(least, STANDS_OUT_SD * 1.4826 * median(abs(step) for step in steps.values()))
     out = [k for k, step in steps.items() if abs(step) > limit]

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..quality.catalogue import GROUPS, TEXTS
-from .causes import not_applicable
+from ..quality.catalogue import GROUPS, METRICS
 from .ranges import Finding, expectation, in_range, is_field
 from .rules import (
-    OVERSHOOTS,
+    above_planning_ct,
     against_mvct,
     against_planning_ct,
     distance_to_planning_ct,
     outlier_slices,
-    overshoot_beside_planning_ct,
 )
 from .tables import DISTANCE, leaves, slice_names
 
@@ -25,8 +23,6 @@ LOOK_CLOSER = "look closer"
 DO_NOT_TRUST = "do not trust"
 VERDICTS = (NOT_APPLICABLE, AS_EXPECTED, LOOK_CLOSER, DO_NOT_TRUST)
 _BY_LEVEL = (AS_EXPECTED, LOOK_CLOSER, DO_NOT_TRUST)  # of a finding
-OF_THE_FIELD = ("dig", "dig_scaled")  # means over the whole slice: the more air, the lower
-OF_WHOLE_SLICES = (*OF_THE_FIELD, "air_agreement")  # of a region, they are over other pixels
 
 Verdicts = dict[str, dict[str, dict[str, str]]]
 
@@ -74,7 +70,12 @@ def _judged(readouts: Mapping[str, Any], card: Mapping[str, Any], group: str, na
     if leaves(readouts[group])[name]["mean"] is not None:
         return _verdict(_findings(readouts, card, group, name))
     doubt = _why_missing(readouts, group, name)
-    return _verdict([doubt]) if doubt else {"verdict": NOT_APPLICABLE, "reason": not_applicable(name)}
+    return _verdict([doubt]) if doubt else {"verdict": NOT_APPLICABLE, "reason": _not_applicable(name)}
+
+
+def _not_applicable(name: str) -> str:
+    """Why a metric has no value, where that is no doubt."""
+    return f"Not applicable: no slice contains enough {METRICS[name].measured_in}."
 
 
 def _why_missing(readouts: Mapping[str, Any], group: str, name: str) -> Finding | None:
@@ -108,10 +109,10 @@ def _findings(readouts: Mapping[str, Any], card: Mapping[str, Any], group: str, 
 
 def _obstacle(parameters: Mapping[str, Any], card: Mapping[str, Any], name: str) -> str:
     """Why the card's range does not hold for this readout."""
-    if name in OF_WHOLE_SLICES and "region" in parameters:
+    if METRICS[name].pixels != "body" and "region" in parameters:
         return "The model's card knows whole slices only, so what to expect in a region is not known."
     field, trained = parameters.get("field_of_view_mm"), (card.get("trained_on") or {}).get("field_of_view_mm")
-    if name in OF_THE_FIELD and field and trained and not is_field(field, trained):
+    if METRICS[name].pixels == "slice" and field and trained and not is_field(field, trained):
         return (
             "It is a mean over the whole slice, and the model's card knows it for another field of view: look in the "
             "difference map for structure that was invented or lost."
@@ -120,13 +121,13 @@ def _obstacle(parameters: Mapping[str, Any], card: Mapping[str, Any], name: str)
 
 
 def _against_aim(readouts: Mapping[str, Any], card: Mapping[str, Any], name: str) -> Finding | None:
-    """The enhanced scan's value against the planning CT's; None where there is nothing to aim at."""
+    """The enhanced scan's value against the planning CT's; None where there is no such reference."""
     if name == "nselfssim" and DISTANCE in readouts["comparison"]:
         wanted = expectation(card, "comparison", DISTANCE)
         return distance_to_planning_ct(readouts["comparison"][DISTANCE], wanted)
     aim = readouts.get("planning_ct", {}).get(name)
-    if name in OVERSHOOTS:
-        return overshoot_beside_planning_ct(readouts["enhanced"][name], aim) if aim else None
+    if most := METRICS[name].max_above_planning_ct:
+        return above_planning_ct(readouts["enhanced"][name], aim, most) if aim else None
     wanted = expectation(card, "enhanced_to_planning_ct", name)
     return against_planning_ct(readouts["enhanced"][name], aim, wanted) if aim and wanted else None
 
@@ -142,7 +143,7 @@ def _verdict(findings: Iterable[Finding]) -> dict[str, str]:
 def distrusted_metrics(readouts: Mapping[str, Any]) -> list[str]:
     """The readouts that are assessed as 'do not trust', in words."""
     return [
-        f"{GROUPS[group]}, {TEXTS[name].name}" if name in TEXTS else name
+        f"{GROUPS[group]}, {METRICS[name].label}" if name in METRICS else name
         for group, verdicts in (readouts.get("verdicts") or {}).items()
         for name, entry in verdicts.items()
         if entry["verdict"] == DO_NOT_TRUST

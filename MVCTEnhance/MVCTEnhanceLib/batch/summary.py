@@ -11,23 +11,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..assessment.provenance import provenance_rows
+from ..assessment.tables import DISTANCE
 from ..assessment.verdicts import VERDICTS
+from ..quality.catalogue import METRICS
 from ..storage.atomic import atomic_file
 
-_TISSUES = ("lung", "fat", "soft_tissue", "bone")
-_OF_A_SCAN = (
-    "nselfssim",
-    "noise_hu",
-    "cnr_muscle_fat",
-    "edge_width_mm",
-    "bone_edge_width_mm",
-    "edge_overshoot_hu",
-    "edge_undershoot_hu",
-)
-_OF_BOTH = ("dig", "dig_scaled", "air_agreement", *(f"hu_bias.{tissue}" for tissue in _TISSUES))
-MEANS = (
-    *(f"{scan}.{name}" for scan in ("mvct", "enhanced") for name in _OF_A_SCAN),
-    *(f"comparison.{name}" for name in _OF_BOTH),
+MEANS = tuple(
+    f"{group}.{metric.part_of}.{name}" if metric.part_of else f"{group}.{name}"
+    for group in ("mvct", "enhanced", "comparison")
+    for name, metric in METRICS.items()
+    if group in metric.groups and name != DISTANCE
 )
 _BY_VERDICT = {verdict: verdict.replace(" ", "_") for verdict in VERDICTS}
 _COUNTS = ("slices", "warnings", *_BY_VERDICT.values())

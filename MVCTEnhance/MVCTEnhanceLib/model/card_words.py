@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..quality.catalogue import GROUPS, TEXTS
+from ..quality.catalogue import GROUPS, METRICS
 
 _KEYS = {
     "adapted_from": "Adapted from",
@@ -25,7 +25,6 @@ _KEYS = {
     "fat": "Fat",
     "identity": "Identity loss",
     "lung": "Lung",
-    "nselfssim_distance": "NSelfSSIM, distance",
     "paired": "Paired loss",
     "paired_truth_used": "Simulated pairs used",
     "perceptual": "Perceptual loss",
@@ -54,8 +53,8 @@ def key_in_words(key: str) -> str:
     """A key as a reader knows it: 'cycle_blur_px' is 'Cycle blur (pixels)'."""
     if key in _KEYS:
         return _KEYS[key]
-    if key in TEXTS:
-        return TEXTS[key].name
+    if key in METRICS:
+        return METRICS[key].label
     if key in GROUPS:
         return GROUPS[key]
     unit = next((unit for unit in _UNITS if key.endswith(f"_{unit}")), "")

@@ -18,24 +18,6 @@ from .overshoot import OvershootParameters
 from .ssim import SSIMParameters
 from .tissues import MIN_LUNG_MM2, TISSUE_RANGES_HU, TissueParameters
 
-UNITS = {
-    "nselfssim": "1",
-    "noise_hu": "HU",
-    "cnr_muscle_fat": "1",
-    "edge_width_mm": "mm",
-    "bone_edge_width_mm": "mm",
-    "edge_overshoot_hu": "HU",
-    "edge_undershoot_hu": "HU",
-    "dig": "HU²/px²",
-    "dig_scaled": "1/px²",
-    "air_agreement": "%",
-    "hu_bias": "HU",
-    "edge_error": "HU",
-    "mae_hu": "HU",
-    "psnr_db": "dB",
-    "ssim": "1",
-}
-
 
 @dataclass(frozen=True)
 class Readout:

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import InputError
 from .air import air_agreement
 from .body import body_mask, near_body
+from .catalogue import METRICS
 from .contrast import cnr_muscle_fat
 from .dig import dig, dig_scaled
 from .edges import bone_edge_width, skin_edge_width
@@ -21,7 +22,7 @@ from .noise import noise_sd
 from .nselfssim import nselfssim
 from .overshoot import air_edge_errors, air_edge_overshoot
 from .paired import mae, psnr, ssim
-from .readout import UNITS, Group, Readout, Readouts
+from .readout import Group, Readout, Readouts
 from .slices import Slice, require_same_shape
 
 
@@ -216,11 +217,10 @@ def _measure_against_truth(
     }
 
 
-def _columns(rows: Sequence[dict], unit: str = "1") -> Group:
+def _columns(rows: Sequence[dict]) -> Group:
     """Rows of (nested) values, one row a slice, turned into readouts."""
     group = {}
     for name, first in rows[0].items():
-        values, unit_here = [row[name] for row in rows], UNITS.get(name, unit)
-        nested = isinstance(first, dict)
-        group[name] = _columns(values, unit_here) if nested else Readout(unit_here, tuple(values))
+        values = [row[name] for row in rows]
+        group[name] = _columns(values) if isinstance(first, dict) else Readout(METRICS[name].unit, tuple(values))
     return group

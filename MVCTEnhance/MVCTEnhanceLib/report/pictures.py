@@ -10,6 +10,8 @@ from matplotlib import colormaps, image
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from ..quality.catalogue import Metric
+
 DIFFERENCE_COLOURS = ("#12419b", "#ffffff", "#a8141e")
 _DIFFERENCE_MAP = LinearSegmentedColormap.from_list("blue-white-red", DIFFERENCE_COLOURS)
 _QUICKLY = {"compress_level": 3}  # of PNG; the default takes twice as long and makes pictures no smaller
@@ -40,18 +42,16 @@ def _section_png(section: np.ndarray, limits: tuple[float, float], colours) -> b
 def plot_png(
     lines: Mapping[str, Sequence[float | None]],
     *,
-    unit: str,
+    metric: Metric,
     band: tuple[str, float, float] | None = None,
-    limit: float | None = None,
     z_mm: Sequence[float] = (),
 ) -> bytes:
     """Values against the number of the slice, from 1.
 
     Args:
         lines: for each name one value a slice, None where there is none.
-        unit: of the values; "1" for none.
+        metric: whose unit, bounds and limit are drawn.
         band: name, mean and SD of a reference, drawn as a line in a band.
-        limit: drawn as a dashed line.
         z_mm: patient z of the slices, told below their numbers; empty where it is not known.
     """
     figure = Figure(figsize=(4.4, 2.6), dpi=190)  # a layout that matplotlib finds would draw everything twice
@@ -68,16 +68,23 @@ def plot_png(
         name, mean, sd = band
         axes.axhline(mean, color=_LINES[2], linewidth=1.4, label=f"{name}, mean ± SD")
         axes.axhspan(mean - sd, mean + sd, color=_LINES[2], alpha=0.15, linewidth=0)
-    if limit is not None:
-        axes.axhline(limit, color=_INK, linewidth=1, linestyle="--", label=f"{limit:g}")
+    if metric.limit is not None:
+        axes.axhline(metric.limit, color=_INK, linewidth=1, linestyle="--", label=f"{metric.limit:g}")
+    axes.set_ylim(*_within(metric.bounds, axes.get_ylim()))
     count = max(map(len, lines.values()))
     axes.set_xlim(-0.03 * count + 0.5, 1.03 * count + 0.5)
     numbers = np.unique(np.linspace(1, count, min(count, _TICKS)).round().astype(int))
     axes.set_xticks(numbers, [f"{number}\n{z_mm[number - 1]:.1f}" if len(z_mm) else f"{number}" for number in numbers])
-    _tidy(axes, unit, "slice, and its z in mm" if len(z_mm) else "slice")
+    _tidy(axes, metric.unit, "slice, and its z in mm" if len(z_mm) else "slice")
     file = io.BytesIO()
     figure.savefig(file, format="png", pil_kwargs=_QUICKLY)
     return file.getvalue()
+
+
+def _within(bounds: tuple[float | None, float | None], shown: tuple[float, float]) -> tuple[float, float]:
+    """The range of an axis, which ends where no value can be."""
+    (low, high), (bottom, top) = bounds, shown
+    return bottom if low is None else max(low, bottom), top if high is None else min(high, top)
 
 
 def _tidy(axes, unit: str, slices: str) -> None:

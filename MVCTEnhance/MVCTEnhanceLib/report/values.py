@@ -9,11 +9,9 @@ from typing import Any
 
 from ..assessment.tables import DISTANCE, leaves, slices_z_mm
 from ..assessment.verdicts import AS_EXPECTED, NOT_APPLICABLE, not_as_expected
-from ..quality.catalogue import GROUPS, SCANS, TEXTS
+from ..quality.catalogue import GROUPS, METRICS, SCANS, Metric
 from .html import chip, image
 from .pictures import plot_png
-
-_AIR_AGREEMENT_AIM = 99.0
 
 Cell = tuple[str, str]  # value as text, verdict as HTML
 
@@ -29,7 +27,7 @@ def cards(readouts: Mapping[str, Any]) -> str:
     shown.append(("comparison", "air_agreement", _mean(air, "air_agreement"), "air stayed air, tissue tissue"))
     shown.append(("comparison", "soft_tissue", _mean(bias, "soft_tissue"), "enhanced - MVCT"))
     html = "".join(
-        f'<div class="card"><span class="soft">{escape(TEXTS[key].name)}</span><strong>{escape(value)}</strong>'
+        f'<div class="card"><span class="soft">{escape(METRICS[key].label)}</span><strong>{escape(value)}</strong>'
         f'<span class="soft">{escape(note)}</span>{_chip(readouts, group, key)}</div>'
         for group, key, value, note in shown
     )
@@ -44,7 +42,7 @@ def verdicts(readouts: Mapping[str, Any]) -> str:
     counts = Counter(entry["verdict"] for group in given.values() for entry in group.values())
     findings = not_as_expected(given)
     items = "".join(
-        f"<li>{chip(given[group][name])} <strong>{escape(GROUPS[group])}, {escape(TEXTS[name].name)}.</strong> "
+        f"<li>{chip(given[group][name])} <strong>{escape(GROUPS[group])}, {escape(METRICS[name].label)}.</strong> "
         f"{escape(reason)}</li>"
         for group, name, _, reason in findings
     )
@@ -68,7 +66,7 @@ def tables(readouts: Mapping[str, Any]) -> str:
     if "truth" in readouts:
         before, after = (leaves(readouts["truth"][name]) for name in ("mvct", "enhanced"))
         against_truth = [(key, [(_mean_sd(scan[key], key), "") for scan in (before, after)]) for key in before]
-        html += "<h2>Against the true kVCT</h2>" + _table(["MVCT", "Enhanced"], against_truth)
+        html += "<h2>Against the true kVCT</h2>" + _table(["MVCT", "Enhanced"], against_truth, truth=True)
     return html + "</section>"
 
 
@@ -76,15 +74,18 @@ def plots(readouts: Mapping[str, Any]) -> str:
     """Values against the slice number, with what their lines and bands are."""
     shown = [_scan_plot(readouts, key) for key in readouts["mvct"]]
     comparison, z_mm = readouts["comparison"], slices_z_mm(readouts)
-    for key, limit in (("dig", None), ("air_agreement", _AIR_AGREEMENT_AIM)):
-        lines = {TEXTS[key].name: comparison[key]["per_slice"]}
-        shown.append((TEXTS[key].name, plot_png(lines, unit=comparison[key]["unit"], limit=limit, z_mm=z_mm)))
-    biases = {tissue.replace("_", " "): item["per_slice"] for tissue, item in comparison["hu_bias"].items()}
-    shown.append(("HU bias, enhanced - MVCT", plot_png(biases, unit="HU", z_mm=z_mm)))
     notes = ["Slices are numbered from 1; below the numbers stands the patient's z."] if z_mm else []
     if "planning_ct" in readouts:
-        notes.append("Green line and shaded band: mean ± SD over the planning CT's own slices, at which to aim.")
-    notes.append(f"Dashed line: air agreement of {_AIR_AGREEMENT_AIM:g} %, below which to look closer.")
+        notes.append("Green line and shaded band: mean ± SD over the planning CT's own slices, the reference.")
+    for key in (key for key in comparison if key in METRICS and key != DISTANCE and METRICS[key].plotted):
+        metric, values = METRICS[key], comparison[key]["per_slice"]
+        shown.append((metric.label, plot_png({metric.label: values}, metric=metric, z_mm=z_mm)))
+        if metric.limit is not None:
+            notes.append(
+                f"Dashed line: {metric.label.lower()} of {metric.limit:g} {metric.unit}, beyond which to look closer."
+            )
+    changes = {tissue.replace("_", " "): item["per_slice"] for tissue, item in comparison["hu_bias"].items()}
+    shown.append(("HU change, enhanced - MVCT", plot_png(changes, metric=METRICS["soft_tissue"], z_mm=z_mm)))
     figures = "".join(
         f'<figure class="row"><h3>{escape(name)}</h3>{image(png, alt=f"{name} against the slice number")}</figure>'
         for name, png in shown
@@ -97,19 +98,22 @@ def _scan_plot(readouts: Mapping[str, Any], key: str) -> tuple[str, bytes]:
     lines = {SCANS[name]: readouts[name][key]["per_slice"] for name in ("mvct", "enhanced")}
     aim = readouts.get("planning_ct", {}).get(key)
     band = (SCANS["planning_ct"], aim["mean"], aim["sd"] or 0.0) if aim and aim["mean"] is not None else None
-    unit = readouts["mvct"][key]["unit"]
-    return TEXTS[key].name, plot_png(lines, unit=unit, band=band, z_mm=slices_z_mm(readouts))
+    return METRICS[key].label, plot_png(lines, metric=METRICS[key], band=band, z_mm=slices_z_mm(readouts))
 
 
-def _table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in ("Metric", *columns, "Meaning"))
-    body = "".join(
-        f'<tr><th scope="row">{escape(TEXTS[key].name)}</th>'
-        + "".join(f'<td class="number">{escape(value)}{verdict}</td>' for value, verdict in cells)
-        + f'<td class="meaning">{escape(TEXTS[key].meaning)}</td></tr>'
-        for key, cells in rows
-    )
+def _table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]], *, truth: bool = False) -> str:
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in ("Metric", *columns, "Better", "Meaning"))
+    body = "".join(_row(METRICS[key], cells, truth) for key, cells in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _row(metric: Metric, cells: Sequence[Cell], truth: bool) -> str:
+    label = (truth and metric.truth_label) or metric.label
+    values = "".join(f'<td class="number">{escape(value)}{verdict}</td>' for value, verdict in cells)
+    return (
+        f'<tr><th scope="row">{escape(label)}</th>{values}<td>{escape(metric.better or "-")}</td>'
+        f'<td class="meaning">{escape(metric.meaning)}</td></tr>'
+    )
 
 
 def _cell(readouts: Mapping[str, Any], group: str, key: str) -> Cell:
@@ -139,7 +143,7 @@ def _mean_sd(readout: Mapping[str, Any], key: str) -> str:
 
 
 def _number(value: float | None, key: str) -> str:
-    return "-" if value is None else f"{value:.{TEXTS[key].digits}f}"
+    return "-" if value is None else f"{value:.{METRICS[key].digits}f}"
 
 
 def _with_unit(text: str, unit: str) -> str:

@@ -19,7 +19,7 @@ def test_each_readout_has_a_row_with_its_unit_and_values_by_scan(app):
         noise.cells["mvct"].text == f"{found['mvct']['noise_hu']['mean']:.1f} ± {found['mvct']['noise_hu']['sd']:.1f}"
     )
     assert "NSelfSSIM" in rows(found)
-    assert {"DIG (HU²/px²)", "Air agreement (%)", "HU bias, soft tissue (HU)", "Edge width, skin (mm)"} <= set(
+    assert {"DIG (HU²/px²)", "Air agreement (%)", "HU change, soft tissue (HU)", "Edge width, skin (mm)"} <= set(
         rows(found)
     )
 
@@ -41,7 +41,7 @@ def test_every_value_has_the_library_s_verdict_and_its_reason(app):
     for group, scan in (("mvct", "mvct"), ("enhanced", "enhanced"), ("planning_ct", "planning_ct")):
         cell = rows(found)["Noise (HU)"].cells[scan]
         assert (cell.verdict, cell.reason) == tuple(found["verdicts"][group]["noise_hu"].values())
-    cell = rows(found)["HU bias, bone (HU)"].cells["enhanced"]
+    cell = rows(found)["HU change, bone (HU)"].cells["enhanced"]
     assert (cell.verdict, cell.reason) == tuple(found["verdicts"]["comparison"]["bone"].values())
 
 

@@ -41,8 +41,8 @@ def test_each_value_has_a_verdict_by_symbol_words_and_colour_with_its_reason_in_
         assert look.symbol in table(app)["Noise (HU)"][column - 1]
         assert look.words in tip(app, "Noise (HU)", column) and entry["reason"] in tip(app, "Noise (HU)", column)
     bias = readouts()["verdicts"]["comparison"]["bone"]
-    assert bias["reason"] in tip(app, "HU bias, bone (HU)", 2)
-    assert look_of(bias["verdict"]).words in tip(app, "HU bias, bone (HU)", 2)
+    assert bias["reason"] in tip(app, "HU change, bone (HU)", 2)
+    assert look_of(bias["verdict"]).words in tip(app, "HU change, bone (HU)", 2)
     colours = {
         verdict: app.ui.readoutsTable.item(row, 2).background().color().name()
         for row in range(app.ui.readoutsTable.rowCount)
@@ -153,7 +153,7 @@ def table_items(app) -> list:
 def test_the_chart_s_readout_can_be_chosen_and_is_kept(app, result):
     combo = app.ui.chartComboBox
     offered = [combo.itemText(index) for index in range(combo.count)]
-    assert {"NSelfSSIM", "Noise (HU)", "DIG (HU²/px²)", "Air agreement (%)", "HU bias, fat (HU)"} <= set(offered)
+    assert {"NSelfSSIM", "Noise (HU)", "DIG (HU²/px²)", "Air agreement (%)", "HU change, fat (HU)"} <= set(offered)
     app.choose(combo, "Air agreement (%)")
     assert parameters(app).chartReadout == "air_agreement"
     chart = result.enhanced.GetNodeReference("MVCTEnhance.chart")

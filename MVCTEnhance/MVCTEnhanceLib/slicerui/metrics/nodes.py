@@ -14,7 +14,7 @@ from slicer.i18n import tr as _
 from ...assessment.tables import leaves, slices_z_mm
 from ..scene.volumes import place_beside
 from ..wording import look_of
-from .rows import SCANS, readout_rows, readout_title, scan_title
+from .rows import SCANS, metric_title, readout_rows, scan_title
 
 SUMMARY_ROLE = "MVCTEnhance.summary"
 BY_SLICE_ROLE = "MVCTEnhance.bySlice"
@@ -36,7 +36,7 @@ class Line:
 def chart_choices(readouts: Mapping[str, Any]) -> dict[str, str]:
     """The readouts that a chart can show: name -> title."""
     found = leaves(readouts["mvct"]) | leaves(readouts["comparison"])
-    return {name: readout_title(name, item["unit"]) for name, item in found.items()}
+    return {name: metric_title(name, item["unit"]) for name, item in found.items()}
 
 
 def update_tables(enhanced, readouts: Mapping[str, Any]) -> None:

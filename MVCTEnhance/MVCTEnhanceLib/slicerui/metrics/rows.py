@@ -10,10 +10,10 @@ from slicer.i18n import tr as _
 
 from ...assessment.tables import DISTANCE, leaves
 from ...assessment.verdicts import VERDICTS
-from ...quality.catalogue import readout_texts
+from ...quality.catalogue import metrics
 
 SCANS = ("mvct", "enhanced", "planning_ct")
-TEXTS = readout_texts(_)
+METRICS = metrics(_)
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ def scan_title(scan: str) -> str:
     return {"mvct": _("MVCT"), "enhanced": _("Enhanced"), "planning_ct": _("Planning CT")}[scan]
 
 
-def readout_title(name: str, unit: str) -> str:
+def metric_title(name: str, unit: str) -> str:
     """Name of a readout with its unit."""
-    known = TEXTS[name].name if name in TEXTS else name.replace("_", " ")
+    known = METRICS[name].label if name in METRICS else name.replace("_", " ")
     return known if unit == "1" else f"{known} ({unit})"
 
 
@@ -87,22 +87,21 @@ def verdict_counts(readouts: Mapping[str, Any]) -> dict[str, int]:
 def _scan_row(readouts: Mapping[str, Any], name: str) -> MetricRow:
     found = {scan: readouts[scan][name] for scan in SCANS if name in readouts.get(scan, {})}
     cells = {scan: _cell(readouts, scan, name, item) for scan, item in found.items()}
-    return MetricRow(readout_title(name, found["mvct"]["unit"]), _meaning(name), cells)
+    return MetricRow(metric_title(name, found["mvct"]["unit"]), _meaning(name), cells)
 
 
 def _comparison_row(readouts: Mapping[str, Any], name: str, item: Mapping[str, Any]) -> MetricRow:
     cell = _cell(readouts, "comparison", name, item)
-    return MetricRow(readout_title(name, item["unit"]), _meaning(name), {"enhanced": cell})
+    return MetricRow(metric_title(name, item["unit"]), _meaning(name), {"enhanced": cell})
 
 
 def _distance_row(readouts: Mapping[str, Any]) -> MetricRow:
     distance = readouts["comparison"][DISTANCE]
     cells = {
-        "mvct": Cell(_number(distance["mvct"], "nselfssim")),
-        "enhanced": Cell(_number(distance["enhanced"], "nselfssim"), "", *_judged(readouts, "comparison", DISTANCE)),
+        "mvct": Cell(_number(distance["mvct"], DISTANCE)),
+        "enhanced": Cell(_number(distance["enhanced"], DISTANCE), "", *_judged(readouts, "comparison", DISTANCE)),
     }
-    meaning = _("How far the mean NSelfSSIM lies from the planning CT's: the smaller, the more alike in image quality.")
-    return MetricRow(_("NSelfSSIM, distance to planning CT"), meaning, cells)
+    return MetricRow(metric_title(DISTANCE, distance["unit"]), _meaning(DISTANCE), cells)
 
 
 def _cell(readouts: Mapping[str, Any], group: str, name: str, item: Mapping[str, Any]) -> Cell:
@@ -116,10 +115,14 @@ def _judged(readouts: Mapping[str, Any], group: str, name: str) -> tuple[str, st
 
 
 def _meaning(name: str) -> str:
-    return TEXTS[name].meaning if name in TEXTS else ""
+    if name not in METRICS:
+        return ""
+    metric = METRICS[name]
+    better = _("Better: {values}.").format(values=metric.better)
+    return f"{metric.meaning} {better}" if metric.better else metric.meaning
 
 
 def _number(value: float | None, name: str) -> str:
     if value is None:
         return "-"
-    return f"{value:.{TEXTS[name].digits}f}" if name in TEXTS else f"{value:.4g}"
+    return f"{value:.{METRICS[name].digits}f}" if name in METRICS else f"{value:.4g}"
