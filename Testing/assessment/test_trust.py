@@ -6,7 +6,8 @@ import pytest
 from MVCTEnhanceLib.assessment.verdicts import distrusted_metrics, withholding_reason
 from MVCTEnhanceLib.jobs import enhance as enhance_module
 from MVCTEnhanceLib.jobs.enhance import enhance
-from MVCTEnhanceLib.jobs.request import EnhanceRequest, NotTrusted
+from MVCTEnhanceLib.jobs.outputs import NotTrusted
+from MVCTEnhanceLib.jobs.requests import EnhanceRequest
 
 BAD = {"enhanced": {"noise_hu": {"verdict": "do not trust", "reason": "It is too high."}}}
 GOOD = {"enhanced": {"noise_hu": {"verdict": "look closer", "reason": "It is high."}}}

@@ -15,12 +15,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from MVCTEnhanceLib.batch import run as batch_run
-from MVCTEnhanceLib.batch.cohort import FORMATS, BatchRequest, enhance_folder
+from MVCTEnhanceLib.batch.cohort import enhance_folder
 from MVCTEnhanceLib.batch.folder import batch_lock
 from MVCTEnhanceLib.batch.summary import CaseRow
 from MVCTEnhanceLib.cli.parser import parser
 from MVCTEnhanceLib.errors import Cancelled, DeviceError, InputError, ModelError, OutputError
 from MVCTEnhanceLib.io import is_dicom_output, write_dicom_series, write_volume
+from MVCTEnhanceLib.jobs.requests import FORMATS, BatchRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.runtime.cancel import Interrupted
 from MVCTEnhanceLib.runtime.child import CaseFailed, Children

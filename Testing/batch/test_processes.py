@@ -16,7 +16,7 @@ import pydicom
 import pytest
 from MVCTEnhanceLib.io import read_volume, write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs.enhance import enhance
-from MVCTEnhanceLib.jobs.request import EnhanceRequest
+from MVCTEnhanceLib.jobs.requests import EnhanceRequest
 
 only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 only_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are listed as Linux does")

@@ -8,10 +8,11 @@ import pytest
 from MVCTEnhanceLib.benchmark import run as benchmark_module
 from MVCTEnhanceLib.benchmark.job import timed_job
 from MVCTEnhanceLib.benchmark.programs import ONNX_RUNTIME, OPENVINO
-from MVCTEnhanceLib.benchmark.run import BenchmarkRequest, benchmark, noisy_phantom
+from MVCTEnhanceLib.benchmark.run import benchmark, noisy_phantom
 from MVCTEnhanceLib.benchmark.slices import AS_AUTHORS, AS_IT_IS, ENGINE
 from MVCTEnhanceLib.cli.output import show_benchmark
 from MVCTEnhanceLib.errors import MVCTEnhanceError
+from MVCTEnhanceLib.jobs.requests import BenchmarkRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.volume import Volume
 

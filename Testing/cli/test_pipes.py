@@ -92,7 +92,7 @@ def test_wish_to_end_in_an_import_needs_no_reader(start, full_pipe, tmp_path):
         "import sys\n"
         "from MVCTEnhanceLib.cli import program, commands\n"
         f"sys.path.append({str(tmp_path)!r})\n"
-        "commands.models = lambda options, report: __import__('telling')\n"
+        "commands.models = lambda request, on_event: __import__('telling')\n"
         "sys.exit(program.main(['models', '--progress', 'jsonl']))\n"
     )
     process = start(python=("-c", code), stdout=full_pipe[1])

@@ -117,8 +117,8 @@ LIBRARY_THAT_WARNS = (
     "import numpy as np\n"
     "from scipy.optimize import curve_fit\n"
     "from MVCTEnhanceLib.cli import program, commands\n"
-    "def models(options, report):\n"
-    "    report('warning', message='told by this program')\n"
+    "def models(request, on_event):\n"
+    "    on_event('warning', message='told by this program')\n"
     "    curve_fit(lambda x, a: 0 * x, [0.0, 1.0], [0.0, 1.0])\n"  # OptimizeWarning: no covariance
     "    logging.getLogger('matplotlib').warning('no folder %s', __file__)\n"
     "    return {'default': '', 'models': {}}\n"

@@ -6,6 +6,7 @@ import pytest
 import SimpleITK as sitk
 from MVCTEnhanceLib.errors import DeviceError
 from MVCTEnhanceLib.jobs import demo, phantom
+from MVCTEnhanceLib.jobs.requests import DemoRequest
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 
 
@@ -40,7 +41,7 @@ def test_demo_leaves_series_files_and_report(main, small_phantom, tmp_path):
 
 
 def test_demo_as_json_is_one_object(main, tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "run_demo", lambda output, **_: {"mvct": {}})
+    monkeypatch.setattr(demo, "run_demo", lambda request, **_: {"mvct": {}})
     result = main("demo", "--output", tmp_path / "demo", "--json")
     assert result.json() == {"mvct": {}, "report": str(tmp_path / "demo" / "report" / "report.html")}
 
@@ -54,5 +55,5 @@ def test_folder_with_something_in_it_is_refused_at_once(main, tmp_path, monkeypa
 
 def test_demo_that_fails_leaves_nothing(small_phantom, tmp_path):
     with pytest.raises(DeviceError):
-        demo.run_demo(tmp_path / "demo", device="cuda:99")
+        demo.run_demo(DemoRequest(tmp_path / "demo", device="cuda:99"))
     assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ from MVCTEnhanceLib.io import read_volume, write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs import enhance as enhance_module
 from MVCTEnhanceLib.jobs import outputs as enhance_outputs
 from MVCTEnhanceLib.jobs.enhance import enhance
-from MVCTEnhanceLib.jobs.request import EnhanceRequest
+from MVCTEnhanceLib.jobs.requests import EnhanceRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model

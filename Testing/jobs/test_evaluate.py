@@ -8,6 +8,7 @@ from MVCTEnhanceLib.assessment.verdicts import judge
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.io import write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs.evaluate import evaluate_files
+from MVCTEnhanceLib.jobs.requests import EvaluateRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 from MVCTEnhanceLib.quality.readouts import evaluate
 from MVCTEnhanceLib.volume import Volume
@@ -26,14 +27,14 @@ def scans(tmp_path, mvct):
 
 
 def test_values_are_those_of_the_library(scans, tmp_path, mvct):
-    readouts = evaluate_files(tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd")
+    readouts = evaluate_files(EvaluateRequest(tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd"))
     expected = evaluate(*scans, spacing=mvct.spacing).to_dict()
     expected["parameters"]["field_of_view_mm"] = [192.0, 192.0]
     assert {name: readouts[name] for name in expected} == expected
 
 
 def test_program_input_and_time_are_told(scans, tmp_path, mvct):
-    readouts = evaluate_files(tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd")
+    readouts = evaluate_files(EvaluateRequest(tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd"))
     assert readouts["program"] == f"MVCTEnhance {__version__}"
     assert readouts["input"] == {"sha256": digest(mvct)}
     assert abs(datetime.now().astimezone() - datetime.fromisoformat(readouts["time"])).total_seconds() < 60
@@ -51,7 +52,7 @@ def test_verdicts_and_warnings_are_those_of_the_run_that_made_the_scan(main, sca
 
 def test_card_is_that_of_the_model_named(scans, tmp_path):
     pair = tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd"
-    readouts = evaluate_files(*pair, model="unpaired")
+    readouts = evaluate_files(EvaluateRequest(*pair, model="unpaired"))
     card = read_card(find_model("unpaired"))[1]
     assert readouts["card"]["name"] == "unpaired"
     assert readouts["verdicts"] == judge(readouts, card)
@@ -89,7 +90,7 @@ def test_readouts_are_shown_to_a_person(main, scans, tmp_path):
 
 def test_dicom_and_file_of_one_scan_lie_on_one_grid(scans, tmp_path, mvct):
     write_dicom_series(mvct, tmp_path / "dicom", description="test")
-    readouts = evaluate_files(tmp_path / "dicom", tmp_path / "mvct.nrrd")
+    readouts = evaluate_files(EvaluateRequest(tmp_path / "dicom", tmp_path / "mvct.nrrd"))
     assert readouts["comparison"]["dig"]["mean"] == 0
 
 
@@ -110,7 +111,9 @@ def test_scans_of_different_grids_are_refused(main, scans, tmp_path, mvct, chang
 
 
 def test_truth_on_the_same_grid_is_taken_as_it_is(scans, tmp_path):
-    readouts = evaluate_files(tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd", truth_path=tmp_path / "enhanced.nrrd")
+    readouts = evaluate_files(
+        EvaluateRequest(tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd", truth=tmp_path / "enhanced.nrrd")
+    )
     assert not any("truth" in text for text in readouts["warnings"])
     assert readouts["truth"]["enhanced"]["mae_hu"]["mean"] == 0
     assert readouts["truth"]["mvct"]["mae_hu"]["mean"] > 10
@@ -133,7 +136,9 @@ def test_truth_on_another_grid_is_resampled_with_a_warning(main, tmp_path):
 
 def test_planning_ct_may_have_any_grid(scans, tmp_path):
     write_volume(Volume(np.zeros((2, 40, 50), np.int16), (1, 1, 3)), tmp_path / "kvct.nrrd")
-    readouts = evaluate_files(tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd", kvct_path=tmp_path / "kvct.nrrd")
+    readouts = evaluate_files(
+        EvaluateRequest(tmp_path / "mvct.nrrd", tmp_path / "enhanced.nrrd", kvct=tmp_path / "kvct.nrrd")
+    )
     assert len(readouts["planning_ct"]["nselfssim"]["per_slice"]) == 2
     assert readouts["comparison"]["nselfssim_distance"]["unit"] == "1"
 
@@ -142,12 +147,14 @@ def test_warnings_call_each_scan_by_its_role(scans, tmp_path, mvct):
     odd = mvct.array.copy()
     odd[0, 0, 0] = -3000
     write_volume(mvct.with_array(odd), tmp_path / "Secretname.nrrd")
-    names = {"truth_path": tmp_path / "Secretname.nrrd", "kvct_path": tmp_path / "Secretname.nrrd"}
-    warnings = evaluate_files(tmp_path / "Secretname.nrrd", tmp_path / "enhanced.nrrd", **names)["warnings"]
+    names = {"truth": tmp_path / "Secretname.nrrd", "kvct": tmp_path / "Secretname.nrrd"}
+    warnings = evaluate_files(EvaluateRequest(tmp_path / "Secretname.nrrd", tmp_path / "enhanced.nrrd", **names))[
+        "warnings"
+    ]
     assert [text.split(" has ")[0] for text in warnings[:3]] == ["The MVCT", "The planning CT", "The truth"]
     assert "Secretname" not in "".join(warnings)
 
 
 def test_scan_that_is_missing_is_named(scans, tmp_path):
     with pytest.raises(InputError, match=r"none\.nrrd does not exist"):
-        evaluate_files(tmp_path / "mvct.nrrd", tmp_path / "none.nrrd")
+        evaluate_files(EvaluateRequest(tmp_path / "mvct.nrrd", tmp_path / "none.nrrd"))

@@ -8,6 +8,7 @@ import pytest
 from MVCTEnhanceLib.benchmark.programs import ONNX_RUNTIME, other_programs
 from MVCTEnhanceLib.jobs import export as export_module
 from MVCTEnhanceLib.jobs.export import export_model
+from MVCTEnhanceLib.jobs.requests import ExportRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, Plan, find_model
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.intensities import PAPER_WINDOW
@@ -24,7 +25,7 @@ pytest.importorskip("onnxscript")
 def exported(tmp_path_factory):
     """The default model as a file, and what was said of it."""
     path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    return path, export_model(DEFAULT_MODEL, path)
+    return path, export_model(ExportRequest(path))
 
 
 def test_exported_model_gives_the_engines_hu_on_slices_of_any_size(exported, mvct):

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from MVCTEnhanceLib.batch import run as batch_run
-from MVCTEnhanceLib.batch.cohort import BatchRequest, enhance_folder
+from MVCTEnhanceLib.batch.cohort import enhance_folder
 from MVCTEnhanceLib.cli.parser import parser
 from MVCTEnhanceLib.errors import OutputError
 from MVCTEnhanceLib.io import write_volume
+from MVCTEnhanceLib.jobs.requests import BatchRequest
 from MVCTEnhanceLib.runtime.child import Children
 from MVCTEnhanceLib.volume import Volume
 

@@ -4,13 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
-from MVCTEnhanceLib.cli import commands
 from MVCTEnhanceLib.errors import OutputError
 from MVCTEnhanceLib.io import read_volume, write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs import export as export_module
-from MVCTEnhanceLib.jobs import outputs
+from MVCTEnhanceLib.jobs import outputs, requests
 from MVCTEnhanceLib.jobs.enhance import enhance
-from MVCTEnhanceLib.jobs.request import EnhanceRequest
+from MVCTEnhanceLib.jobs.requests import EnhanceRequest
 from MVCTEnhanceLib.volume import Volume
 
 OTHER = Volume(np.full((2, 4, 4), 7, np.int16))
@@ -93,8 +92,8 @@ def test_every_command_with_an_output_is_among_them():
     """Besides a training and a batch, which go on where they stopped, and the demo, which takes a new folder only."""
     tried = {command.split()[0] for command, _ in COMMANDS.values()}
     others = {"batch", "train", "demo", "evaluate", "models", "devices"}
-    public = {name for name, item in vars(commands).items() if callable(item) and name.islower()}
-    assert {name.removesuffix("_again") for name in public} == tried | others
+    known = {item.command for item in vars(requests).values() if hasattr(item, "command")}
+    assert known == tried | others
 
 
 @pytest.mark.parametrize("among", ["notes.txt", "CT0000.dcm"])

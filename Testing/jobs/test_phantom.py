@@ -6,6 +6,7 @@ from MVCTEnhanceLib.assessment.origin import mvct_warnings, origin_of, planning_
 from MVCTEnhanceLib.batch.cases import find_cases
 from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.jobs import phantom
+from MVCTEnhanceLib.jobs.requests import PhantomRequest
 from MVCTEnhanceLib.model.card import find_model, read_card
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from MVCTEnhanceLib.quality.body import body_mask
@@ -56,8 +57,7 @@ def test_edges_are_as_wide_as_a_patients(monkeypatch):
 def test_progress_tells_of_every_slice(small_phantom, tmp_path):
     events = []
     phantom.write_phantom(
-        tmp_path / "p",
-        device="cpu",
+        PhantomRequest(tmp_path / "p", device="cpu"),
         on_event=lambda event, **fields: events.append((event, fields.get("stage"), fields)),
     )
     assert [stage for event, stage, _ in events if event == "stage"] == ["phantom", "simulate", "write"]

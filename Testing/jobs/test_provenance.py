@@ -10,7 +10,7 @@ from MVCTEnhanceLib import __version__
 from MVCTEnhanceLib.assessment.provenance import provenance_rows
 from MVCTEnhanceLib.io import read_volume, write_dicom_series
 from MVCTEnhanceLib.jobs.enhance import enhance
-from MVCTEnhanceLib.jobs.request import EnhanceRequest
+from MVCTEnhanceLib.jobs.requests import EnhanceRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.volume.grid import digest
 

@@ -16,7 +16,7 @@ FILES = {"report.html", "readouts.json", "readouts.csv"}
 def enhanced(tmp_path_factory, mvct):
     """A folder with mvct.nrrd, enhanced.nrrd, their report in first/, and the run's events."""
     from MVCTEnhanceLib.jobs.enhance import enhance
-    from MVCTEnhanceLib.jobs.request import EnhanceRequest
+    from MVCTEnhanceLib.jobs.requests import EnhanceRequest
 
     folder = tmp_path_factory.mktemp("enhanced")
     write_volume(mvct, folder / "mvct.nrrd")

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from MVCTEnhanceLib.io import read_volume, write_volume
+from MVCTEnhanceLib.jobs.requests import BatchRequest
 
 # Writes all outputs of a run whose voxels are all of one value, slowly.
 WRITER = (
@@ -15,7 +16,7 @@ WRITER = (
     "from types import SimpleNamespace\n"
     "import numpy as np\n"
     "from MVCTEnhanceLib.jobs import outputs\n"
-    "from MVCTEnhanceLib.jobs.request import EnhanceRequest\n"
+    "from MVCTEnhanceLib.jobs.requests import EnhanceRequest\n"
     "from MVCTEnhanceLib.errors import OutputError\n"
     "from MVCTEnhanceLib.volume import Volume\n"
     "folder, suffix, value = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])\n"
@@ -103,4 +104,4 @@ def test_batch_that_another_one_came_before_does_not_add_its_cases_to_it(tmp_pat
 
     monkeypatch.setattr(cohort, "find_cases", find_slowly)
     with pytest.raises(OutputError, match="not empty"):
-        cohort.enhance_folder(cohort.BatchRequest(tmp_path / "in", tmp_path / "out"))
+        cohort.enhance_folder(BatchRequest(tmp_path / "in", tmp_path / "out"))

@@ -11,8 +11,8 @@ import SimpleITK as sitk
 from MVCTEnhanceLib.io import write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs.enhance import enhance
 from MVCTEnhanceLib.jobs.evaluate import evaluate_files
-from MVCTEnhanceLib.jobs.report import ReportRequest, write_report_again
-from MVCTEnhanceLib.jobs.request import EnhanceRequest
+from MVCTEnhanceLib.jobs.report import write_report_again
+from MVCTEnhanceLib.jobs.requests import EnhanceRequest, EvaluateRequest, ReportRequest
 from MVCTEnhanceLib.volume.grid import turned
 
 # Where i, j and k run to, in the letters of DICOM; in the last two its own slices are sagittal and coronal.
@@ -153,8 +153,8 @@ def test_results_of_another_order_than_the_scans_are_measured_and_reported(files
     made = tmp_path / "enhanced.nrrd"
     made.write_bytes((plain[1] / "enhanced.nrrd").read_bytes())
     others = {name: store(files[name], order) for name, order in (("mvct", "PSL"), ("kvct", "LAI"), ("region", "ASR"))}
-    options = {"kvct_path": others["kvct"], "truth_path": made, "region_path": others["region"]}
-    readouts = evaluate_files(others["mvct"], store(made, "RIA"), **options)
+    options = {"kvct": others["kvct"], "truth": made, "region": others["region"]}
+    readouts = evaluate_files(EvaluateRequest(others["mvct"], store(made, "RIA"), **options))
     assert readouts["truth"]["enhanced"]["mae_hu"]["mean"] == 0
     assert not any("resampled linearly" in text or "another scan" in text for text in readouts["warnings"])
     expected = dict(lists(plain[0].readouts))

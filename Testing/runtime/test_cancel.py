@@ -48,7 +48,7 @@ def test_signal_in_an_import_while_something_is_written_leaves_nothing_of_it(run
     (tmp_path / "slow_module.py").write_text(slow)
     code = (
         f"{BEFORE}sys.path.append({str(tmp_path)!r})\nsys.dont_write_bytecode = True\n"
-        "def models(options, report):\n"
+        "def models(request, on_event):\n"
         f"    with atomic_folder({str(tmp_path / 'out')!r}) as folder:\n"
         "        (folder / 'half').write_text('half')\n"
         "        import slow_module\n"
@@ -67,7 +67,7 @@ def test_signal_in_a_destructor_is_not_lost(run):
         f"{BEFORE}"
         "class Loud:\n"
         "    def __del__(self): signal.raise_signal(signal.SIGTERM)\n"
-        "def models(options, report):\n"
+        "def models(request, on_event):\n"
         "    Loud()\n"
         "    time.sleep(9)\n" + RUN
     )
@@ -81,7 +81,7 @@ def test_signal_in_a_destructor_is_not_lost(run):
 def test_error_that_a_library_makes_of_it_is_still_the_wish_to_end(run):
     code = (
         f"{BEFORE}"
-        "def models(options, report):\n"
+        "def models(request, on_event):\n"
         "    try: signal.raise_signal(signal.SIGTERM)\n"
         "    except BaseException as error: raise ImportError('a library failed') from error\n" + RUN
     )
@@ -93,7 +93,7 @@ def test_error_that_a_library_makes_of_it_is_still_the_wish_to_end(run):
 def test_work_that_takes_no_notice_is_ended_with_nothing_half_written(run, tmp_path, files):
     code = (
         f"{BEFORE}cancel.GRACE_S = 0.3\n"
-        "def models(options, report):\n"
+        "def models(request, on_event):\n"
         f"    folder = Path({str(tmp_path)!r})\n"
         "    file, series = folder / 'e.nrrd', folder / 'out'\n"
         "    with locked(file, patience_s=1), atomic_file(file) as file, atomic_folder(series) as series:\n"
@@ -112,7 +112,7 @@ def test_library_that_does_not_return_is_not_waited_for(run, tmp_path, files):
     """As when a long scan is compressed; no handler of Python runs then."""
     code = (
         f"{BEFORE}import os, threading, zlib\n"
-        "def models(options, report):\n"
+        "def models(request, on_event):\n"
         f"    with atomic_file(Path({str(tmp_path)!r}) / 'e.nrrd') as file:\n"
         "        file.write_text('half')\n"
         "        data = os.urandom(1_000_000) * 400\n"
@@ -175,7 +175,7 @@ def test_other_losses_are_told_as_ever(run):
         f"{BEFORE}"
         "class Broken:\n"
         "    def __del__(self): raise ValueError('told')\n"
-        "def models(options, report):\n"
+        "def models(request, on_event):\n"
         "    Broken()\n"
         "    return {}\n" + RUN
     )

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..assessment.verdicts import DO_NOT_TRUST, LOOK_CLOSER
-from ..errors import InputError
-from ..io.formats import WRITABLE
-from ..model.card import DEFAULT_MODEL, find_model, model_sha256, read_card
+from ..jobs.requests import BatchRequest
+from ..model.card import find_model, model_sha256, read_card
 from ..runtime.events import EventHandler, ignore_event
 from ..volume.product import Product
 from .cases import find_cases
@@ -18,47 +17,6 @@ from .folder import SUMMARY, batch_lock, earlier_results, require_usable
 from .run import BatchRun
 from .search import require_folder
 from .settings import OUTPUTS, Settings, require_alike
-
-FORMATS = (*(suffix.removeprefix(".") for suffix in WRITABLE), "dicom")
-
-
-@dataclass(frozen=True)
-class BatchRequest:
-    """What the user asks for.
-
-    Args:
-        input: folder with the scans at any depth: DICOM series, volume files.
-        output: a new or empty folder apart from it; with `resume` also that of an earlier batch.
-        workers: cases at a time, each in a process of its own with the memory that it takes.
-        resume: keep what was finished with the same input, model, format and program, add what more is asked for, and
-            do the rest.
-        model, device: as in `EnhanceRequest`.
-        difference, correction, report: whether each case gets a difference map, a map of what was changed beyond the
-            HU conversion, and a report.
-        format: one of FORMATS for every scan; None for that of the input.
-        overwrite: whether results of another model, format or version of the program are replaced; if not, a batch
-            that has such ones is refused. Without `resume` all cases are done anew.
-        force: as in `EnhanceRequest`.
-    """
-
-    input: Path
-    output: Path
-    workers: int = 1
-    resume: bool = False
-    model: str | Path = DEFAULT_MODEL
-    device: str = "auto"
-    difference: bool = False
-    report: bool = False
-    format: str | None = None
-    correction: bool = False
-    overwrite: bool = False
-    force: bool = False
-
-    def __post_init__(self):
-        if self.workers < 1:
-            raise InputError(f"{self.workers} workers can do nothing: take one or more.")
-        if self.format not in (None, *FORMATS):
-            raise InputError(f"'{self.format}' is no format that is written: choose one of {', '.join(FORMATS)}.")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ import numpy as np
 import torch
 
 from .. import __version__
+from ..jobs.requests import BenchmarkRequest
 from ..jobs.scans import require_absent, require_permission
-from ..model.card import DEFAULT_MODEL, find_model
+from ..model.card import find_model
 from ..model.device import choose_device, describe_device
 from ..model.package import load_model
 from ..physics.phantom import head_neck_phantom
@@ -32,33 +32,6 @@ from .slices import time_batches, time_scaling, time_slices
 SIDE_PX, PIXEL_MM, STEP_MM = 512, 0.763, 3.0
 NOISE_HU = 24.0
 ANATOMY_SLICES = 8  # computed; longer scans repeat them, each with its own noise
-
-
-@dataclass(frozen=True)
-class BenchmarkRequest:
-    """What is timed.
-
-    Args:
-        model: name of an installed model, or a model file.
-        device: "auto", "cpu", "cuda", "cuda:n" or "mps".
-        threads: numbers of threads of the processor; one run of everything but the jobs for each.
-        rounds: over the slices and batches; the figures are medians.
-        batches: slices that go through the engine together.
-        slices: lengths of scan for the engine alone.
-        jobs: lengths of scan for the whole job, DICOM to DICOM with a report, each in a process of its own.
-        output: JSON file for the result; None for none.
-        overwrite: whether a file that exists is replaced, or refused.
-    """
-
-    model: str | Path = DEFAULT_MODEL
-    device: str = "auto"
-    threads: tuple[int, ...] = (1, 2)
-    rounds: int = 5
-    batches: tuple[int, ...] = (1, 2, 4)
-    slices: tuple[int, ...] = (10, 100)
-    jobs: tuple[int, ...] = (10, 100)
-    output: Path | None = None
-    overwrite: bool = False
 
 
 def benchmark(request: BenchmarkRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:

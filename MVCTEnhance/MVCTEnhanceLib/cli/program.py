@@ -78,8 +78,10 @@ def _run(options: argparse.Namespace, on_event: EventHandler, cancellation: Canc
     try:
         cancellation.start()
         end_with_parent(cancellation.ask)
-        result = options.run(options, _collecting_from_now(on_event))
-        if options.progress == "jsonl":
+        result = options.run(options.request.from_namespace(options), _collecting_from_now(on_event))
+        if result is None:
+            pass  # another process tells it
+        elif options.progress == "jsonl":
             on_event("result", **result)
         elif options.json:
             print(json.dumps(result, indent=2, allow_nan=False))
@@ -88,7 +90,7 @@ def _run(options: argparse.Namespace, on_event: EventHandler, cancellation: Canc
         sys.stdout.flush()  # what cannot be told is not done
         cancellation.done()
         # A batch of which some cases failed has its result all the same.
-        return _fail(result["failure"], EXIT_ERROR, on_event) if "failure" in result else 0
+        return _fail(result["failure"], EXIT_ERROR, on_event) if result and "failure" in result else 0
     except (Interrupted, Cancelled):
         return _cancelled(cancellation, on_event)
     except BrokenPipeError:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from ..io import write_dicom_series, write_volume
 from ..model.device import choose_device
 from ..runtime.events import EventHandler, ignore_event
 from ..storage.atomic import atomic_folder
-from .enhance import EnhanceRequest, enhance
+from .enhance import enhance
 from .phantom import PLANNING_CT_FILE, make_phantom
+from .requests import DemoRequest, EnhanceRequest
 
 
-def run_demo(output: Path, *, device: str = "auto", on_event: EventHandler = ignore_event) -> dict[str, Any]:
+def run_demo(request: DemoRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
     """Leave in a folder: a phantom's planning CT and MVCT, the enhanced scan (DICOM, NRRD), both maps, the report.
 
     Args:
-        output: a new folder, which appears when all is done.
-        device: as in `EnhanceRequest`.
+        request: its folder is a new one, which appears when all is done.
         on_event: called with an event's name and its fields.
 
     Returns:
@@ -27,21 +26,21 @@ def run_demo(output: Path, *, device: str = "auto", on_event: EventHandler = ign
     Raises:
         OutputError: the folder has something in it or cannot be written.
     """
-    chosen = choose_device(device)
-    with atomic_folder(output) as folder:
+    chosen = choose_device(request.device)
+    with atomic_folder(request.output) as folder:
         planning_ct, mvct = make_phantom(chosen, on_event)
         write_volume(planning_ct, folder / PLANNING_CT_FILE)
         write_dicom_series(mvct, folder / "mvct-dicom", description="Simulated MVCT of a phantom")
-        request = EnhanceRequest(
+        enhancement = EnhanceRequest(
             input=folder / "mvct-dicom",
             output=folder / "enhanced-dicom",
-            device=device,
+            device=request.device,
             difference=folder / "difference.nrrd",
             correction=folder / "correction.nrrd",
             report=folder / "report",
             kvct=folder / PLANNING_CT_FILE,
             force=True,
         )
-        result = enhance(request, on_event=on_event)
+        result = enhance(enhancement, on_event=on_event)
         write_volume(result.enhanced, folder / "enhanced.nrrd")
     return result.readouts

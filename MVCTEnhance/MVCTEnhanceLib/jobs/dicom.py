@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from ..assessment.verdicts import withholding_reason
@@ -17,41 +16,13 @@ from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..volume import Volume
 from ..volume.grid import axial, reorient_like
 from ..volume.product import Product
+from .outputs import NotTrusted
 from .report import read_readouts, require_slices
-from .request import NotTrusted
+from .requests import DicomRequest
 from .scans import require_new_series
 from .series_texts import series_texts
 
 _AIR_BELOW_HU = -400  # a CT scan has voxels below
-
-
-@dataclass(frozen=True)
-class DicomRequest:
-    """What the user asks for.
-
-    Args:
-        scan: volume file of an enhanced scan or of one of the maps, on the MVCT's voxels.
-        output: a new folder.
-        source: folder of the MVCT's series, whose patient, study and place are kept; None for an anonymous series.
-        series_uid: which series, where the source folder has several.
-        description, derivation: Series and Derivation Description; empty for the usual ones.
-        overwrite: whether a folder that holds a series made by this program, and nothing else, is replaced.
-        kind: which output the scan is; empty for what its file says, or else an enhanced scan.
-        readouts: JSON file with the readouts of the enhancement, whose assessment and model the series tells; None for
-            'not assessed'.
-        force: whether it is written also where the readouts have an assessment of 'do not trust'.
-    """
-
-    scan: Path
-    output: Path
-    source: Path | None = None
-    series_uid: str | None = None
-    description: str = ""
-    derivation: str = ""
-    overwrite: bool = False
-    kind: str = ""
-    readouts: Path | None = None
-    force: bool = False
 
 
 def write_derived_series(request: DicomRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
@@ -115,7 +86,8 @@ def _input_digest(readouts: Mapping[str, Any]) -> str:
 
 def _product(scan: Volume, readouts: Mapping[str, Any], request: DicomRequest) -> Product:
     own = scan.product or Product("enhanced")
-    return Product(request.kind or own.kind, _input_digest(readouts) or own.input_digest)
+    kind = (request.kind or "").replace("-", " ")
+    return Product(kind or own.kind, _input_digest(readouts) or own.input_digest)
 
 
 def _kind_warnings(scan: Volume, request: DicomRequest) -> list[str]:

@@ -20,8 +20,16 @@ from ..volume import Volume
 from ..volume.grid import axial, digest
 from ..volume.product import Product
 from .evaluate import measure
-from .outputs import cycle_error_map, output_warnings, require_outputs, without_dicom, write_outputs
-from .request import Enhanced, EnhanceRequest, NotTrusted
+from .outputs import (
+    Enhanced,
+    NotTrusted,
+    cycle_error_map,
+    output_warnings,
+    require_outputs,
+    without_dicom,
+    write_outputs,
+)
+from .requests import EnhanceRequest
 from .scans import read_region, read_scan
 
 PIXEL_FACTOR = 10  # to the model's pixels, either way: beyond lie headers with a wrong unit

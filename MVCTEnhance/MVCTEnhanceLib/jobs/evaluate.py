@@ -19,6 +19,7 @@ from ..runtime.machine import threads
 from ..volume import Volume
 from ..volume.grid import digest, listed, listed_z_mm, reorient_like
 from ..volume.resample import resample_to
+from .requests import EvaluateRequest
 from .scans import read_region, read_scan
 
 REGION_WITHOUT_BODY = "The region holds no part of the body: nothing could be measured in it."
@@ -32,37 +33,21 @@ NO_MODEL_NAMED = (
 )
 
 
-def evaluate_files(
-    mvct_path: Path,
-    enhanced_path: Path,
-    *,
-    kvct_path: Path | None = None,
-    truth_path: Path | None = None,
-    region_path: Path | None = None,
-    model: str | Path | None = None,
-    on_event: EventHandler = ignore_event,
-) -> dict[str, Any]:
+def evaluate_files(request: EvaluateRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
     """Every readout of an enhanced scan with verdicts and input warnings as `enhance` gives them, JSON-serialisable.
 
     To what `Readouts.to_dict` gives come "verdicts", "warnings", and "card", which model's card both rest on.
-
-    Args:
-        mvct_path, enhanced_path: the scan before and after, on the same grid.
-        kvct_path: planning CT to aim at, on any grid.
-        truth_path: kVCT of the same anatomy; resampled linearly where its grid is another one.
-        region_path: file on the MVCT's grid, not zero inside, to which the readouts are limited.
-        model: the installed model or model file that made the enhanced scan; None for the default one, with a warning.
 
     Raises:
         InputError: a scan cannot be read, MVCT and enhanced scan lie on different grids, or the region is empty.
         ModelError: there is no such model, or its file is damaged.
     """
-    plan, card = read_card(find_model(model or DEFAULT_MODEL))
+    plan, card = read_card(find_model(request.model or DEFAULT_MODEL))
     on_event("stage", stage="read")
-    mvct, enhanced = read_pair(mvct_path, enhanced_path)
-    kvct = read_scan(kvct_path, "planning CT", slices_only=True) if kvct_path else None
-    truth = read_scan(truth_path, "truth") if truth_path else None
-    region = read_region(region_path, mvct) if region_path else None
+    mvct, enhanced = read_pair(request.mvct, request.enhanced)
+    kvct = read_scan(request.kvct, "planning CT", slices_only=True) if request.kvct else None
+    truth = read_scan(request.truth, "truth") if request.truth else None
+    region = read_region(request.region, mvct) if request.region else None
     warnings: list[str] = []
     on_event = collecting_warnings(warnings, on_event)
     for scan in (mvct, enhanced, kvct, truth):
@@ -71,7 +56,7 @@ def evaluate_files(
     of_kvct = planning_ct_warnings(kvct, mvct) if kvct else ()
     for message in (*input_warnings(mvct, plan, card), *enhanced_warnings(enhanced, mvct), *of_kvct):
         on_event("warning", message=message)
-    if model is None:
+    if request.model is None:
         on_event("warning", message=NO_MODEL_NAMED)
     if truth:
         truth = _on_grid_of(enhanced, truth, on_event)

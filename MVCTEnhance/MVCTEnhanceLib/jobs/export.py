@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..model.export import INPUT, HUToHU, onnx_of
 from ..model.package import Model, load_model
 from ..runtime.events import EventHandler, ignore_event
 from ..storage.atomic import atomic_file
+from .requests import ExportRequest
 from .scans import require_absent, require_permission
 
 SUFFIX = ".onnx"
@@ -22,21 +22,10 @@ CHECKED_SHAPE = (2, 160, 192)
 TOLERANCE_HU = 0.5
 
 
-def export_model(
-    model: str | Path,
-    output: Path,
-    *,
-    overwrite: bool = False,
-    on_event: EventHandler = ignore_event,
-) -> dict[str, Any]:
+def export_model(request: ExportRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
     """Write a model as an ONNX file, see `model.export`.
 
     Where ONNX Runtime is installed, noise goes through it and through PyTorch first, and both have to agree.
-
-    Args:
-        model: name of an installed model, or a model file.
-        output: the file, ends in .onnx.
-        overwrite: whether a file that exists is replaced, or refused.
 
     Returns:
         output, and largest_difference_hu: of the two, None where ONNX Runtime is not installed.
@@ -45,11 +34,12 @@ def export_model(
         ModelError, MVCTEnhanceError: see `onnx_of`.
         OutputError: another suffix, a file that exists or cannot be written, or the exported model gives other HU.
     """
+    output = request.output
     if not has_suffix(output, (SUFFIX,)):
         raise OutputError(f"'{output.name}' has another suffix than {SUFFIX}: end the output in it.")
-    require_absent(output, overwrite=overwrite)
+    require_absent(output, overwrite=request.overwrite)
     require_permission(output)
-    package = load_model(find_model(model))
+    package = load_model(find_model(request.model))
     content = onnx_of(package)
     difference = _difference_hu(package, content)
     if difference is None:
@@ -59,7 +49,7 @@ def export_model(
             f"The exported model gives up to {difference:.3g} HU else than in PyTorch, so it was not written: "
             "update onnx, onnxscript and torch."
         )
-    with atomic_file(output, overwrite=overwrite) as partial:
+    with atomic_file(output, overwrite=request.overwrite) as partial:
         partial.write_bytes(content)
     return {"output": str(output), "largest_difference_hu": difference}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,35 @@ from ..storage.lock import locked
 from ..volume import SlicesOnDemand, Volume
 from ..volume.product import Kind
 from ..volume.values import rounded_int16
-from .request import Enhanced, EnhanceRequest
+from .requests import EnhanceRequest
 from .scans import require_no_report, require_writable, write_scan
 from .series_texts import series_texts
 
 SCANS = ("output", "difference", "correction", "cycle_error")  # of a request
 PATIENCE_S = 300.0  # longer than another run takes to write a long scan to a slow disk
+
+
+@dataclass(frozen=True, eq=False)
+class Enhanced:
+    """What came of it: both scans, what was measured, what the user must be told, and the cycle error if asked for."""
+
+    mvct: Volume
+    enhanced: Volume
+    readouts: dict[str, Any]
+    warnings: tuple[str, ...]
+    cycle_error: Volume | None = None
+
+
+class NotTrusted(OutputError):
+    """DICOM series were not written, since an assessment says 'do not trust'; all else was.
+
+    Attributes:
+        result: of the enhancement, None where there was none.
+    """
+
+    def __init__(self, message: str, result: Enhanced | None = None):
+        super().__init__(message)
+        self.result = result
 
 
 def require_outputs(request: EnhanceRequest) -> None:

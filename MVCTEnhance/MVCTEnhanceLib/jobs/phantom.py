@@ -17,24 +17,18 @@ from ..runtime.events import EventHandler, ignore_event
 from ..storage.atomic import atomic_folder
 from ..volume import Volume
 from ..volume.product import PLANNING_CT, Product
+from .requests import PhantomRequest
 
 PLANNING_NOISE_HU = 8.0
 PLANNING_CT_FILE, MVCT_FILE = "planning-ct.nrrd", "mvct.nrrd"
 
 
-def write_phantom(
-    output: Path,
-    *,
-    device: str = "auto",
-    overwrite: bool = False,
-    on_event: EventHandler = ignore_event,
-) -> dict[str, Any]:
+def write_phantom(request: PhantomRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
     """Leave planning-ct.nrrd and mvct.nrrd of a head-and-neck phantom in a folder.
 
     Args:
-        output: a new folder, which appears when both are there.
-        overwrite: whether it may also be one with these two files and nothing else, which are replaced.
-        device: as in `EnhanceRequest`.
+        request: its folder is a new one, which appears when both are there; with `overwrite` it may hold these two
+            files and nothing else, which are replaced.
         on_event: called with an event's name and its fields.
 
     Returns:
@@ -43,8 +37,10 @@ def write_phantom(
     Raises:
         OutputError: the folder has something in it or cannot be written.
     """
-    chosen = usable_device(choose_device(device))
-    with atomic_folder(output, may_replace=lambda path: overwrite and _holds_phantom_only(path)) as folder:
+    chosen = usable_device(choose_device(request.device))
+    with atomic_folder(
+        request.output, may_replace=lambda path: request.overwrite and _holds_phantom_only(path)
+    ) as folder:
         on_event("device", device=str(chosen), name=describe_device(chosen))
         planning_ct, mvct = make_phantom(chosen, on_event)
         on_event("stage", stage="write")

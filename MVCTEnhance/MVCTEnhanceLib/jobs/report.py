@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +14,10 @@ from ..report.page import write_report
 from ..runtime.events import EventHandler, ignore_event
 from ..volume.grid import axial
 from .evaluate import read_pair
+from .requests import ReportRequest
 from .scans import REPORT_FILES, require_no_report
 
 GROUPS = ("mvct", "enhanced", "comparison", "parameters")
-
-
-@dataclass(frozen=True)
-class ReportRequest:
-    """What the user asks for.
-
-    Args:
-        mvct, enhanced: the scans, before and after.
-        readouts: JSON file with their readouts, as `enhance` gives them.
-        output: folder for report.html, readouts.json and readouts.csv.
-        model: the model's name or file; None for the installed one of the readouts.
-        overwrite: whether a report that is there is replaced, or the new one refused.
-        identify: whether it names the scan by description and date of the MVCT's DICOM series, or as the readouts do.
-    """
-
-    mvct: Path
-    enhanced: Path
-    readouts: Path
-    output: Path
-    model: str | Path | None = None
-    overwrite: bool = False
-    identify: bool = False
 
 
 def write_report_again(request: ReportRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:

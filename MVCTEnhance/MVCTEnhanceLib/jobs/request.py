@@ -1,76 +1,154 @@
-"""The request of an enhancement, and what comes of it."""
+"""A request for a job: its fields are the job's options, on the command line and in Slicer.
+
+A job's class lists its fields once, with default, help text and limits. The options of the command line come from the
+fields, and a request is read from them and written as them for a child process.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, ClassVar, TypeVar, get_args, get_origin, get_type_hints
 
-from ..errors import OutputError
-from ..model.card import DEFAULT_MODEL
-from ..volume import Volume
+from ..errors import InputError
+
+R = TypeVar("R", bound="Request")
 
 
 @dataclass(frozen=True)
-class EnhanceRequest:
-    """What the user asks for.
+class Option:
+    """What a field is on the command line, besides what its name, type and default tell.
 
     Args:
-        input: volume file or DICOM folder of the MVCT.
-        output: .nrrd, .nii, .nii.gz or .mha file, or a new folder for a DICOM series.
-        model: name of an installed model, or a model file.
-        device: "auto", "cpu", "cuda", "cuda:n" or "mps".
-        difference: file or DICOM folder for enhanced - MVCT in HU; None for none.
-        correction: file or DICOM folder for what was changed beyond the HU conversion, in HU (see
-            `physics.density.correction`); None for none.
-        report: folder for report.html, readouts.json and readouts.csv; None for none.
-        series_uid: which CT series, where the folder has several: its UID, or one of its files as `read_volume` has it.
-        kvct: planning CT whose readouts are what to aim at; None for none.
-        cycle_error: file or DICOM folder for |G_kV→MV(G_MV→kV(x)) - x| in HU; None for none.
-        region: file on the MVCT's grid, not zero inside, to which the readouts are limited (see
-            `quality.readouts.evaluate`); None for the whole scan.
-        compress: as for `write_volume`, for all volume files.
-        overwrite: whether outputs that exist are replaced (of folders those with a series made by this program);
-            if not, they are refused.
-        force: whether DICOM is written also where a readout is assessed as 'do not trust'.
-        identify: whether readouts and report name the scan by description and date of its DICOM series.
+        help: the text of --help; %(default)s stands for the default.
+        flag: where it is not made of the field's name.
+        positional: whether it goes without a flag.
+        metavar: what --help calls the value.
+        choices: the values that there are, None besides.
+        minimum, maximum: of a whole number.
     """
 
-    input: Path
-    output: Path
-    model: str | Path = DEFAULT_MODEL
-    device: str = "auto"
-    difference: Path | None = None
-    report: Path | None = None
-    series_uid: str | None = None
-    kvct: Path | None = None
-    cycle_error: Path | None = None
-    region: Path | None = None
-    compress: bool = True
-    overwrite: bool = False
-    correction: Path | None = None
-    force: bool = False
-    identify: bool = False
+    help: str
+    flag: str = ""
+    positional: bool = False
+    metavar: str | None = None
+    choices: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+
+    def problem(self, value: Any) -> str:
+        """What is wrong with a value, in one sentence; empty where nothing is."""
+        if self.choices and value is not None and value not in self.choices:
+            return f"'{value}' is not possible: choose one of {', '.join(self.choices)}."
+        if self.minimum is not None and not all(map(self._is_in_range, _values(value))):
+            to = "" if self.maximum is None else f" to {self.maximum}"
+            return f"'{_text(value)}' is not possible: give a whole number from {self.minimum}{to}."
+        return ""
+
+    def _is_in_range(self, number: Any) -> bool:
+        return isinstance(number, int) and self.minimum <= number and (self.maximum is None or number <= self.maximum)
 
 
-@dataclass(frozen=True, eq=False)
-class Enhanced:
-    """What came of it: both scans, what was measured, what the user must be told, and the cycle error if asked for."""
-
-    mvct: Volume
-    enhanced: Volume
-    readouts: dict[str, Any]
-    warnings: tuple[str, ...]
-    cycle_error: Volume | None = None
+def option(help: str, *, default: Any = MISSING, **more: Any) -> Any:
+    """A field of a request; for the other arguments see `Option`."""
+    return field(default=default, metadata={"option": Option(help, **more)})
 
 
-class NotTrusted(OutputError):
-    """DICOM series were not written, since an assessment says 'do not trust'; all else was.
+@dataclass(frozen=True)
+class Request:
+    """Base of all requests.
 
     Attributes:
-        result: of the enhancement, None where there was none.
+        command: of the command line.
+        summary: what the job does, as a person tells it to do it.
+
+    Raises:
+        InputError: a field has a value that cannot be, in one sentence.
     """
 
-    def __init__(self, message: str, result: Enhanced | None = None):
-        super().__init__(message)
-        self.result = result
+    command: ClassVar[str]
+    summary: ClassVar[str]
+
+    def __post_init__(self):
+        for item, item_option in _options(self):
+            if problem := item_option.problem(getattr(self, item.name)):
+                raise InputError(f"{item.name}: {problem}")
+
+    @classmethod
+    def add_options(cls, parser: argparse.ArgumentParser) -> None:
+        """Give the parser of the command an option for each field."""
+        types = get_type_hints(cls)
+        for item, item_option in _options(cls):
+            parser.add_argument(*_names(item, item_option), **_as_argument(item, item_option, types[item.name]))
+
+    @classmethod
+    def from_namespace(cls: type[R], namespace: argparse.Namespace) -> R:
+        """The request that a command line with these options asks for."""
+        values = {item.name: getattr(namespace, item.name) for item in fields(cls)}
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    def to_argv(self) -> tuple[str, ...]:
+        """The command line that asks for the same: the command, and its options where they are not the default."""
+        places, named = [], []
+        for item, item_option in _options(self):
+            value, flag = getattr(self, item.name), _flag(item, item_option)
+            if item_option.positional:
+                places.append(str(value))
+            elif value == item.default:
+                continue
+            elif isinstance(value, bool):
+                named.append(flag)
+            elif isinstance(value, tuple):
+                named += [flag, *map(str, value)]
+            else:
+                named.append(f"{flag}={value}")
+        return (self.command, *places, *named)
+
+
+def _options(request: Request | type[Request]) -> Iterator[tuple[Field, Option]]:
+    return ((item, item.metadata["option"]) for item in fields(request))
+
+
+def _flag(item: Field, item_option: Option) -> str:
+    return item_option.flag or f"--{item.name.replace('_', '-')}"
+
+
+def _names(item: Field, item_option: Option) -> tuple[str, ...]:
+    return (item.name,) if item_option.positional else (_flag(item, item_option),)
+
+
+def _as_argument(item: Field, item_option: Option, hint: Any) -> dict[str, Any]:
+    """The keywords of argparse's add_argument."""
+    how: dict[str, Any] = {"help": item_option.help.replace("%(default)s", _text(item.default))}
+    if hint is bool:
+        return how | {"action": "store_false" if item.default else "store_true", "dest": item.name}
+    kind = next(part for part in (*get_args(hint), hint) if part is not NoneType)
+    how |= {"metavar": item_option.metavar, "choices": item_option.choices or None}
+    how["type"] = _whole_number(item_option) if kind is int else Path if kind is Path else str
+    if get_origin(hint) is tuple:
+        how["nargs"] = "*"
+    if item_option.positional:
+        return how
+    required = {"required": True} if item.default is MISSING else {"default": item.default}
+    return how | required | {"dest": item.name}
+
+
+def _whole_number(item_option: Option) -> Callable[[str], int]:
+    def whole_number(text: str) -> int:
+        number = int(text) if text.lstrip("-").isdecimal() else text
+        if problem := item_option.problem(number):
+            raise argparse.ArgumentTypeError(problem)
+        return number
+
+    return whole_number
+
+
+def _values(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _text(value: Any) -> str:
+    return " ".join(map(str, _values(value)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from ..assessment.provenance import PROGRAM
@@ -12,6 +11,7 @@ from ..io.dicom.writer import placeholder_warnings
 from ..model.device import choose_device, describe_device
 from ..physics.mvct import MVCTSettings, simulate_mvct, usable_device
 from ..runtime.events import EventHandler, ignore_event
+from .requests import SimulateRequest
 from .scans import read_scan, require_writable, write_scan
 from .series_texts import INTENDED_USE, SeriesTexts
 
@@ -22,20 +22,8 @@ TEXTS = SeriesTexts(
 )
 
 
-def simulate_file(
-    kvct_path: Path,
-    output: Path,
-    *,
-    settings: MVCTSettings | None = None,
-    device: str = "auto",
-    overwrite: bool = False,
-    on_event: EventHandler = ignore_event,
-) -> dict[str, Any]:
+def simulate_file(request: SimulateRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
     """Read a kVCT, simulate its MVCT and write that as a file or as a DICOM series without the source's headers.
-
-    Args:
-        output: a volume file or a new folder.
-        overwrite: whether a file that exists is replaced, or refused.
 
     Returns:
         settings, device and warnings, JSON-serialisable.
@@ -43,12 +31,12 @@ def simulate_file(
     Raises:
         MVCTEnhanceError: with one sentence on what is wrong.
     """
-    settings = settings or MVCTSettings()
-    require_writable(output, kvct_path, overwrite=overwrite)
-    chosen = usable_device(choose_device(device))
+    settings, output = MVCTSettings(seed=request.seed), request.output
+    require_writable(output, request.kvct, overwrite=request.overwrite)
+    chosen = usable_device(choose_device(request.device))
     on_event("device", device=str(chosen), name=describe_device(chosen))
     on_event("stage", stage="read")
-    kvct = read_scan(kvct_path, "kVCT")
+    kvct = read_scan(request.kvct, "kVCT")
     warnings = [*kvct.warnings, *(placeholder_warnings(kvct) if is_dicom_output(output) else ())]
     for message in warnings:
         on_event("warning", message=message)
@@ -60,5 +48,5 @@ def simulate_file(
         on_slices=lambda done, total: on_event("progress", stage="simulate", done=done, total=total),
     )
     on_event("stage", stage="write")
-    write_scan(mvct, output, texts=TEXTS, overwrite=overwrite)
+    write_scan(mvct, output, texts=TEXTS, overwrite=request.overwrite)
     return {"settings": asdict(settings), "device": describe_device(chosen), "warnings": warnings}

@@ -1,0 +1,259 @@
+"""What a user can ask for: one class a job, whose fields are its options.
+
+Nothing is imported here that takes time, so that --help answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..model.card import DEFAULT_MODEL
+from .request import Request, option
+
+DEVICE = "auto, cpu, cuda, cuda:N or mps [%(default)s]"
+FORCE = "write DICOM also where an image-quality metric is assessed as 'do not trust'"
+IDENTIFY = "name the scan in the report by description and date of its DICOM series"
+KVCT = "planning CT, whose image-quality metrics are the reference"
+MODEL = "installed model or model file [the default of 'mvct-enhance models']"
+OVERWRITE = "replace outputs that exist: files, and folders with nothing but what this program wrote"
+REGION = "mask on the MVCT's grid, not zero inside: image-quality metrics only there"
+REPORT_FOLDER = "folder for report.html, readouts.json and readouts.csv"
+SCAN_OUTPUT = "volume file, or a new folder for DICOM"
+SERIES = "series to use where the {folder} has several: its UID or one of its files"
+
+FORMATS = ("nrrd", "nii", "nii.gz", "mha", "dicom")
+KINDS = ("enhanced", "difference", "correction", "cycle-error")
+
+
+@dataclass(frozen=True)
+class EnhanceRequest(Request):
+    """An enhancement. Each output that is a path is a volume file or, without the suffix of one, a DICOM folder.
+
+    The correction is that of `physics.density.correction`, the cycle error |G_kV→MV(G_MV→kV(x)) - x|.
+    """
+
+    command = "enhance"
+    summary = "enhance an MVCT scan"
+
+    input: Path = option("volume file (.nrrd, .nii, .nii.gz, .mha) or DICOM folder", positional=True)
+    output: Path = option(SCAN_OUTPUT)
+    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    difference: Path | None = option("where to write enhanced - MVCT in HU", default=None)
+    correction: Path | None = option("where to write what was changed beyond the HU conversion", default=None)
+    cycle_error: Path | None = option(
+        "where to write |MVCT - enhanced scan turned back into an MVCT| in HU", default=None
+    )
+    report: Path | None = option(REPORT_FOLDER, default=None)
+    kvct: Path | None = option(KVCT, default=None)
+    region: Path | None = option(REGION, default=None)
+    series_uid: str | None = option(SERIES.format(folder="folder"), default=None)
+    compress: bool = option("write .nrrd and .mha files faster, and larger", default=True, flag="--uncompressed")
+    device: str = option(DEVICE, default="auto")
+    overwrite: bool = option(OVERWRITE, default=False)
+    identify: bool = option(IDENTIFY, default=False)
+    force: bool = option(FORCE, default=False)
+
+
+@dataclass(frozen=True)
+class EvaluateRequest(Request):
+    """Image-quality metrics of an enhanced scan on the MVCT's grid; planning CT and truth may be on any grid.
+
+    Without a model the default one's card is used, with a warning.
+    """
+
+    command = "evaluate"
+    summary = "measure an enhanced scan"
+
+    mvct: Path = option("the scan before")
+    enhanced: Path = option("the scan after")
+    kvct: Path | None = option(KVCT, default=None)
+    truth: Path | None = option("kVCT of the same anatomy, for MAE, PSNR and SSIM", default=None)
+    region: Path | None = option(REGION, default=None)
+    model: str | Path | None = option(
+        "model that made the enhanced scan, whose card says what to expect [default]", default=None
+    )
+
+
+class ModelsRequest(Request):
+    """A list of the installed models."""
+
+    command = "models"
+    summary = "list the installed models and their cards"
+
+
+@dataclass(frozen=True)
+class BatchRequest(Request):
+    """An enhancement of all scans below a folder, at any depth: DICOM series and volume files.
+
+    With `resume`, what was finished with the same input, model, format and program is kept, and what more is asked for
+    is added. Without `overwrite`, a batch that has results of another model, format or version is refused.
+    """
+
+    command = "batch"
+    summary = "enhance every scan below a folder, case by case"
+
+    input: Path = option("folder with DICOM series or volume files below", positional=True, metavar="INPUT_DIR")
+    output: Path = option(
+        "new folder for summary.csv and a folder for each case", positional=True, metavar="OUTPUT_DIR"
+    )
+    workers: int = option(
+        "cases at a time [%(default)s]: each takes 0.6 GB of memory for 100 slices of 512 x 512, 1 GB for 500, "
+        "and on a GPU its own share of that; they share the processor's cores",
+        default=1,
+        metavar="N",
+        minimum=1,
+    )
+    resume: bool = option("do only what OUTPUT_DIR lacks, and what failed", default=False)
+    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    difference: bool = option("write enhanced - MVCT in HU for each case, too", default=False)
+    correction: bool = option("write what was changed beyond the HU conversion for each case, too", default=False)
+    report: bool = option("write a report for each case, too", default=False)
+    format: str | None = option("of all scans [that of each input]", default=None, choices=FORMATS)
+    overwrite: bool = option("do anew what OUTPUT_DIR has of another model, format or version", default=False)
+    device: str = option(DEVICE, default="auto")
+    force: bool = option(FORCE, default=False)
+
+
+@dataclass(frozen=True)
+class ReportRequest(Request):
+    """The report of scans that are enhanced and measured already; with `identify` without a DICOM series, it names
+    the scan as the readouts do.
+    """
+
+    command = "report"
+    summary = "write the report of readouts again"
+
+    mvct: Path = option("the scan before")
+    enhanced: Path = option("the scan after")
+    readouts: Path = option("JSON file of their readouts")
+    output: Path = option(REPORT_FOLDER)
+    model: str | Path | None = option("whose card is shown [the installed one that the readouts name]", default=None)
+    overwrite: bool = option(OVERWRITE, default=False)
+    identify: bool = option(IDENTIFY, default=False)
+
+
+@dataclass(frozen=True)
+class DicomRequest(Request):
+    """A DICOM series of an enhanced scan or a map in a file, on the MVCT's voxels.
+
+    Patient, study and place are the source's; without one the series is anonymous. Without readouts it says 'not
+    assessed'.
+    """
+
+    command = "dicom"
+    summary = "write a volume file as a DICOM series"
+
+    scan: Path = option("volume file: enhanced scan or one of the maps", positional=True, metavar="SCAN")
+    output: Path = option("new folder")
+    source: Path | None = option("folder of the MVCT's series, whose headers are kept", default=None)
+    series_uid: str | None = option(SERIES.format(folder="source"), default=None)
+    readouts: Path | None = option("readouts.json, whose assessment goes into the Image Comments", default=None)
+    kind: str | None = option("which output the scan is [what its file says, or enhanced]", default=None, choices=KINDS)
+    description: str | None = option("Series Description of the new series", default=None)
+    derivation: str | None = option("Derivation Description: how the values were made", default=None)
+    overwrite: bool = option(OVERWRITE, default=False)
+    force: bool = option(FORCE, default=False)
+
+
+class DevicesRequest(Request):
+    """A list of the devices."""
+
+    command = "devices"
+    summary = "list where the networks can run"
+
+
+@dataclass(frozen=True)
+class BenchmarkRequest(Request):
+    """Times of this computer: everything but the jobs for each number of threads, each job in a process of its own."""
+
+    command = "benchmark"
+    summary = "time networks, engine and whole job"
+
+    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    output: Path | None = option("JSON file for the figures", default=None)
+    rounds: int = option("the figures are medians over them [%(default)s]", default=5, minimum=1)
+    threads: tuple[int, ...] = option(
+        "numbers of threads of the processor [%(default)s]", default=(1, 2), metavar="N", minimum=1
+    )
+    batches: tuple[int, ...] = option(
+        "slices that go through the networks together [%(default)s]", default=(1, 2, 4), metavar="N", minimum=1
+    )
+    slices: tuple[int, ...] = option(
+        "lengths of scan for the engine alone [%(default)s]", default=(10, 100), metavar="N", minimum=1
+    )
+    jobs: tuple[int, ...] = option(
+        "lengths of scan for the whole job, DICOM to DICOM with a report [%(default)s]",
+        default=(10, 100),
+        metavar="N",
+        minimum=1,
+    )
+    device: str = option(DEVICE, default="auto")
+    overwrite: bool = option(OVERWRITE, default=False)
+
+
+@dataclass(frozen=True)
+class ExportRequest(Request):
+    """An ONNX file of a model."""
+
+    command = "export"
+    summary = "write a model as ONNX, for programs without PyTorch"
+
+    output: Path = option("file that ends in .onnx")
+    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    overwrite: bool = option(OVERWRITE, default=False)
+
+
+@dataclass(frozen=True)
+class SimulateRequest(Request):
+    """A simulated MVCT."""
+
+    command = "simulate"
+    summary = "simulate the MVCT of a kVCT"
+
+    kvct: Path = option("volume file or DICOM folder", positional=True)
+    output: Path = option(SCAN_OUTPUT)
+    seed: int = option("of the noise [%(default)s]", default=0, minimum=0, maximum=2**32 - 1)
+    device: str = option(DEVICE, default="auto")
+    overwrite: bool = option(OVERWRITE, default=False)
+
+
+@dataclass(frozen=True)
+class TrainRequest(Request):
+    """A training, or its continuation."""
+
+    command = "train"
+    summary = "train a model, or resume its training"
+
+    config: Path = option("TOML file, see docs/training.md", positional=True)
+    output: Path = option("folder of the run")
+    start: str | None = option(
+        "installed model or model file to start from, see docs/adapting.md",
+        default=None,
+        flag="--from",
+        metavar="MODEL",
+    )
+    device: str = option(DEVICE, default="auto")
+
+
+@dataclass(frozen=True)
+class PhantomRequest(Request):
+    """A phantom; with `overwrite` the folder may hold the two files of an earlier one, and nothing else."""
+
+    command = "phantom"
+    summary = "make a phantom's planning CT and MVCT"
+
+    output: Path = option("new folder for planning-ct.nrrd and mvct.nrrd", positional=True, metavar="OUTPUT")
+    device: str = option(DEVICE, default="auto")
+    overwrite: bool = option(OVERWRITE, default=False)
+
+
+@dataclass(frozen=True)
+class DemoRequest(Request):
+    """The whole way of a phantom: simulation, enhancement, report."""
+
+    command = "demo"
+    summary = "phantom, simulated MVCT, enhancement, report"
+
+    output: Path = option("new folder [%(default)s]", default=Path("demo-output"))
+    device: str = option(DEVICE, default="auto")
