@@ -123,7 +123,8 @@ class BatchRun:
             try:
                 self._messages.put((number, ("stage", {"stage": "start"})))
                 readouts = children.run(
-                    settings.arguments(case, folder), on_event=lambda *event: self._messages.put((number, event))
+                    settings.request(case, folder).to_argv(),
+                    on_event=lambda *event: self._messages.put((number, event)),
                 )
                 note = {"made_of": settings.input_signature(case), "seconds": round(time.monotonic() - start, 1)}
                 if readouts.pop("withheld", False):

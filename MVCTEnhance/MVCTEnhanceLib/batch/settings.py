@@ -10,6 +10,7 @@ from typing import Any
 from ..assessment.provenance import PROGRAM
 from ..errors import OutputError
 from ..io.formats import WRITABLE, has_suffix
+from ..jobs.requests import EnhanceRequest
 from .cases import Case
 
 WRITTEN_AS = {".nhdr": ".nrrd", ".mhd": ".mha"}
@@ -75,15 +76,19 @@ class Settings:
         has_scans = is_same and not note.get("withheld")
         return replace(self, outputs=self.outputs | _outputs_of(note), force=self.force or has_scans)
 
-    def arguments(self, case: Case, folder: Path) -> list[str]:
-        """The command line that does a case into a folder."""
+    def request(self, case: Case, folder: Path) -> EnhanceRequest:
+        """What is asked of the child process that does a case into a folder."""
         suffix = self.suffix(case)
-        places = {name: folder / (name if name == "report" else f"{name}{suffix}") for name in OUTPUTS}
-        arguments = ["enhance", str(case.source), f"--output={folder / f'enhanced{suffix}'}"]
-        arguments += [f"--model={self.model}", f"--device={self.device}"]
-        arguments += [f"--series-uid={case.series_uid}"] * bool(case.series_uid)
-        arguments += [f"--{name}={place}" for name, place in places.items() if name in self.outputs]
-        return arguments + ["--force"] * self.force
+        places = {name: folder / (name if name == "report" else f"{name}{suffix}") for name in self.outputs}
+        return EnhanceRequest(
+            case.source,
+            folder / f"enhanced{suffix}",
+            model=str(self.model),
+            device=self.device,
+            series_uid=case.series_uid,
+            force=self.force,
+            **places,
+        )
 
 
 def _outputs_of(note: Note) -> frozenset[str]:

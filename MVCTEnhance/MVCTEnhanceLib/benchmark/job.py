@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import MVCTEnhanceError
 from ..io import write_dicom_series
+from ..jobs.requests import EnhanceRequest
 from ..runtime.child import PROGRAM
 from ..runtime.events import read_event
 from ..runtime.parent import PARENT
@@ -37,11 +38,12 @@ def timed_job(scan: Volume, folder: Path, model: Path, device: str, threads: int
         the system does not tell).
     """
     write_dicom_series(scan, folder / "mvct", description="Phantom with noise")
-    command = [*COMMAND, "enhance", folder / "mvct", "--output", folder / "enhanced", "--report", folder / "report"]
-    options = ["--force", "--model", model, "--device", device, "--progress", "jsonl"]
+    request = EnhanceRequest(
+        folder / "mvct", folder / "enhanced", report=folder / "report", model=model, device=device, force=True
+    )
     start = time.perf_counter()
     process = subprocess.Popen(
-        [*command, *options],
+        [*COMMAND, *request.to_argv(), "--progress", "jsonl"],
         stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",

@@ -12,11 +12,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError, MVCTEnhanceError
+from ..jobs.requests import BatchRequest
 from .install import dependencies, pip_settings
 from .jobs.dicom_export import DicomOptions, DicomResult, export_dicom_and_wait
 from .jobs.enhancement import EnhanceJob, enhance_and_wait
 from .jobs.export import ReportExportOptions, export_readouts, export_report_and_wait
-from .jobs.folder import FolderOptions, FolderResult, enhance_folder
+from .jobs.folder import FolderResult, enhance_folder
 from .jobs.sequences import SequenceJob, enhance_sequence_and_wait
 from .scene.options import EnhanceOptions
 from .scene.outputs import EnhanceResult
@@ -117,15 +118,16 @@ def enhance_files(
 
     Args:
         input_folder, output_folder: where the scans are and the results go.
-        named: `FolderOptions` by their names.
+        named: other fields of a `BatchRequest` by their names; None for the default.
         on_progress: gets stage, cases done, cases in all, seconds left.
 
     Raises:
         MVCTEnhanceError: nothing could be started.
     """
-    options = _from_names(FolderOptions, named)
+    folders = {"input": Path(input_folder).absolute(), "output": Path(output_folder).absolute()}
+    request = _from_names(BatchRequest, named, **folders)
     _require_packages()
-    return enhance_folder(Path(input_folder), Path(output_folder), options, on_progress)
+    return enhance_folder(request, on_progress)
 
 
 def install_dependencies(wheel_folder: str | Path | None = None) -> None:
@@ -164,13 +166,14 @@ def export_csv(enhanced: Node, path: str | Path, *, overwrite: bool = False) -> 
     return export_readouts(_id(enhanced), Path(path), overwrite=overwrite)
 
 
-def _from_names(kind: type, named: dict[str, Any]) -> Any:
-    """A dataclass from the names that a user typed; a TypeError lists those that there are."""
-    known = [field.name for field in fields(kind)]
+def _from_names(kind: type, named: dict[str, Any], **others: Any) -> Any:
+    """A dataclass from the names that a user typed and from others; a TypeError lists those that there are."""
+    known = [field.name for field in fields(kind) if field.name not in others]
     unknown = sorted(set(named) - set(known))
     if unknown:
         raise TypeError(f"{', '.join(unknown)}: there is no such parameter; there are {', '.join(known)}")
-    return kind(**named)
+    given = {name: value for name, value in named.items() if value is not None}
+    return kind(**others, **given)
 
 
 def _require_packages() -> None:

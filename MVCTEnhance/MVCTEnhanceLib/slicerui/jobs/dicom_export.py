@@ -9,6 +9,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from ...errors import MVCTEnhanceError
+from ...jobs.requests import DicomRequest
 from ..scene.dicom_source import files_of, import_series, require_database, stage_files
 from ..scene.options import node_of
 from ..scene.outputs import ROLE_MVCT, readouts_text, result_of
@@ -87,25 +88,25 @@ class DicomExport:
         enhanced = node_of(self._options.enhanced)
         mvct = enhanced.GetNodeReference(ROLE_MVCT)
         source = files_of(mvct) if mvct else []
-        output = self._options.folder or folder / "dicom"
-        scan = folder / "enhanced.nrrd"
-        files.write_nrrd(volume_of(enhanced, _("enhanced volume")), scan)
-        arguments = ["dicom", scan, "--output", output, "--kind", "enhanced"]
-        names = {scan: _("The enhanced volume"), folder / "source": _("The DICOM series of the MVCT")}
         result = result_of(enhanced)
-        if result and result.readouts:
-            readouts = folder / "readouts.json"
-            readouts.write_text(readouts_text(result.readouts), encoding="utf-8")
-            arguments += ["--readouts", readouts, *["--force"] * self._options.force]
-            names[readouts] = _("The result")
-        if source:
-            arguments += ["--source", stage_files(source, folder / "source")]
-        if self._options.description:
-            arguments += ["--description", self._options.description]
-        done = yield Step(tuple(map(str, arguments)), names=names)
-        series_uid = _series_uid(output)
+        request = DicomRequest(
+            folder / "enhanced.nrrd",
+            self._options.folder or folder / "dicom",
+            source=stage_files(source, folder / "source") if source else None,
+            readouts=folder / "readouts.json" if result and result.readouts else None,
+            kind="enhanced",
+            description=self._options.description or None,
+            force=self._options.force,
+        )
+        files.write_nrrd(volume_of(enhanced, _("enhanced volume")), request.scan)
+        names = {request.scan: _("The enhanced volume"), folder / "source": _("The DICOM series of the MVCT")}
+        if request.readouts:
+            request.readouts.write_text(readouts_text(result.readouts), encoding="utf-8")
+            names[request.readouts] = _("The result")
+        done = yield Step(request, names=names)
+        series_uid = _series_uid(request.output)
         if self._options.folder is None:
-            import_series(output, series_uid)
+            import_series(request.output, series_uid)
         return DicomResult(
             series_uid, self._options.folder, bool(source), done["slices"], tuple(done.get("warnings", ()))
         )

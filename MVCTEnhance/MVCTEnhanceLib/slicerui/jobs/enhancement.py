@@ -13,6 +13,8 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import InputError
+from ...jobs.requests import EnhanceRequest
+from ...model.card import DEFAULT_MODEL
 from ..scene.options import EnhanceOptions, node_of
 from ..scene.origin import product_of
 from ..scene.outputs import EnhanceResult, Voxels, put_into_scene
@@ -51,8 +53,9 @@ class Enhancement:
         """Write the inputs, run `enhance`, put the results into the scene."""
         self._mvct = node_of(self._options.mvct)
         before = Contents(self._mvct)
-        readouts = yield write_inputs(self._options, self._mvct, folder)
-        voxels = read_results(self._options, folder, readouts)
+        step = write_inputs(self._options, self._mvct, folder)
+        readouts = yield step
+        voxels = read_results(step.request, readouts)
         if not before.are_in(self._mvct):
             raise InputError(
                 _("The MVCT has changed while it was enhanced, so that nothing was made: press Apply again.")
@@ -92,27 +95,33 @@ def write_inputs(
     Raises:
         InputError: an input cannot be used.
     """
-    volume = _known(mvct, _("MVCT"))
-    planning_ct = _known(node_of(options.planning_ct), _("planning CT")) if options.planning_ct else None
-    names = {folder / "mvct.nrrd": _("The MVCT")}
-    files.write_nrrd(volume, folder / "mvct.nrrd")
-    arguments = ["enhance", folder / "mvct.nrrd"]
-    for option, name in _outputs(options).items():
-        arguments += [option, folder / name]
-        names[folder / name] = _("The result")
-    if planning_ct is not None:
-        files.write_nrrd(planning_ct, folder / "planning-ct.nrrd")
-        arguments += ["--kvct", folder / "planning-ct.nrrd"]
-        names[folder / "planning-ct.nrrd"] = _("The planning CT")
-    if options.region:
+    mvct_volume = _known(mvct, _("MVCT"))
+    request = EnhanceRequest(
+        input=folder / "mvct.nrrd",
+        output=folder / "enhanced.nrrd",
+        difference=folder / "difference.nrrd",
+        correction=folder / "correction.nrrd",
+        cycle_error=folder / "cycle-error.nrrd" if options.wants_cycle_error else None,
+        kvct=folder / "planning-ct.nrrd" if options.planning_ct else None,
+        region=folder / "region.nrrd" if options.region else None,
+        model=options.model or DEFAULT_MODEL,
+        device=options.device,
+        compress=False,  # files that are read once and removed
+    )
+    planning_ct = _known(node_of(options.planning_ct), _("planning CT")) if request.kvct else None
+    files.write_nrrd(mvct_volume, request.input)
+    if request.kvct:
+        files.write_nrrd(planning_ct, request.kvct)
+    if request.region:
         mask = region_mask(node_of(options.region), options.segment_id, mvct, frame_of=frame_of)
-        files.write_nrrd(volume.with_array(mask), folder / "region.nrrd")
-        arguments += ["--region", folder / "region.nrrd"]
-        names[folder / "region.nrrd"] = _("The region")
-    if options.model:
-        arguments += ["--model", options.model]
-    arguments += ["--device", options.device, "--uncompressed"]  # files that are read once and removed
-    return Step(tuple(map(str, arguments)), title, names)
+        files.write_nrrd(mvct_volume.with_array(mask), request.region)
+    names = {
+        request.input: _("The MVCT"),
+        **dict.fromkeys(filter(None, _outputs(request)), _("The result")),
+        request.kvct: _("The planning CT"),
+        request.region: _("The region"),
+    }
+    return Step(request, title, {path: name for path, name in names.items() if path})
 
 
 def _known(node: slicer.vtkMRMLScalarVolumeNode, role: str) -> Volume:
@@ -120,26 +129,18 @@ def _known(node: slicer.vtkMRMLScalarVolumeNode, role: str) -> Volume:
     return replace(volume_of(node, role), product=product_of(node))
 
 
-def read_results(options: EnhanceOptions, folder: Path, readouts: dict) -> Voxels:
-    """What the worker has written into the folder.
+def read_results(request: EnhanceRequest, readouts: dict) -> Voxels:
+    """What the worker has written.
 
     Raises:
         OutputError: something is missing.
     """
-    voxels = {option: files.read_voxels(folder / name) for option, name in _outputs(options).items()}
-    return Voxels(
-        voxels["--output"],
-        voxels["--difference"],
-        voxels.get("--cycle-error"),
-        readouts,
-        voxels["--correction"],
-    )
+    enhanced, difference, correction, cycle_error = (path and files.read_voxels(path) for path in _outputs(request))
+    return Voxels(enhanced, difference, cycle_error, readouts, correction)
 
 
-def _outputs(options: EnhanceOptions) -> dict[str, str]:
-    """Option of the command line -> file in the folder."""
-    outputs = {"--output": "enhanced.nrrd", "--difference": "difference.nrrd", "--correction": "correction.nrrd"}
-    return outputs | ({"--cycle-error": "cycle-error.nrrd"} if options.wants_cycle_error else {})
+def _outputs(request: EnhanceRequest) -> tuple[Path | None, ...]:
+    return request.output, request.difference, request.correction, request.cycle_error
 
 
 def _time(node: slicer.vtkMRMLScalarVolumeNode) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from ...errors import InputError
+from ...jobs.requests import ReportRequest
 from ..scene.options import node_of
 from ..scene.origin import identity_of
 from ..scene.outputs import MODEL, ROLE_MVCT, EnhanceResult, result_of
@@ -92,19 +93,26 @@ class ReportExport:
         """Write both scans and their metrics, run `report`."""
         result = _result(self._options.enhanced)
         mvct = result.enhanced.GetNodeReference(ROLE_MVCT)
-        paths = {name: folder / name for name in ("mvct.nrrd", "enhanced.nrrd", "readouts.json")}
-        files.write_nrrd(volume_of(mvct), paths["mvct.nrrd"])
-        files.write_nrrd(volume_of(result.enhanced), paths["enhanced.nrrd"])
-        scan = {"scan": identity_of(mvct)} if self._options.identify else {}
-        paths["readouts.json"].write_text(json.dumps(result.readouts | scan), encoding="utf-8")
-        arguments = ["report", "--mvct", paths["mvct.nrrd"], "--enhanced", paths["enhanced.nrrd"]]
-        arguments += ["--readouts", paths["readouts.json"], "--output", self._options.folder]
-        arguments += ["--overwrite"] * self._options.overwrite + ["--identify"] * self._options.identify
         model = result.enhanced.GetAttribute(MODEL)
-        if model and Path(model).is_file():  # a file of one's own; the installed ones are found by the readouts
-            arguments += ["--model", model]
-        names = dict(zip(paths.values(), (_("The MVCT"), _("The enhanced volume"), _("The result")), strict=True))
-        done = yield Step(tuple(map(str, arguments)), names=names)
+        request = ReportRequest(
+            folder / "mvct.nrrd",
+            folder / "enhanced.nrrd",
+            folder / "readouts.json",
+            self._options.folder,
+            model=model if model and Path(model).is_file() else None,  # the installed ones are found by the readouts
+            overwrite=self._options.overwrite,
+            identify=self._options.identify,
+        )
+        files.write_nrrd(volume_of(mvct), request.mvct)
+        files.write_nrrd(volume_of(result.enhanced), request.enhanced)
+        scan = {"scan": identity_of(mvct)} if self._options.identify else {}
+        request.readouts.write_text(json.dumps(result.readouts | scan), encoding="utf-8")
+        names = {
+            request.mvct: _("The MVCT"),
+            request.enhanced: _("The enhanced volume"),
+            request.readouts: _("The result"),
+        }
+        done = yield Step(request, names=names)
         return ReportResult(self._options.folder / "report.html", tuple(done.get("warnings", ())))
 
 

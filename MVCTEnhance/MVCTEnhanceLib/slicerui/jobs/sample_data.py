@@ -10,6 +10,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import MVCTEnhanceError, OutputError
+from ...jobs.requests import PhantomRequest
 from ..install import dependencies, pip_settings
 from ..scene import display
 from ..worker.steps import OnProgress, Step, Steps
@@ -39,7 +40,7 @@ class Phantom:
     def steps(self, folder: Path) -> Steps:
         """Run `phantom`, load both of its scans."""
         made = folder / "phantom"
-        yield Step(("phantom", str(made)))
+        yield Step(PhantomRequest(made))
         return tuple(
             _load(made / file, name)
             for file, name in (("mvct.nrrd", MVCT_NAME), ("planning-ct.nrrd", PLANNING_CT_NAME))

@@ -59,8 +59,9 @@ class SequenceEnhancement(Enhancement):
         problem = volumes.problem_of(item, _("MVCT"))
         if problem:
             raise InputError(problem)
-        readouts = yield write_inputs(self._options, item, folder, frame_of=self._mvct, title=title)
-        return read_results(self._options, folder, readouts)
+        step = write_inputs(self._options, item, folder, frame_of=self._mvct, title=title)
+        readouts = yield step
+        return read_results(step.request, readouts)
 
     def _into_scene(self, done: dict[str, Voxels], failed: list[str]) -> EnhanceResult:
         found = sequence_of(self._mvct)

@@ -8,6 +8,7 @@ import qt
 from slicer.i18n import tr as _
 
 from ...errors import MVCTEnhanceError
+from ...jobs.requests import DevicesRequest
 from ..install import dependencies
 from ..worker.process import Worker
 
@@ -69,7 +70,7 @@ class DeviceList:
     def _ask(self) -> None:
         if self._worker is not None or dependencies.missing():
             return
-        self._worker = Worker(["devices"], self._on_event, self._on_end)
+        self._worker = Worker(DevicesRequest().to_argv(), self._on_event, self._on_end)
         try:
             self._worker.start()
         except MVCTEnhanceError:  # Apply will say it

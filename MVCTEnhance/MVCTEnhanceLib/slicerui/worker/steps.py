@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from slicer.i18n import tr as _
 
+from ...jobs.request import Request
+
 OnProgress = Callable[[str, int, int, "float | None"], None]
 """Gets the stage in words, what is done, the total (0 where it cannot be counted), seconds left (None: not known)."""
 
@@ -18,12 +20,12 @@ class Step:
     """One run of the worker.
 
     Args:
-        arguments: the command and its options.
+        request: what the worker is asked for.
         title: what it is about where there are several, such as "Scan 2 of 5".
         names: files as the user knows them, such as {mvct.nrrd: "The MVCT"}; they take the place of paths in errors.
     """
 
-    arguments: tuple[str, ...]
+    request: Request
     title: str = ""
     names: Mapping[Path, str] | None = None
 

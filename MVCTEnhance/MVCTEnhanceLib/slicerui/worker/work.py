@@ -84,7 +84,8 @@ class Job:
     def _go_on(self, advance: Callable[[], Step]) -> None:
         try:
             self._step = advance()
-            self._worker = Worker(self._step.arguments, self._on_event, self._on_end, patience_s=self._work.patience_s)
+            arguments = self._step.request.to_argv()
+            self._worker = Worker(arguments, self._on_event, self._on_end, patience_s=self._work.patience_s)
             self._worker.start()
         except StopIteration as end:
             self._tidy_up()
@@ -171,7 +172,7 @@ def do_now(work: Work, on_progress: OnProgress | None = None) -> Any:
             step = next(steps)
             while True:
                 try:
-                    payload = run_and_wait(step.arguments, on_event)
+                    payload = run_and_wait(step.request.to_argv(), on_event)
                 except MVCTEnhanceError as error:
                     step = steps.throw(MVCTEnhanceError(step.in_user_words(str(error))))
                 else:
