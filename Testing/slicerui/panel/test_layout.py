@@ -86,6 +86,14 @@ def test_sections_open_when_they_are_needed_and_stay_as_the_user_leaves_them(app
     assert opened(app) == ["inputs", "outputs", "run"]
 
 
+def test_sections_that_need_a_result_close_with_its_scene(app):
+    mvct = open_panel(app)
+    app.ui.outputsCollapsibleButton.collapsed = False
+    choose_result(app, add_result(app, mvct))
+    app.close_scene()
+    assert opened(app) == ["inputs", "outputs", "run"]
+
+
 def opened(app) -> list[str]:
     names = ("inputs", "model", "outputs", "run", "readouts", "review", "export")
     return [name for name in names if not getattr(app.ui, f"{name}CollapsibleButton").collapsed]

@@ -124,7 +124,7 @@ class Panel(VTKObservationMixin):
         self._inputs.check(parameters.mvct, parameters.planningCT, self._models.chosen)
         if self._follower.refresh(parameters):
             self._readouts.show(self._follower.result)
-            self._open_sections()
+        self._open_sections()
         self._show_warnings()
         self._run.set_problem(self._models.problem or self._options().problem())
         self._readouts.refresh(parameters)
