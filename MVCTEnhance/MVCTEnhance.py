@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Union
 
 import slicer
+from MVCTEnhanceLib.slicerui.parameters import OptionParameters
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTextNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
@@ -51,11 +52,11 @@ def registerAtStartup():
 
 
 @parameterNodeWrapper
-class MVCTEnhanceParameterNode:
+class MVCTEnhanceParameterNode(OptionParameters):
     """What the user chose; it is saved with the scene.
 
     allItems: every item of the sequence that the MVCT shows. region, segmentID: where the readouts are measured.
-    model: installed name or path, "" for the default. device: "auto", "cpu", "cuda:n", "mps". readouts: of enhanced.
+    readouts: of enhanced. The options of an enhancement, such as model and device, come with OptionParameters.
     fade: 0 MVCT to 1 enhanced. differenceWindow: HU of the full colours. showCorrection: not the difference is shown.
     """
 
@@ -64,8 +65,6 @@ class MVCTEnhanceParameterNode:
     planningCT: vtkMRMLScalarVolumeNode
     region: Union[vtkMRMLSegmentationNode, vtkMRMLMarkupsROINode, None]  # noqa: UP007 (the form that every Slicer takes)
     segmentID: str = ""
-    model: str = ""
-    device: str = "auto"
     enhanced: vtkMRMLScalarVolumeNode
     difference: vtkMRMLScalarVolumeNode
     cycleError: vtkMRMLScalarVolumeNode
@@ -152,7 +151,8 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
     """What scripts can ask for; what goes wrong is an MVCTEnhanceError, whose text is one sentence.
 
-    choices: planningCT, region, segmentID, model, device, enhanced, difference, cycleError, makeCycleError, allItems.
+    choices: planningCT, region, segmentID, model, device, enhanced, difference, cycleError, makeCycleError, allItems,
+    as the parameters of the panel are called.
     onProgress gets the stage, slices done, slices in all, seconds left (or None).
     """
 
@@ -169,7 +169,7 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
         return scripting().start_enhance(volumeNode, choices, (onProgress, onDone, onError))
 
     def enhanceFolder(self, inputFolder, outputFolder, *, onProgress=None, **options):
-        """Enhance every scan below a folder and wait; options: workers=1, resume, overwrite, force, model, device."""
+        """Enhance every scan below a folder and wait; options: those of a BatchRequest, as workers=2."""
         return scripting().enhance_files(inputFolder, outputFolder, options, onProgress)
 
     def exportDicom(self, enhancedNode, folder=None, *, description="", force=False):

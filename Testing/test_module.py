@@ -12,7 +12,7 @@ TESTING = Path(__file__).resolve().parent
 if str(TESTING) not in sys.path:
     sys.path.insert(0, str(TESTING))
 MODULE = TESTING.parent / "MVCTEnhance" / "MVCTEnhance.py"
-HEAVY = {"torch", "pydicom", "MVCTEnhanceLib", "safetensors", "scipy", "matplotlib", "SimpleITK", "numpy"}
+HEAVY = {"torch", "pydicom", "safetensors", "scipy", "matplotlib", "SimpleITK", "numpy"}
 MAX_SECONDS = 0.2
 LOAD = """
 import json, sys, time
@@ -54,6 +54,8 @@ def tree() -> ast.Module:
 def test_loading_brings_nothing_heavy(loaded):
     assert "MVCTEnhance" in loaded["modules"]
     assert {name.split(".")[0] for name in loaded["modules"]} & HEAVY == set()
+    library = {name for name in loaded["modules"] if name.startswith("MVCTEnhanceLib.slicerui.")}
+    assert library == {"MVCTEnhanceLib.slicerui.parameters"}
 
 
 def test_loading_takes_no_time(loaded):

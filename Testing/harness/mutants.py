@@ -301,9 +301,9 @@ MUTANTS = (
     ),
     Mutant(
         "the MVCT may be overwritten",
-        f"{LIBRARY}/scene/options.py",
-        "{self.mvct, self.planning_ct} & set(chosen)",
-        "{self.planning_ct} & set(chosen)",
+        f"{LIBRARY}/scene/request.py",
+        "{self.mvct, self.planningCT} & set(chosen)",
+        "{self.planningCT} & set(chosen)",
         "panel/test_inputs.py::test_an_output_is_never_an_input",
     ),
     Mutant(

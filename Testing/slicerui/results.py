@@ -45,10 +45,10 @@ def add_result(app, mvct, *, planning_ct: bool = True, correction: bool = False,
 
     Without a correction it is as in scenes of older versions. An enhanced volume named by its ID is filled anew.
     """
-    from MVCTEnhanceLib.slicerui.scene.options import EnhanceOptions
     from MVCTEnhanceLib.slicerui.scene.outputs import Voxels, put_into_scene
+    from MVCTEnhanceLib.slicerui.scene.request import SceneRequest
 
     difference = half_as_noisy() - noisy_head()
     beyond = difference // 2 if correction else None
     voxels = Voxels(half_as_noisy(), difference, None, readouts(planning_ct=planning_ct) | changes, beyond)
-    return put_into_scene(EnhanceOptions(mvct.GetID(), enhanced=enhanced_id), mvct, voxels)
+    return put_into_scene(SceneRequest(mvct.GetID(), enhanced=enhanced_id), mvct, voxels)

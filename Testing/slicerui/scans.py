@@ -83,19 +83,19 @@ def temporary_files(app) -> list:
 
 def add_result(app, mvct, readouts: dict | None = None):
     """An enhancement's result without the enhancement: every voxel 10 HU more."""
-    from MVCTEnhanceLib.slicerui.scene.options import EnhanceOptions
     from MVCTEnhanceLib.slicerui.scene.outputs import Voxels, put_into_scene
+    from MVCTEnhanceLib.slicerui.scene.request import SceneRequest
 
     before = app.slicer.util.arrayFromVolume(mvct)
     voxels = Voxels(before + np.int16(10), np.full_like(before, 10), None, readouts or {})
-    return put_into_scene(EnhanceOptions(mvct.GetID()), mvct, voxels)
+    return put_into_scene(SceneRequest(mvct.GetID()), mvct, voxels)
 
 
 def options(node, **others):
     """Options for the node to be enhanced on the processor."""
-    from MVCTEnhanceLib.slicerui.scene.options import EnhanceOptions
+    from MVCTEnhanceLib.slicerui.scene.request import SceneRequest
 
-    return EnhanceOptions(node.GetID(), **{"device": "cpu", **others})
+    return SceneRequest.of(node, **{"device": "cpu", **others})
 
 
 def start_job(app, wanted):

@@ -29,6 +29,8 @@ class Option:
         metavar: what --help calls the value.
         choices: the values that there are, None besides.
         minimum, maximum: of a whole number.
+        in_slicer: for an option that Slicer's panel and console have, too, its default there; "" stands for the
+            default of the field.
     """
 
     help: str
@@ -38,6 +40,7 @@ class Option:
     choices: tuple[str, ...] = ()
     minimum: int | None = None
     maximum: int | None = None
+    in_slicer: Any = None
 
     def problem(self, value: Any) -> str:
         """What is wrong with a value, in one sentence; empty where nothing is."""
@@ -89,6 +92,12 @@ class Request:
         """The request that a command line with these options asks for."""
         values = {item.name: getattr(namespace, item.name) for item in fields(cls)}
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+    @classmethod
+    def options_in_slicer(cls) -> dict[str, Any]:
+        """The fields that Slicer's panel and console have, too, with their defaults there."""
+        found = ((item.name, item_option.in_slicer) for item, item_option in _options(cls))
+        return {name: default for name, default in found if default is not None}
 
     def to_argv(self) -> tuple[str, ...]:
         """The command line that asks for the same: the command, and its options where they are not the default."""

@@ -38,7 +38,7 @@ class EnhanceRequest(Request):
 
     input: Path = option("volume file (.nrrd, .nii, .nii.gz, .mha) or DICOM folder", positional=True)
     output: Path = option(SCAN_OUTPUT)
-    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    model: str | Path = option(MODEL, default=DEFAULT_MODEL, in_slicer="")
     difference: Path | None = option("where to write enhanced - MVCT in HU", default=None)
     correction: Path | None = option("where to write what was changed beyond the HU conversion", default=None)
     cycle_error: Path | None = option(
@@ -49,7 +49,7 @@ class EnhanceRequest(Request):
     region: Path | None = option(REGION, default=None)
     series_uid: str | None = option(SERIES.format(folder="folder"), default=None)
     compress: bool = option("write .nrrd and .mha files faster, and larger", default=True, flag="--uncompressed")
-    device: str = option(DEVICE, default="auto")
+    device: str = option(DEVICE, default="auto", in_slicer="auto")
     overwrite: bool = option(OVERWRITE, default=False)
     identify: bool = option(IDENTIFY, default=False)
     force: bool = option(FORCE, default=False)

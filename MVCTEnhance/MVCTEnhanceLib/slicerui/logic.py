@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,58 +19,13 @@ from .jobs.enhancement import EnhanceJob, enhance_and_wait
 from .jobs.export import ReportExportOptions, export_readouts, export_report_and_wait
 from .jobs.folder import FolderResult, enhance_folder
 from .jobs.sequences import SequenceJob, enhance_sequence_and_wait
-from .scene.options import EnhanceOptions
+from .parameters import require_known
 from .scene.outputs import EnhanceResult
+from .scene.request import SceneRequest
 from .worker.steps import OnProgress
 from .worker.work import Job
 
 Node = slicer.vtkMRMLNode
-
-
-@dataclass(frozen=True)
-class Choices:
-    """Everything about an enhancement but the MVCT; a parameter each of `enhance` and `startEnhance`.
-
-    Args:
-        planningCT: volume whose readouts are what to aim at.
-        region: segmentation or box (ROI) that the readouts are taken from.
-        segmentID: which segment of a segmentation.
-        model: name of an installed model or path of a model file; None for the default one.
-        device: "auto", "cpu", "cuda", "cuda:n" or "mps".
-        enhanced, difference, cycleError: volumes to put results into; new ones are made where none is given.
-        makeCycleError: whether a cycle-error map is wanted.
-        allItems: whether all items of the sequence are enhanced that the MVCT shows one of.
-    """
-
-    planningCT: Node | None = None
-    region: Node | None = None
-    segmentID: str = ""
-    model: str | Path | None = None
-    device: str = "auto"
-    enhanced: Node | None = None
-    difference: Node | None = None
-    cycleError: Node | None = None
-    makeCycleError: bool = False
-    allItems: bool = False
-
-    def options(self, volume_node: Node) -> EnhanceOptions:
-        """The same with nodes by their IDs.
-
-        Raises:
-            InputError: the MVCT or another node is not in the scene.
-        """
-        return EnhanceOptions(
-            mvct=_id(volume_node) or _id_missing(),
-            planning_ct=_id(self.planningCT),
-            region=_id(self.region),
-            segment_id=self.segmentID,
-            model=str(self.model or ""),
-            device=self.device,
-            enhanced=_id(self.enhanced),
-            difference=_id(self.difference),
-            cycle_error=_id(self.cycleError),
-            make_cycle_error=self.makeCycleError,
-        )
 
 
 def enhance(volume_node: Node, named: dict[str, Any], on_progress: OnProgress | None = None) -> EnhanceResult:
@@ -78,17 +33,16 @@ def enhance(volume_node: Node, named: dict[str, Any], on_progress: OnProgress | 
 
     Args:
         volume_node: the MVCT.
-        named: `Choices` by their names.
+        named: parameters of the panel by their names, see `SceneRequest`; None for none.
         on_progress: gets stage, slices done, slices in all, seconds left.
 
     Raises:
         MVCTEnhanceError: with one sentence on what is wrong; the scene is as it was.
     """
-    choices = _from_names(Choices, named)
-    options = choices.options(volume_node)
+    request = _scene_request(volume_node, named)
     _require_packages()
-    run = enhance_sequence_and_wait if choices.allItems else enhance_and_wait
-    return run(options, on_progress)
+    run = enhance_sequence_and_wait if request.allItems else enhance_and_wait
+    return run(request, on_progress)
 
 
 def start_enhance(volume_node: Node, named: dict[str, Any], callbacks: tuple[Callable | None, ...]) -> Job:
@@ -101,12 +55,11 @@ def start_enhance(volume_node: Node, named: dict[str, Any], callbacks: tuple[Cal
     Raises:
         MVCTEnhanceError: packages or nodes are missing; what else is wrong is told to the last callback.
     """
-    choices = _from_names(Choices, named)
-    options = choices.options(volume_node)
+    request = _scene_request(volume_node, named)
     _require_packages()
     on_progress, on_done, on_error = callbacks
-    job = SequenceJob if choices.allItems else EnhanceJob
-    started = job(options, on_progress=on_progress, on_done=on_done, on_error=on_error)
+    job = SequenceJob if request.allItems else EnhanceJob
+    started = job(request, on_progress=on_progress, on_done=on_done, on_error=on_error)
     started.start()
     return started
 
@@ -125,7 +78,8 @@ def enhance_files(
         MVCTEnhanceError: nothing could be started.
     """
     folders = {"input": Path(input_folder).absolute(), "output": Path(output_folder).absolute()}
-    request = _from_names(BatchRequest, named, **folders)
+    require_known(named, [item.name for item in fields(BatchRequest) if item.name not in folders])
+    request = BatchRequest(**folders, **{name: value for name, value in named.items() if value is not None})
     _require_packages()
     return enhance_folder(request, on_progress)
 
@@ -166,14 +120,14 @@ def export_csv(enhanced: Node, path: str | Path, *, overwrite: bool = False) -> 
     return export_readouts(_id(enhanced), Path(path), overwrite=overwrite)
 
 
-def _from_names(kind: type, named: dict[str, Any], **others: Any) -> Any:
-    """A dataclass from the names that a user typed and from others; a TypeError lists those that there are."""
-    known = [field.name for field in fields(kind) if field.name not in others]
-    unknown = sorted(set(named) - set(known))
-    if unknown:
-        raise TypeError(f"{', '.join(unknown)}: there is no such parameter; there are {', '.join(known)}")
-    given = {name: value for name, value in named.items() if value is not None}
-    return kind(**others, **given)
+def _scene_request(volume_node: Node, named: dict[str, Any]) -> SceneRequest:
+    """Raises InputError where the MVCT or another node is not in the scene."""
+    if volume_node is None:
+        raise InputError(_("No volume was given: give the MVCT volume node."))
+    for value in (volume_node, *named.values()):
+        if isinstance(value, Node):
+            _id(value)
+    return SceneRequest.of(volume_node, **named)
 
 
 def _require_packages() -> None:
@@ -192,7 +146,3 @@ def _id(node: Node | None) -> str:
     if not node.GetID() or slicer.mrmlScene.GetNodeByID(node.GetID()) is not node:
         raise InputError(_("The node '{name}' is not in the scene: add it first.").format(name=node.GetName()))
     return node.GetID()
-
-
-def _id_missing() -> str:
-    raise InputError(_("No volume was given: give the MVCT volume node."))

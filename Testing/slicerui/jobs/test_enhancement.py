@@ -34,7 +34,7 @@ def test_the_whole_way_from_a_scan_to_results_that_belong_together(app):
     shift[:3, 3] = 5, -6, 7
     transform = add_transform(app, shift)
     mvct.SetAndObserveTransformNodeID(transform.GetID())
-    calls = run_job(app, options(mvct, planning_ct=planning_ct.GetID(), make_cycle_error=True))
+    calls = run_job(app, options(mvct, planningCT=planning_ct.GetID(), makeCycleError=True))
     assert calls.errors == []
     result = calls.done[0]
 
@@ -64,7 +64,7 @@ def test_results_are_shown_so_that_they_can_be_compared(app):
     mvct = add_mvct(app)
     mvct.GetDisplayNode().SetAutoWindowLevel(False)
     mvct.GetDisplayNode().SetWindowLevel(812, 33)
-    result = run_job(app, options(mvct, make_cycle_error=True)).done[0]
+    result = run_job(app, options(mvct, makeCycleError=True)).done[0]
     display = result.enhanced.GetDisplayNode()
     assert (display.GetWindow(), display.GetLevel(), display.GetAutoWindowLevel()) == (812, 33, 0)
 
@@ -109,7 +109,7 @@ def test_new_outputs_get_names_of_their_own(app):
 def test_results_are_found_again_in_a_saved_scene(app, tmp_path):
     from MVCTEnhanceLib.slicerui.scene.outputs import result_of
 
-    result = run_job(app, options(add_mvct(app), make_cycle_error=True)).done[0]
+    result = run_job(app, options(add_mvct(app), makeCycleError=True)).done[0]
     readouts, enhanced = result.readouts, voxels(app, result.enhanced).copy()
     path = app.save_scene(tmp_path / "saved")
     app.load_scene(path)

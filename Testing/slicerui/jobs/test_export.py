@@ -9,9 +9,9 @@ from slicerui.scans import Calls, add_mvct, add_result, temporary_files
 @pytest.fixture
 def enhanced(app):
     from MVCTEnhanceLib.slicerui.jobs.enhancement import enhance_and_wait
-    from MVCTEnhanceLib.slicerui.scene.options import EnhanceOptions
+    from MVCTEnhanceLib.slicerui.scene.request import SceneRequest
 
-    return enhance_and_wait(EnhanceOptions(add_mvct(app).GetID(), device="cpu")).enhanced
+    return enhance_and_wait(SceneRequest.of(add_mvct(app), device="cpu")).enhanced
 
 
 def test_readouts_become_a_table_with_a_line_a_slice(app, enhanced, tmp_path):

@@ -87,8 +87,8 @@ def test_a_click_finds_the_axial_slice_however_the_scan_is_stored(app, order):
     from MVCTEnhanceLib.slicerui.metrics.nodes import update_tables
     from MVCTEnhanceLib.slicerui.review.comparison import Review, ReviewVolumes
     from MVCTEnhanceLib.slicerui.review.layout import SLICE_VIEWS, slice_logic
-    from MVCTEnhanceLib.slicerui.scene.options import EnhanceOptions
     from MVCTEnhanceLib.slicerui.scene.outputs import Voxels, put_into_scene
+    from MVCTEnhanceLib.slicerui.scene.request import SceneRequest
     from MVCTEnhanceLib.volume import Volume
     from MVCTEnhanceLib.volume.grid import turned
 
@@ -99,7 +99,7 @@ def test_a_click_finds_the_axial_slice_however_the_scan_is_stored(app, order):
     to_ras[:3, :3], to_ras[:3, 3] = mvct.direction * mvct.spacing, mvct.origin
     node = app.add_volume(np.ascontiguousarray(mvct.array), "MVCT", ijk_to_ras=np.diag([-1.0, -1, 1, 1]) @ to_ras)
     voxels = Voxels(np.ascontiguousarray(enhanced.array), np.zeros(mvct.array.shape, np.int16), None, found)
-    result = put_into_scene(EnhanceOptions(node.GetID()), node, voxels)
+    result = put_into_scene(SceneRequest(node.GetID()), node, voxels)
     review, chart = Review(), ReadoutChart()
     review.show(ReviewVolumes(node, result.enhanced, result.difference))
     update_tables(result.enhanced, found)

@@ -11,8 +11,8 @@ from slicer.i18n import tr as _
 from ...errors import MVCTEnhanceError
 from ...jobs.requests import DicomRequest
 from ..scene.dicom_source import files_of, import_series, require_database, stage_files
-from ..scene.options import node_of
 from ..scene.outputs import ROLE_MVCT, readouts_text, result_of
+from ..scene.request import node_of
 from ..scene.volumes import problem_of, volume_of
 from ..worker import files
 from ..worker.steps import OnProgress, Step, Steps

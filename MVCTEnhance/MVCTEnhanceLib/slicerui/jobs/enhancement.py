@@ -14,11 +14,10 @@ from slicer.i18n import tr as _
 
 from ...errors import InputError
 from ...jobs.requests import EnhanceRequest
-from ...model.card import DEFAULT_MODEL
-from ..scene.options import EnhanceOptions, node_of
 from ..scene.origin import product_of
 from ..scene.outputs import EnhanceResult, Voxels, put_into_scene
 from ..scene.regions import region_mask
+from ..scene.request import SceneRequest, node_of
 from ..scene.volumes import volume_of
 from ..worker import files
 from ..worker.steps import OnProgress, Step, Steps
@@ -34,33 +33,33 @@ class Enhancement:
     patience_s = 0.0
     needs_scene = True
 
-    def __init__(self, options: EnhanceOptions):
-        self._options = options
+    def __init__(self, wanted: SceneRequest):
+        self._wanted = wanted
         self._mvct: slicer.vtkMRMLScalarVolumeNode | None = None
 
     def problem(self) -> str:
-        """Reason why the options cannot be run; empty where they can."""
-        return self._options.problem()
+        """Reason why it cannot be run; empty where it can."""
+        return self._wanted.problem()
 
     def invalidation_reason(self) -> str:
         """Reason why the results have no place any more: the MVCT was deleted."""
         # Another node may have got the ID of a deleted one.
-        if self._mvct is not None and node_of(self._options.mvct) is not self._mvct:
+        if self._mvct is not None and node_of(self._wanted.mvct) is not self._mvct:
             return _("The MVCT was deleted, which ended the work: choose a scan and press Apply.")
         return ""
 
     def steps(self, folder: Path) -> Steps:
         """Write the inputs, run `enhance`, put the results into the scene."""
-        self._mvct = node_of(self._options.mvct)
+        self._mvct = node_of(self._wanted.mvct)
         before = Contents(self._mvct)
-        step = write_inputs(self._options, self._mvct, folder)
+        step = write_inputs(self._wanted, self._mvct, folder)
         readouts = yield step
         voxels = read_results(step.request, readouts)
         if not before.are_in(self._mvct):
             raise InputError(
                 _("The MVCT has changed while it was enhanced, so that nothing was made: press Apply again.")
             )
-        return put_into_scene(self._options, self._mvct, voxels)
+        return put_into_scene(self._wanted, self._mvct, voxels)
 
 
 class Contents:
@@ -76,7 +75,7 @@ class Contents:
 
 
 def write_inputs(
-    options: EnhanceOptions,
+    wanted: SceneRequest,
     mvct: slicer.vtkMRMLScalarVolumeNode,
     folder: Path,
     *,
@@ -86,7 +85,7 @@ def write_inputs(
     """Write all inputs of one enhancement into a folder.
 
     Args:
-        options: the other inputs.
+        wanted: the other inputs, and the options.
         mvct: the volume to enhance, which may be an item of a sequence.
         folder: where to write to.
         frame_of: node whose parent transform moves the MVCT, where it is not its own.
@@ -101,19 +100,18 @@ def write_inputs(
         output=folder / "enhanced.nrrd",
         difference=folder / "difference.nrrd",
         correction=folder / "correction.nrrd",
-        cycle_error=folder / "cycle-error.nrrd" if options.wants_cycle_error else None,
-        kvct=folder / "planning-ct.nrrd" if options.planning_ct else None,
-        region=folder / "region.nrrd" if options.region else None,
-        model=options.model or DEFAULT_MODEL,
-        device=options.device,
+        cycle_error=folder / "cycle-error.nrrd" if wanted.wants_cycle_error else None,
+        kvct=folder / "planning-ct.nrrd" if wanted.planningCT else None,
+        region=folder / "region.nrrd" if wanted.region else None,
         compress=False,  # files that are read once and removed
+        **wanted.options,
     )
-    planning_ct = _known(node_of(options.planning_ct), _("planning CT")) if request.kvct else None
+    planning_ct = _known(node_of(wanted.planningCT), _("planning CT")) if request.kvct else None
     files.write_nrrd(mvct_volume, request.input)
     if request.kvct:
         files.write_nrrd(planning_ct, request.kvct)
     if request.region:
-        mask = region_mask(node_of(options.region), options.segment_id, mvct, frame_of=frame_of)
+        mask = region_mask(node_of(wanted.region), wanted.segmentID, mvct, frame_of=frame_of)
         files.write_nrrd(mvct_volume.with_array(mask), request.region)
     names = {
         request.input: _("The MVCT"),
@@ -157,7 +155,7 @@ class EnhanceJob(Job):
     """Enhance one volume; see `Job` for the callbacks.
 
     Args:
-        options: what to do with which nodes.
+        wanted: what to do with which nodes.
         on_done: called with the `EnhanceResult`, whose nodes are in the scene.
     """
 
@@ -165,19 +163,19 @@ class EnhanceJob(Job):
 
     def __init__(
         self,
-        options: EnhanceOptions,
+        wanted: SceneRequest,
         *,
         on_progress: OnProgress | None = None,
         on_done: Callable[[EnhanceResult], None] | None = None,
         on_error: Callable[[str], None] | None = None,
     ):
-        super().__init__(self.work(options), on_progress=on_progress, on_done=on_done, on_error=on_error)
+        super().__init__(self.work(wanted), on_progress=on_progress, on_done=on_done, on_error=on_error)
 
 
-def enhance_and_wait(options: EnhanceOptions, on_progress: OnProgress | None = None) -> EnhanceResult:
+def enhance_and_wait(wanted: SceneRequest, on_progress: OnProgress | None = None) -> EnhanceResult:
     """Enhance one volume; needs no event loop, and the application does nothing else meanwhile.
 
     Raises:
         MVCTEnhanceError: with one sentence on what is wrong; the scene is as it was.
     """
-    return do_now(Enhancement(options), on_progress)
+    return do_now(Enhancement(wanted), on_progress)

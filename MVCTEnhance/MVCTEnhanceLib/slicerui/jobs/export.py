@@ -11,9 +11,9 @@ from slicer.i18n import tr as _
 
 from ...errors import InputError
 from ...jobs.requests import ReportRequest
-from ..scene.options import node_of
 from ..scene.origin import identity_of
 from ..scene.outputs import MODEL, ROLE_MVCT, EnhanceResult, result_of
+from ..scene.request import node_of
 from ..scene.volumes import problem_of, volume_of
 from ..worker import files
 from ..worker.steps import OnProgress, Step, Steps

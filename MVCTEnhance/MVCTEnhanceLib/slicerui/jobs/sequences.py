@@ -13,8 +13,8 @@ from slicer.i18n import tr as _
 
 from ...errors import InputError, MVCTEnhanceError
 from ..scene import volumes
-from ..scene.options import EnhanceOptions, node_of
 from ..scene.outputs import EnhanceResult, Voxels, mark, put_into_scene, readouts_text, record_origin
+from ..scene.request import SceneRequest, node_of
 from ..scene.sequence_nodes import selected_index, sequence_of, synchronise
 from ..worker import files
 from ..worker.steps import OnProgress, Step, Steps
@@ -30,14 +30,14 @@ class SequenceEnhancement(Enhancement):
 
     def problem(self) -> str:
         """As for one scan; also a volume that is no item of a sequence."""
-        found = sequence_of(node_of(self._options.mvct))
-        if node_of(self._options.mvct) is not None and found is None:
+        found = sequence_of(node_of(self._wanted.mvct))
+        if node_of(self._wanted.mvct) is not None and found is None:
             return _("The MVCT is no item of a sequence: enhance it alone.")
         return super().problem()
 
     def steps(self, folder: Path) -> Steps:
         """Enhance each item in turn, then put the results of all into sequences."""
-        self._mvct = node_of(self._options.mvct)
+        self._mvct = node_of(self._wanted.mvct)
         sequence = sequence_of(self._mvct)[1]
         indices = [sequence.GetNthIndexValue(number) for number in range(sequence.GetNumberOfDataNodes())]
         done, failed = {}, []
@@ -59,7 +59,7 @@ class SequenceEnhancement(Enhancement):
         problem = volumes.problem_of(item, _("MVCT"))
         if problem:
             raise InputError(problem)
-        step = write_inputs(self._options, item, folder, frame_of=self._mvct, title=title)
+        step = write_inputs(self._wanted, item, folder, frame_of=self._mvct, title=title)
         readouts = yield step
         return read_results(step.request, readouts)
 
@@ -71,7 +71,7 @@ class SequenceEnhancement(Enhancement):
         browser, sequence = found
         shown = selected_index(browser)
         shown = shown if shown in done else next(iter(done))
-        result = put_into_scene(self._options, self._mvct, done[shown], item=items[shown], browser=browser)
+        result = put_into_scene(self._wanted, self._mvct, done[shown], item=items[shown], browser=browser)
         enhanced = ((index, self._enhanced(voxels, items[index])) for index, voxels in done.items())
         synchronise(browser, sequence, result.enhanced, enhanced)
         for proxy, kind, take in (
@@ -88,7 +88,7 @@ class SequenceEnhancement(Enhancement):
 
     def _enhanced(self, voxels: Voxels, item: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLScalarVolumeNode:
         node = _volume(voxels.enhanced, item, "enhanced", voxels)
-        record_origin(node, self._options, voxels.readouts)  # browsing puts what an item tells into the proxy
+        record_origin(node, self._wanted, voxels.readouts)  # browsing puts what an item tells into the proxy
         return node
 
 
@@ -102,13 +102,13 @@ class SequenceJob(EnhanceJob):
     work = SequenceEnhancement
 
 
-def enhance_sequence_and_wait(options: EnhanceOptions, on_progress: OnProgress | None = None) -> EnhanceResult:
+def enhance_sequence_and_wait(wanted: SceneRequest, on_progress: OnProgress | None = None) -> EnhanceResult:
     """As `SequenceJob`, waited for.
 
     Raises:
         MVCTEnhanceError: with one sentence on what is wrong; the scene is as it was.
     """
-    return do_now(SequenceEnhancement(options), on_progress)
+    return do_now(SequenceEnhancement(wanted), on_progress)
 
 
 def _volume(

@@ -10,8 +10,9 @@ from slicer.util import VTKObservationMixin
 from ...quality.catalogue import intended_use
 from ..jobs import sample_data
 from ..metrics.follower import ResultFollower
-from ..scene.options import EnhanceOptions
+from ..parameters import OPTIONS
 from ..scene.outputs import ROLE_MVCT, EnhanceResult
+from ..scene.request import PARAMETERS, SceneRequest
 from ..scene.sequence_nodes import sequence_of
 from ..wording import set_label
 from .export import ExportSection
@@ -126,7 +127,7 @@ class Panel(VTKObservationMixin):
             self._readouts.show(self._follower.result)
         self._open_sections()
         self._show_warnings()
-        self._run.set_problem(self._models.problem or self._options().problem())
+        self._run.set_problem(self._models.problem or self._request().problem())
         self._readouts.refresh(parameters)
         self._review.refresh(parameters, self._follower.result)
         self._export.refresh(parameters, self._follower.result)
@@ -160,27 +161,17 @@ class Panel(VTKObservationMixin):
                 if getattr(self._parameters, name) is node:
                     setattr(self._parameters, name, None)
 
-    def _options(self) -> EnhanceOptions:
+    def _request(self) -> SceneRequest:
         """What Apply does."""
         parameters = self._parameters
-        ids = self._outputs.ids(parameters)
-        return EnhanceOptions(
-            mvct=_id(parameters.mvct),
-            planning_ct=_id(parameters.planningCT),
-            region=_id(parameters.region),
-            segment_id=parameters.segmentID,
-            model=parameters.model,
-            device=parameters.device,
-            enhanced=ids["enhanced"],
-            difference=ids["difference"],
-            cycle_error=ids["cycleError"] if parameters.makeCycleError else "",
-            make_cycle_error=parameters.makeCycleError,
-        )
+        named = {name: getattr(parameters, name) for name in (*PARAMETERS, *OPTIONS)} | self._outputs.ids(parameters)
+        named["allItems"] = parameters.allItems and sequence_of(parameters.mvct) is not None
+        if not parameters.makeCycleError:
+            named["cycleError"] = None
+        return SceneRequest.of(parameters.mvct, **named)
 
     def _apply(self) -> None:
-        parameters = self._parameters
-        all_items = parameters.allItems and sequence_of(parameters.mvct) is not None
-        self._run.start(self._options(), all_items=all_items)
+        self._run.start(self._request())
 
     def _take_result(self, result: EnhanceResult) -> None:
         """Choose the nodes of a result that has just come as outputs, so that they are saved, shown and used again."""
@@ -193,7 +184,3 @@ class Panel(VTKObservationMixin):
                 self._parameters.cycleError = result.cycleError
         self.refresh()
         self._review.take_new()
-
-
-def _id(node) -> str:
-    return node.GetID() if node else ""

@@ -9,8 +9,8 @@ from slicer.i18n import tr as _
 
 from ..jobs.enhancement import EnhanceJob
 from ..jobs.sequences import SequenceJob
-from ..scene.options import EnhanceOptions
 from ..scene.outputs import EnhanceResult
+from ..scene.request import SceneRequest
 from ..wording import BAD, CAUTION, GOOD, INFO, set_label, time_left
 from .devices import DeviceList
 from .install import InstallSection
@@ -49,17 +49,13 @@ class RunSection:
         if not self.running:
             self._show_idle()
 
-    def start(self, options: EnhanceOptions, *, all_items: bool) -> None:
-        """Install what is missing, then enhance.
-
-        Args:
-            all_items: every item of the MVCT's sequence.
-        """
+    def start(self, request: SceneRequest) -> None:
+        """Install what is missing, then enhance."""
         if not self.installation.install():
             return
-        job = SequenceJob if all_items else EnhanceJob
+        job = SequenceJob if request.allItems else EnhanceJob
         self._started = time.monotonic()
-        self._job = job(options, on_progress=self._on_progress, on_done=self._on_done, on_error=self._on_error)
+        self._job = job(request, on_progress=self._on_progress, on_done=self._on_done, on_error=self._on_error)
         set_label(self._ui.statusLabel, "")
         self._show_running()
         self.devices.stop()

@@ -12,7 +12,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from . import display
-from .options import EnhanceOptions, node_of
+from .request import SceneRequest, node_of
 from .sequence_nodes import holds_results, sequence_of
 from .volumes import fill, place_beside
 
@@ -62,7 +62,7 @@ class Voxels:
 
 
 def put_into_scene(
-    options: EnhanceOptions,
+    request: SceneRequest,
     mvct: slicer.vtkMRMLScalarVolumeNode,
     voxels: Voxels,
     *,
@@ -72,7 +72,7 @@ def put_into_scene(
     """Fill the chosen output nodes, or new ones, and show them so that they can be compared with the MVCT.
 
     Args:
-        options: which nodes were chosen; those that are gone, or are items of a sequence, are replaced by new ones.
+        request: which nodes were chosen; those that are gone, or are items of a sequence, are replaced by new ones.
         mvct: the volume that the results belong to.
         voxels: the results.
         item: of a sequence, that the results were made of; its proxy `mvct` may show another one.
@@ -87,19 +87,19 @@ def put_into_scene(
         node.SetNodeReferenceID(ROLE_MVCT, mvct.GetID())
         return node
 
-    enhanced = volume(options.enhanced, "enhanced", _("enhanced"), voxels.enhanced)
+    enhanced = volume(request.enhanced, "enhanced", _("enhanced"), voxels.enhanced)
     display.show_like(enhanced, mvct)
-    record_origin(enhanced, options, voxels.readouts)
-    difference = volume(options.difference, "difference", _("difference"), voxels.difference)
+    record_origin(enhanced, request, voxels.readouts)
+    difference = volume(request.difference, "difference", _("difference"), voxels.difference)
     display.show_difference(difference)
     correction = None
     if voxels.correction is not None:
         name = _("beyond the HU conversion")
-        correction = volume(_last_correction(enhanced, options), "correction", name, voxels.correction)
+        correction = volume(_last_correction(enhanced, request), "correction", name, voxels.correction)
         display.show_difference(correction)
     cycle_error = None
     if voxels.cycle_error is not None:
-        cycle_error = volume(options.cycle_error, "cycle error", _("cycle error"), voxels.cycle_error)
+        cycle_error = volume(request.cycleError, "cycle error", _("cycle error"), voxels.cycle_error)
         display.show_cycle_error(cycle_error)
     readouts = _readouts_node(enhanced, mvct, voxels.readouts, browser)
     for role, node in (
@@ -107,7 +107,7 @@ def put_into_scene(
         (ROLE_CORRECTION, correction),
         (ROLE_CYCLE_ERROR, cycle_error),
         (ROLE_READOUTS, readouts),
-        (ROLE_PLANNING_CT, node_of(options.planning_ct)),
+        (ROLE_PLANNING_CT, node_of(request.planningCT)),
     ):
         enhanced.SetNodeReferenceID(role, node.GetID() if node else None)
     warnings = tuple(voxels.readouts.get("warnings", ()))
@@ -121,10 +121,10 @@ def mark(node: slicer.vtkMRMLScalarVolumeNode, kind: Kind, readouts: Mapping[str
     node.SetAttribute(KEY, Product(kind, readouts.get("input", {}).get("sha256", "")).marker)
 
 
-def record_origin(enhanced: slicer.vtkMRMLNode, options: EnhanceOptions, readouts: Mapping[str, Any]) -> None:
+def record_origin(enhanced: slicer.vtkMRMLNode, request: SceneRequest, readouts: Mapping[str, Any]) -> None:
     """Let an enhanced volume, or item of a sequence, tell by which model it was made."""
     enhanced.SetDescription(_provenance(readouts))
-    enhanced.SetAttribute(MODEL, options.model or None)
+    enhanced.SetAttribute(MODEL, request.options.get("model"))
 
 
 def result_of(enhanced: slicer.vtkMRMLNode | None) -> EnhanceResult | None:
@@ -152,10 +152,10 @@ def readouts_text(readouts: Mapping[str, Any]) -> str:
     return json.dumps(readouts, indent=1, allow_nan=False)
 
 
-def _last_correction(enhanced: slicer.vtkMRMLNode, options: EnhanceOptions) -> str:
+def _last_correction(enhanced: slicer.vtkMRMLNode, request: SceneRequest) -> str:
     """The ID of the volume that the last run into the enhanced one has left; empty where it has another use now."""
     found = enhanced.GetNodeReferenceID(ROLE_CORRECTION) or ""
-    chosen = (options.mvct, options.planning_ct, options.enhanced, options.difference, options.cycle_error)
+    chosen = (request.mvct, request.planningCT, request.enhanced, request.difference, request.cycleError)
     return "" if found in chosen else found
 
 

@@ -9,8 +9,8 @@ import slicer.util
 
 from ...assessment.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER
 from ...physics.phantom import head_neck_phantom
-from ..scene.options import EnhanceOptions
 from ..scene.outputs import EnhanceResult, Voxels, put_into_scene
+from ..scene.request import SceneRequest
 
 SLICES, SIZE = 4, 96
 SPACING_MM = (2.0, 2.0, 6.0)
@@ -32,7 +32,7 @@ def add_result(mvct) -> EnhanceResult:
     before = slicer.util.arrayFromVolume(mvct)
     enhanced = _noisy(_NOISE_HU / 2, seed=3)
     difference = (enhanced.astype(np.int32) - before).astype(np.int16)
-    return put_into_scene(EnhanceOptions(mvct.GetID()), mvct, Voxels(enhanced, difference, None, _readouts()))
+    return put_into_scene(SceneRequest(mvct.GetID()), mvct, Voxels(enhanced, difference, None, _readouts()))
 
 
 def _noisy(noise_hu: float, seed: int) -> np.ndarray:
