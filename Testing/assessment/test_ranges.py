@@ -1,20 +1,19 @@
 """A readout against the ranges of the card: the scan as a whole, then each slice."""
 
+import math
+
 import pytest
 from MVCTEnhanceLib.assessment.ranges import Range, expectation, in_range, is_field
+from MVCTEnhanceLib.quality.readouts import metric_values
 
 CARD = {"expected": {"enhanced": {"noise_hu": {"expected": [5.0, 20.0], "trusted": [2.0, 30.0]}}}}
 NOISE = expectation(CARD, "enhanced", "noise_hu")
 
 
-def readout(*values):
-    measured = [value for value in values if value is not None]
-    return {"mean": sum(measured) / len(measured), "unit": "HU", "per_slice": list(values)}
-
-
 def finding(*values):
     slices = [f"slice {number} of {len(values)}" for number in range(1, len(values) + 1)]
-    return in_range(readout(*values), "noise_hu", NOISE, slices)
+    measured = metric_values("noise_hu", [math.nan if value is None else value for value in values])
+    return in_range(measured, NOISE, slices)
 
 
 @pytest.mark.parametrize(

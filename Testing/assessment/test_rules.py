@@ -1,5 +1,7 @@
 """Assessment rules that hold for every model."""
 
+import math
+
 import pytest
 from MVCTEnhanceLib.assessment.ranges import expectation
 from MVCTEnhanceLib.assessment.rules import (
@@ -9,6 +11,8 @@ from MVCTEnhanceLib.assessment.rules import (
     distance_to_planning_ct,
     outlier_slices,
 )
+from MVCTEnhanceLib.quality.readouts import metric_values
+from MVCTEnhanceLib.quality.record import Distance
 
 CARD = {
     "expected": {
@@ -20,9 +24,8 @@ CARD = {
 WAVE = [1000.0, 1010.0, 1030.0, 1020.0, 1005.0, 990.0, 1000.0, 1015.0, 1025.0, 1010.0]
 
 
-def readout(*values):
-    measured = [value for value in values if value is not None]
-    return {"mean": sum(measured) / len(measured) if measured else None, "unit": "HU", "per_slice": list(values)}
+def measured(name, *values):
+    return metric_values(name, [math.nan if value is None else value for value in values])
 
 
 @pytest.mark.parametrize(("factor", "level"), [(0.7, 0), (1.0, 0), (1.02, 0), (1.05, 1), (1.3, 2)])
@@ -30,13 +33,13 @@ def readout(*values):
 def test_edge_wider_than_the_mvcts_is_blur_without_any_range(name, factor, level):
     widths = [2.5, 2.6, None, 2.4]
     after = [width and factor * width for width in widths]
-    found = against_mvct(name, readout(*widths), readout(*after), None)
+    found = against_mvct(measured(name, *widths), measured(name, *after), None)
     assert found.level == level
     assert ("blurred" in found.text) == bool(level)
 
 
 def test_edges_are_compared_in_the_slices_that_show_both():
-    found = against_mvct("edge_width_mm", readout(2.0, None, 15.0), readout(1.4, 9.0, None), None)
+    found = against_mvct(measured("edge_width_mm", 2.0, None, 15.0), measured("edge_width_mm", 1.4, 9.0, None), None)
     assert found.level == 0
 
 
@@ -46,7 +49,7 @@ def test_edges_are_compared_in_the_slices_that_show_both():
 )
 def test_noise_is_judged_as_a_part_of_the_mvcts(factor, level, words):
     wanted = expectation(CARD, "enhanced_to_mvct", "noise_hu")
-    found = against_mvct("noise_hu", readout(25.0, 30.0), readout(25 * factor, 30 * factor), wanted)
+    found = against_mvct(measured("noise_hu", 25.0, 30.0), measured("noise_hu", 25 * factor, 30 * factor), wanted)
     assert (found.level, words in found.text) == (level, True), found.text
 
 
@@ -54,9 +57,10 @@ def test_noise_is_judged_as_a_part_of_the_mvcts(factor, level, words):
     ("overshoot", "level", "words"), [(64.0, 1, "59 HU above"), (34.0, 0, "29 HU above"), (-5.0, 0, "10 HU below")]
 )
 def test_overshoot_is_judged_by_the_planning_cts(overshoot, level, words):
-    found = above_planning_ct(readout(overshoot), readout(3.0, None, 7.0), 30.0)
+    after = measured("edge_overshoot_hu", overshoot)
+    found = above_planning_ct(after, measured("edge_overshoot_hu", 3.0, None, 7.0), 30.0)
     assert (found.level, words in found.text) == (level, True), found.text
-    assert above_planning_ct(readout(overshoot), readout(None), 30.0) is None
+    assert above_planning_ct(after, measured("edge_overshoot_hu", None), 30.0) is None
 
 
 @pytest.mark.parametrize(
@@ -64,13 +68,13 @@ def test_overshoot_is_judged_by_the_planning_cts(overshoot, level, words):
 )
 def test_noise_is_judged_by_the_planning_cts(noise, level, words):
     wanted = expectation(CARD, "enhanced_to_planning_ct", "noise_hu")
-    found = against_planning_ct(readout(noise), readout(9.0, 11.0), wanted)
+    found = against_planning_ct(measured("noise_hu", noise), measured("noise_hu", 9.0, 11.0), wanted)
     assert (found.level, words in found.text) == (level, True), found.text
 
 
 def test_planning_ct_without_a_value_is_no_aim():
     wanted = expectation(CARD, "enhanced_to_planning_ct", "noise_hu")
-    assert against_planning_ct(readout(10.0), readout(None), wanted) is None
+    assert against_planning_ct(measured("noise_hu", 10.0), measured("noise_hu", None), wanted) is None
 
 
 @pytest.mark.parametrize(
@@ -81,12 +85,12 @@ def test_planning_ct_without_a_value_is_no_aim():
         (0.03, 0.03, 1, "no nearer"),
         (0.09, 0.07, 1, "does not have the planning CT's image quality"),
         (0.2, 0.15, 2, "does not have"),
-        (None, None, 1, "could not be measured"),
+        (math.nan, math.nan, 1, "could not be measured"),
     ],
 )
 def test_distance_to_the_planning_ct(before, after, level, words):
     wanted = expectation(CARD, "comparison", "nselfssim_distance")
-    found = distance_to_planning_ct({"mvct": before, "enhanced": after, "unit": "1"}, wanted)
+    found = distance_to_planning_ct(Distance(before, after), wanted)
     assert (found.level, words in found.text) == (level, True), found.text
 
 
@@ -105,7 +109,7 @@ def named(values):
 )
 def test_slice_unlike_its_neighbours_is_named(name, values):
     odd = max(range(len(values)), key=lambda k: abs(values[k] - sorted(values)[len(values) // 2]))
-    found = outlier_slices(name, values, named(values))
+    found = outlier_slices(measured(name, *values), named(values))
     assert found.level == 1
     assert f"Slice {odd + 1} of {len(values)}, stands out" in found.text
 
@@ -123,10 +127,10 @@ def test_slice_unlike_its_neighbours_is_named(name, values):
     ],
 )
 def test_slices_like_their_neighbours_are_not_named(name, values):
-    assert outlier_slices(name, values, named(values)).level == 0
+    assert outlier_slices(measured(name, *values), named(values)).level == 0
 
 
 def test_several_odd_slices_are_counted():
     values = [*WAVE, 1500.0, *WAVE, 1700.0, *WAVE]
-    text = outlier_slices("dig", values, named(values)).text
+    text = outlier_slices(measured("dig", *values), named(values)).text
     assert f"2 slices, most of all slice 22 of {len(values)}, stand out" in text

@@ -8,15 +8,16 @@ from MVCTEnhanceLib.jobs import enhance as enhance_module
 from MVCTEnhanceLib.jobs.enhance import enhance
 from MVCTEnhanceLib.jobs.outputs import NotTrusted
 from MVCTEnhanceLib.jobs.requests import EnhanceRequest
+from MVCTEnhanceLib.quality.record import Assessment, EnhancementRecord
 
-BAD = {"enhanced": {"noise_hu": {"verdict": "do not trust", "reason": "It is too high."}}}
-GOOD = {"enhanced": {"noise_hu": {"verdict": "look closer", "reason": "It is high."}}}
+BAD = {"enhanced": {"noise_hu": Assessment("do not trust", "It is too high.")}}
+GOOD = {"enhanced": {"noise_hu": Assessment("look closer", "It is high.")}}
 
 
 @pytest.fixture
 def assessed(monkeypatch):
     """Function: from now on a run has these verdicts."""
-    return lambda verdicts: monkeypatch.setattr(enhance_module, "judge", lambda readouts, card: verdicts)
+    return lambda verdicts: monkeypatch.setattr(enhance_module, "judge", lambda record, card: verdicts)
 
 
 def names(folder):
@@ -32,7 +33,7 @@ def test_all_but_dicom_is_written_and_the_exit_code_is_1(main, scan, tmp_path, a
     assert "The assessment of Enhanced, Noise is 'do not trust', so no DICOM series was written" in result.stderr
     assert "add --force" in result.stderr
     assert names(tmp_path) == {"mvct.nrrd", "d.nrrd", "r"}
-    assert result.json()["withheld"] is True and result.json()["verdicts"] == BAD
+    assert result.json()["withheld"] is True and EnhancementRecord.from_dict(result.json()).assessments == BAD
     readouts = json.loads((tmp_path / "r" / "readouts.json").read_text(encoding="utf-8"))
     assert not {"withheld", "failure"} & set(readouts)
 
@@ -64,12 +65,14 @@ def test_library_raises_with_the_result(scan, tmp_path, assessed):
     assessed(BAD)
     with pytest.raises(NotTrusted, match="do not trust") as caught:
         enhance(EnhanceRequest(scan, tmp_path / "e.nrrd", difference=tmp_path / "d", device="cpu"))
-    assert caught.value.result.readouts["verdicts"] == BAD
+    assert caught.value.result.record.assessments == BAD
     assert names(tmp_path) == {"mvct.nrrd", "e.nrrd"}
 
 
 def test_many_names_are_counted():
-    readouts = {"verdicts": {"mvct": {name: {"verdict": "do not trust"} for name in "abcde"}}}
-    assert distrusted_metrics(readouts) == list("abcde")
-    assert "The assessment of a; b; c; 2 more is 'do not trust'" in withholding_reason(readouts)
-    assert withholding_reason({}) == withholding_reason({"verdicts": GOOD}) == ""
+    record = EnhancementRecord({}, assessments={"mvct": dict.fromkeys("abcde", Assessment("do not trust"))})
+    assert distrusted_metrics(record) == list("abcde")
+    assert "The assessment of a; b; c; 2 more is 'do not trust'" in withholding_reason(record)
+    assert (
+        withholding_reason(EnhancementRecord({})) == withholding_reason(EnhancementRecord({}, assessments=GOOD)) == ""
+    )

@@ -25,6 +25,7 @@ from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from MVCTEnhanceLib.quality.catalogue import METRICS
+from MVCTEnhanceLib.quality.record import Assessment
 from MVCTEnhanceLib.volume import Volume
 from scipy import ndimage
 
@@ -44,10 +45,7 @@ class Scans:
         """The verdicts on an array in place of the enhanced scan."""
         enhanced = self.enhanced if array is None else self.enhanced.with_array(np.rint(array).astype(np.int16))
         on_event = options.pop("on_event", lambda event, **fields: None)
-        readouts = measure(self.mvct, enhanced, kvct=kvct, on_event=on_event, **options)
-        verdicts = judge(readouts, MODEL.card)
-        json.dumps(verdicts, allow_nan=False)
-        return verdicts
+        return judge(measure(self.mvct, enhanced, kvct=kvct, on_event=on_event, **options), MODEL.card)
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +67,11 @@ def good(scans):
 
 
 def test_the_models_own_result_is_trusted(good):
-    assert not any(verdict == DO_NOT_TRUST for _, _, verdict, _ in not_as_expected(good))
+    assert not [entry for entries in good.values() for entry in entries.values() if entry.verdict == DO_NOT_TRUST]
     for name in ("nselfssim", "noise_hu", "cnr_muscle_fat", "edge_width_mm"):
-        assert good["enhanced"][name]["verdict"] == AS_EXPECTED, good["enhanced"][name]
+        assert good["enhanced"][name].verdict == AS_EXPECTED, good["enhanced"][name]
     for name in ("air_agreement", "soft_tissue", "fat"):
-        assert good["comparison"][name]["verdict"] == AS_EXPECTED, good["comparison"][name]
+        assert good["comparison"][name].verdict == AS_EXPECTED, good["comparison"][name]
 
 
 def test_every_readout_has_a_verdict_and_a_reason(scans):
@@ -82,40 +80,39 @@ def test_every_readout_has_a_verdict_and_a_reason(scans):
         assert set(entries) == {name for name, metric in METRICS.items() if group in metric.groups}
     assert list(verdicts) == ["mvct", "enhanced", "planning_ct", "comparison"]
     for entry in (entry for entries in verdicts.values() for entry in entries.values()):
-        assert set(entry) == {"verdict", "reason"}
-        assert entry["verdict"] in VERDICTS
-        assert entry["reason"].endswith(".") and "  " not in entry["reason"]
+        assert entry.verdict in VERDICTS
+        assert entry.reason.endswith(".") and "  " not in entry.reason
 
 
 def test_blur_is_not_trusted_for_its_edges(scans):
     verdicts = scans.judged(ndimage.gaussian_filter(scans.enhanced.array.astype(float), (0, 3, 3)))
     for name in ("edge_width_mm", "bone_edge_width_mm"):
-        assert verdicts["enhanced"][name]["verdict"] == DO_NOT_TRUST
-        assert "% wider than in the MVCT: the enhanced scan is blurred" in verdicts["enhanced"][name]["reason"]
+        assert verdicts["enhanced"][name].verdict == DO_NOT_TRUST
+        assert "% wider than in the MVCT: the enhanced scan is blurred" in verdicts["enhanced"][name].reason
 
 
 def test_noise_far_below_what_is_expected_is_not_trusted(scans):
     noise = scans.judged(ndimage.gaussian_filter(scans.enhanced.array.astype(float), (0, 2.5, 2.5)))["enhanced"][
         "noise_hu"
     ]
-    assert noise["verdict"] != AS_EXPECTED
-    assert "smoothed away" in noise["reason"]
+    assert noise.verdict != AS_EXPECTED
+    assert "smoothed away" in noise.reason
 
 
 def test_blurred_mvct_is_not_trusted_although_its_noise_is_a_kvcts(scans):
     verdicts = scans.judged(ndimage.gaussian_filter(scans.mvct.array.astype(float), (0, 2, 2)))
-    assert verdicts["enhanced"]["noise_hu"]["verdict"] == AS_EXPECTED
-    assert verdicts["enhanced"]["edge_width_mm"]["verdict"] == DO_NOT_TRUST
-    assert "blurred" in verdicts["enhanced"]["edge_width_mm"]["reason"]
+    assert verdicts["enhanced"]["noise_hu"].verdict == AS_EXPECTED
+    assert verdicts["enhanced"]["edge_width_mm"].verdict == DO_NOT_TRUST
+    assert "blurred" in verdicts["enhanced"]["edge_width_mm"].reason
 
 
 def test_mvct_itself_is_not_trusted_for_the_noise_that_is_left(scans):
     verdicts = scans.judged(scans.mvct.array)
     noise = verdicts["enhanced"]["noise_hu"]
-    assert (noise["verdict"], "1.00 of the MVCT's" in noise["reason"]) == (DO_NOT_TRUST, True)
-    assert "noise is left" in noise["reason"]
-    assert verdicts["comparison"]["bone"]["verdict"] == DO_NOT_TRUST
-    assert "bone HU lower than expected for kVCT" in verdicts["comparison"]["bone"]["reason"]
+    assert (noise.verdict, "1.00 of the MVCT's" in noise.reason) == (DO_NOT_TRUST, True)
+    assert "noise is left" in noise.reason
+    assert verdicts["comparison"]["bone"].verdict == DO_NOT_TRUST
+    assert "bone HU lower than expected for kVCT" in verdicts["comparison"]["bone"].reason
 
 
 @pytest.mark.parametrize(
@@ -127,64 +124,65 @@ def test_air_invented_in_one_slice_is_found_and_the_slice_named(scans, good, dia
     array[MIDDLE][np.hypot(j - 128, i - 128) * 0.763 < diameter_mm / 2] = -1000
     verdicts = scans.judged(array)
     for name in names:
-        assert good["comparison"][name]["verdict"] == AS_EXPECTED
-        assert verdicts["comparison"][name]["verdict"] != AS_EXPECTED
-        assert f"Slice {MIDDLE + 1} of {len(array)}, z = " in verdicts["comparison"][name]["reason"]
-        assert "invented or lost" in verdicts["comparison"][name]["reason"]
-    assert verdicts["enhanced"]["edge_width_mm"]["verdict"] == AS_EXPECTED
+        assert good["comparison"][name].verdict == AS_EXPECTED
+        assert verdicts["comparison"][name].verdict != AS_EXPECTED
+        assert f"Slice {MIDDLE + 1} of {len(array)}, z = " in verdicts["comparison"][name].reason
+        assert "invented or lost" in verdicts["comparison"][name].reason
+    assert verdicts["enhanced"]["edge_width_mm"].verdict == AS_EXPECTED
 
 
 def test_shifted_hu_are_not_trusted_though_all_else_is_as_it_should_be(scans, good):
     verdicts = scans.judged(scans.enhanced.array + 60)
     for name in ("soft_tissue", "fat"):
-        assert verdicts["comparison"][name]["verdict"] == DO_NOT_TRUST
-        assert "changed the HU of this tissue" in verdicts["comparison"][name]["reason"]
+        assert verdicts["comparison"][name].verdict == DO_NOT_TRUST
+        assert "changed the HU of this tissue" in verdicts["comparison"][name].reason
     for name in ("noise_hu", "edge_width_mm"):
-        assert verdicts["enhanced"][name]["verdict"] == good["enhanced"][name]["verdict"] == AS_EXPECTED
+        assert verdicts["enhanced"][name].verdict == good["enhanced"][name].verdict == AS_EXPECTED
 
 
 def test_planning_ct_is_the_reference(scans):
     near = scans.judged(kvct=scans.kvct)["enhanced"]["noise_hu"]
-    assert near["verdict"] == AS_EXPECTED and "of the planning CT's, as expected" in near["reason"]
+    assert near.verdict == AS_EXPECTED and "of the planning CT's, as expected" in near.reason
     rng = np.random.default_rng(2)
     noisy = scans.kvct.with_array((scans.kvct.array + rng.normal(0, 30, scans.kvct.array.shape)).astype(np.int16))
     far = scans.judged(kvct=noisy)["enhanced"]
-    assert far["noise_hu"]["verdict"] != AS_EXPECTED and "smoother than the planning CT" in far["noise_hu"]["reason"]
-    assert far["nselfssim"]["verdict"] == LOOK_CLOSER and "no nearer" in far["nselfssim"]["reason"]
+    assert far["noise_hu"].verdict != AS_EXPECTED and "smoother than the planning CT" in far["noise_hu"].reason
+    assert far["nselfssim"].verdict == LOOK_CLOSER and "no nearer" in far["nselfssim"].reason
 
 
 def test_value_that_others_did_not_have_is_trusted_where_the_planning_ct_has_it(scans):
     """The planning CT shows what this patient's anatomy does to a readout."""
     card = json.loads(json.dumps(MODEL.card))
     card["expected"]["enhanced"]["noise_hu"] = {"expected": [30, 40], "trusted": [1, 90]}
-    readouts = measure(scans.mvct, scans.enhanced, kvct=scans.kvct, on_event=lambda event, **fields: None)
-    assert judge(readouts, card)["enhanced"]["noise_hu"]["verdict"] == AS_EXPECTED
-    del readouts["planning_ct"], readouts["comparison"]["nselfssim_distance"]
-    assert judge(readouts, card)["enhanced"]["noise_hu"]["verdict"] == LOOK_CLOSER
+    found = {
+        kvct: judge(measure(scans.mvct, scans.enhanced, kvct=kvct, on_event=lambda event, **fields: None), card)
+        for kvct in (scans.kvct, None)
+    }
+    assert found[scans.kvct]["enhanced"]["noise_hu"].verdict == AS_EXPECTED
+    assert found[None]["enhanced"]["noise_hu"].verdict == LOOK_CLOSER
 
 
 def test_dig_of_another_field_of_view_or_of_a_region_is_not_compared_with_the_cards(scans, good):
-    assert good["comparison"]["dig"]["verdict"] == LOOK_CLOSER
-    assert "another field of view" in good["comparison"]["dig"]["reason"]
+    assert good["comparison"]["dig"].verdict == LOOK_CLOSER
+    assert "another field of view" in good["comparison"]["dig"].reason
     region = np.zeros(scans.mvct.array.shape, bool)
     region[:, 100:150, 100:150] = True
     verdicts = scans.judged(region=region)["comparison"]
-    assert "what to expect in a region is not known" in verdicts["dig"]["reason"]
-    assert "what to expect in a region is not known" in verdicts["air_agreement"]["reason"]
+    assert "what to expect in a region is not known" in verdicts["dig"].reason
+    assert "what to expect in a region is not known" in verdicts["air_agreement"].reason
 
 
 def test_tissue_that_no_slice_contains_is_not_applicable_and_no_doubt(good):
-    assert good["comparison"]["lung"] == {
-        "verdict": NOT_APPLICABLE, "reason": "Not applicable: no slice contains enough of this tissue.",
-    }  # fmt: skip
-    assert "lung" not in [name for _, name, _, _ in not_as_expected(good)]
+    reason = "Not applicable: no slice contains enough of this tissue."
+    assert good["comparison"]["lung"] == Assessment(NOT_APPLICABLE, reason)
+    assert "lung" not in [name for _, name, _ in not_as_expected(good)]
 
 
 def test_value_that_only_the_enhanced_scan_lost_is_to_be_looked_at(scans):
     """It has less noise than rounding, so that it has no CNR, which the MVCT has."""
     cnr = scans.judged(np.where(scans.mvct.array > -400, 50 * (scans.mvct.array > -40), -1000))["enhanced"]
-    assert cnr["cnr_muscle_fat"]["verdict"] == LOOK_CLOSER
-    assert "could not be measured in the enhanced scan" in cnr["cnr_muscle_fat"]["reason"]
+    assert cnr["cnr_muscle_fat"].verdict == LOOK_CLOSER
+    assert "could not be measured in the enhanced scan" in cnr["cnr_muscle_fat"].reason
 
 
 @pytest.mark.parametrize(
@@ -194,14 +192,14 @@ def test_card_without_ranges_is_to_be_looked_at_and_blur_still_found(scans, card
     blurred = scans.enhanced.with_array(ndimage.gaussian_filter(scans.enhanced.array, (0, 3, 3)))
     verdicts = judge(measure(scans.mvct, blurred, on_event=lambda event, **fields: None), card)
     entries = [entry for entries in verdicts.values() for entry in entries.values()]
-    assert AS_EXPECTED not in {entry["verdict"] for entry in entries}
-    assert "does not say what value to expect" in verdicts["mvct"]["noise_hu"]["reason"]
-    assert verdicts["enhanced"]["edge_width_mm"]["verdict"] == DO_NOT_TRUST
+    assert AS_EXPECTED not in {entry.verdict for entry in entries}
+    assert "does not say what value to expect" in verdicts["mvct"]["noise_hu"].reason
+    assert verdicts["enhanced"]["edge_width_mm"].verdict == DO_NOT_TRUST
 
 
 def test_gravest_are_told_first(scans):
     rows = not_as_expected(scans.judged(scans.mvct.array))
-    grades = [VERDICTS.index(verdict) for _, _, verdict, _ in rows]
+    grades = [VERDICTS.index(found.verdict) for _, _, found in rows]
     assert grades == sorted(grades, reverse=True) and set(grades) == {2, 3}
 
 
@@ -210,9 +208,9 @@ def test_scan_of_air_only_is_judged():
     readouts = measure(air, air, kvct=air, on_event=lambda event, **fields: None)
     verdicts = judge(readouts, MODEL.card)
     for group in ("mvct", "enhanced", "planning_ct"):
-        assert verdicts[group]["noise_hu"]["verdict"] == LOOK_CLOSER
-        assert "no slice shows a body" in verdicts[group]["noise_hu"]["reason"]
-    assert "could not be measured" in verdicts["comparison"]["nselfssim_distance"]["reason"]
+        assert verdicts[group]["noise_hu"].verdict == LOOK_CLOSER
+        assert "no slice shows a body" in verdicts[group]["noise_hu"].reason
+    assert "could not be measured" in verdicts["comparison"]["nselfssim_distance"].reason
 
 
 def test_scan_of_the_neck_alone_is_not_distrusted():
@@ -221,8 +219,8 @@ def test_scan_of_the_neck_alone_is_not_distrusted():
     mvct = simulate_mvct(neck)
     enhanced = Engine(MODEL, torch.device("cpu")).enhance(mvct)
     verdicts = judge(measure(mvct, enhanced, on_event=lambda event, **fields: None), MODEL.card)
-    assert not [row for row in not_as_expected(verdicts) if row[2] == DO_NOT_TRUST]
-    assert verdicts["enhanced"]["noise_hu"]["verdict"] == AS_EXPECTED
+    assert not [entry for entries in verdicts.values() for entry in entries.values() if entry.verdict == DO_NOT_TRUST]
+    assert verdicts["enhanced"]["noise_hu"].verdict == AS_EXPECTED
 
 
 def test_nothing_but_the_standard_library_is_needed():

@@ -3,16 +3,16 @@
 import csv
 
 import pytest
-from MVCTEnhanceLib.assessment.tables import leaves
 from MVCTEnhanceLib.batch.summary import COLUMNS, MEANS, CaseRow, values_of, write_summary
 from MVCTEnhanceLib.jobs.evaluate import measure
+from MVCTEnhanceLib.quality.record import EnhancementRecord
 
 
 @pytest.fixture(scope="module")
 def readouts(mvct):
     enhanced = mvct.with_array(mvct.array // 2)
     measured = measure(mvct, enhanced, on_event=lambda event, **fields: None)
-    return measured | {
+    return measured.to_dict() | {
         "warnings": ["one", "two"],
         "program": "MVCTEnhance 1.2",
         "model": {"name": "mine", "version": "3", "sha256": "a1"},
@@ -35,14 +35,12 @@ def read(path):
 
 
 def test_every_readout_has_a_column(readouts):
-    measured = {
-        name.rpartition(".")[2] for group in ("mvct", "enhanced", "comparison") for name in leaves(readouts[group])
-    }
-    assert {name.rpartition(".")[2] for name in MEANS} == measured
+    groups = EnhancementRecord.from_dict(readouts).groups
+    assert set(MEANS) == {f"{group}.{values.path}" for group, of in groups.items() for values in of.values()}
 
 
 def test_values_are_the_means_and_counts(readouts):
-    values = values_of(readouts)
+    values = values_of(EnhancementRecord.from_dict(readouts))
     assert float(values["mvct.noise_hu"]) == pytest.approx(readouts["mvct"]["noise_hu"]["mean"], rel=1e-5)
     bone = readouts["comparison"]["hu_bias"]["bone"]["mean"]
     assert float(values["comparison.hu_bias.bone"]) == pytest.approx(bone, rel=1e-5)
@@ -53,16 +51,16 @@ def test_values_are_the_means_and_counts(readouts):
 
 
 def test_row_tells_program_model_input_and_time(readouts):
-    values = values_of(readouts)
+    values = values_of(EnhancementRecord.from_dict(readouts))
     told = [values[name] for name in ("program", "model", "model_sha256", "input_sha256", "time")]
     assert told == ["MVCTEnhance 1.2", "mine 3", "a1", "b2", "2026-01-02T03:04:05+01:00"]
 
 
 def test_what_was_not_measured_is_empty(readouts, tmp_path):
-    nothing = {"mean": None, "per_slice": [None, None]}
+    nothing = {"mean": None, "sd": None, "unit": "1", "per_slice": [None, None]}
     partly = readouts | {"mvct": readouts["mvct"] | {"nselfssim": nothing}}
     del partly["verdicts"]
-    write_summary(tmp_path / "s.csv", [CaseRow("a", "done", values=values_of(partly))])
+    write_summary(tmp_path / "s.csv", [CaseRow("a", "done", values=values_of(EnhancementRecord.from_dict(partly)))])
     (row,) = read(tmp_path / "s.csv")
     assert row["mvct.nselfssim"] == row["as_expected"] == ""
     assert float(row["mvct.noise_hu"]) > 0

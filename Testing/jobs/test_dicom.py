@@ -98,7 +98,7 @@ def readouts(mvct, enhanced):
     """Readouts of the enhanced scan with verdicts of all kinds."""
     measured = measure(mvct, enhanced, on_event=lambda event, **fields: None)
     verdicts = ["as expected", "look closer", "do not trust", "not applicable", "look closer"]
-    return measured | {
+    return measured.to_dict() | {
         "program": "MVCTEnhance 9.8",
         "model": {"name": "mine", "version": "3", "sha256": "a1" * 32},
         "input": {"sha256": digest(mvct)},

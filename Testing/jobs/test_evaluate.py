@@ -11,6 +11,7 @@ from MVCTEnhanceLib.jobs.evaluate import evaluate_files
 from MVCTEnhanceLib.jobs.requests import EvaluateRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.record import EnhancementRecord
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import digest
 
@@ -55,7 +56,8 @@ def test_card_is_that_of_the_model_named(scans, tmp_path):
     readouts = evaluate_files(EvaluateRequest(*pair, model="unpaired"))
     card = read_card(find_model("unpaired"))[1]
     assert readouts["card"]["name"] == "unpaired"
-    assert readouts["verdicts"] == judge(readouts, card)
+    record = EnhancementRecord.from_dict(readouts)
+    assert record.assessments == judge(record, card)
 
 
 def test_that_no_model_was_named_is_a_warning(main, scans, tmp_path):

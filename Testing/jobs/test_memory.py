@@ -91,13 +91,14 @@ def test_a_difference_map_is_held_once_while_it_is_written(run, tmp_path):
         "from MVCTEnhanceLib.jobs.outputs import Enhanced\n"
         "from MVCTEnhanceLib.jobs.requests import EnhanceRequest\n"
         "from MVCTEnhanceLib.jobs.outputs import write_outputs\n"
+        "from MVCTEnhanceLib.quality.record import EnhancementRecord\n"
         "from MVCTEnhanceLib.volume import Volume\n"
         "def peak(): return 1024 * int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])\n"
         "mvct, enhanced = (Volume(np.full((50, 1000, 1000), hu, np.int16)) for hu in (0, 50))\n"
         "folder = Path(sys.argv[1])\n"
         "request = EnhanceRequest(folder, folder / 'enhanced.nrrd', difference=folder / 'difference.nrrd')\n"
         "before = peak()\n"
-        "write_outputs(request, Enhanced(mvct, enhanced, {}, ()), {})\n"
+        "write_outputs(request, Enhanced(mvct, enhanced, EnhancementRecord({})), {})\n"
         "print((peak() - before) / mvct.array.nbytes)\n"
     )
     result = run(tmp_path, python=("-c", code))

@@ -35,7 +35,7 @@ def test_a_model_is_found_by_name_or_path(model_file):
         find_model("nothing")
 
 
-@pytest.mark.parametrize("module", ["model.card", "assessment.tables", "assessment.verdicts"])
+@pytest.mark.parametrize("module", ["model.card", "quality.record", "report.table", "assessment.verdicts"])
 def test_nothing_that_must_be_installed_first_is_imported(module):
     """Where torch and safetensors are missing, the models and their cards are listed all the same."""
     code = f"""

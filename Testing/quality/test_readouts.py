@@ -7,8 +7,7 @@ from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.noise import noise_sd
 from MVCTEnhanceLib.quality.nselfssim import nselfssim
-from MVCTEnhanceLib.quality.readout import Readout
-from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.readouts import evaluate, metric_values
 
 SPACING = (1.0, 1.0, 3.0)
 OF_AIR_IN_THE_BODY = {"edge_overshoot_hu", "edge_undershoot_hu"}  # which the thorax has not
@@ -24,8 +23,8 @@ def scans(thorax, white_noise):
 
 
 def test_mean_and_sd_leave_out_slices_without_a_value():
-    readout = Readout("HU", (1.0, 3.0, math.nan, math.inf))
-    assert readout.to_dict() == {
+    noise = metric_values("noise_hu", [1.0, 3.0, math.nan, math.inf])
+    assert noise.to_dict() == {
         "mean": 2.0,
         "sd": pytest.approx(math.sqrt(2)),
         "slices": 2,
@@ -35,7 +34,7 @@ def test_mean_and_sd_leave_out_slices_without_a_value():
 
 
 def test_readout_without_any_value_is_null():
-    assert Readout("HU", (math.nan,)).to_dict() == {
+    assert metric_values("noise_hu", [math.nan]).to_dict() == {
         "mean": None,
         "sd": None,
         "slices": 0,

@@ -11,6 +11,7 @@ from matplotlib.image import imread
 from MVCTEnhanceLib.errors import InputError, OutputError
 from MVCTEnhanceLib.quality.catalogue import INTENDED_USE, METRICS
 from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.record import EnhancementRecord
 from MVCTEnhanceLib.report.page import write_report
 from MVCTEnhanceLib.report.pictures import difference_png, grey_png, plot_png
 from MVCTEnhanceLib.report.style import STYLE
@@ -75,7 +76,8 @@ def report(tmp_path, scans, readouts):
 
     def write(**changes):
         mvct, enhanced = scans
-        given = {"mvct": mvct, "enhanced": enhanced, "readouts": readouts, "model_card": CARD, "warnings": []}
+        record = EnhancementRecord.from_dict(changes.pop("readouts", readouts))
+        given = {"mvct": mvct, "enhanced": enhanced, "record": record, "model_card": CARD}
         path = write_report(tmp_path / "report", **(given | changes))
         html = path.read_text(encoding="utf-8")
         return Page(html), html

@@ -1,6 +1,7 @@
 """Results in the scene as an enhancement leaves them, but made without the worker, for tests of what comes after it."""
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 from slicerui.scans import SPACING, head, noisy_head
@@ -16,9 +17,10 @@ def readouts(*, planning_ct: bool = True) -> dict:
 
     mvct, enhanced = (Volume(array, SPACING) for array in (noisy_head(), half_as_noisy()))
     kvct = Volume(noisy_head(seed=8), SPACING) if planning_ct else None
-    found = measure(mvct, enhanced, kvct=kvct, on_event=lambda event, **fields: None)
-    found["verdicts"] = judge(found, read_card(find_model(DEFAULT_MODEL))[1])
-    return found | {"model": {"name": DEFAULT_MODEL}, "device": "CPU", "warnings": ["The pixels are resampled."]}
+    record = measure(mvct, enhanced, kvct=kvct, on_event=lambda event, **fields: None)
+    record = replace(record, assessments=judge(record, read_card(find_model(DEFAULT_MODEL))[1]))
+    others = {"model": {"name": DEFAULT_MODEL}, "device": "CPU", "warnings": ["The pixels are resampled."]}
+    return record.to_dict() | others
 
 
 def verdicts(gravest: str) -> dict:

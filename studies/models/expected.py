@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import torch
-from MVCTEnhanceLib.assessment.tables import DISTANCE, leaves
 from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.catalogue import METRICS
 from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.record import DISTANCE, EnhancementRecord
 from MVCTEnhanceLib.training.trained_on import FOR_FEW_DATA, rounded, widened
 from MVCTEnhanceLib.volume.grid import axial
 
@@ -47,13 +47,13 @@ def main() -> None:
     arguments.work.mkdir(parents=True, exist_ok=True)
     engine = Engine(load_model(arguments.model), torch.device("cpu"))
     scans = sorted(scan for use in ("train", "test") for scan in (arguments.prepared / use / "mvct").glob("*.nrrd"))
-    readouts = [_measured(scan, arguments.data, engine, arguments.work) for scan in scans]
-    ranges = json.dumps({"expected": expected(readouts)}, indent=2)
+    records = [_measured(scan, arguments.data, engine, arguments.work) for scan in scans]
+    ranges = json.dumps({"expected": expected(records)}, indent=2)
     (arguments.work / "ranges.json").write_text(ranges + "\n", encoding="utf-8")
 
 
-def _measured(scan: Path, data: Path, engine: Engine, work: Path) -> dict:
-    """The readouts of one patient's MVCT, enhanced, with the whole kVCT on its own grid as planning CT."""
+def _measured(scan: Path, data: Path, engine: Engine, work: Path) -> EnhancementRecord:
+    """The record of one patient's MVCT, enhanced, with the whole kVCT on its own grid as planning CT."""
     kept = work / f"{scan.parts[-3]}-{scan.stem}.json"
     if not kept.exists():
         mvct, planned = axial(read_volume(scan)), data / "kvct" / scan.name
@@ -62,24 +62,22 @@ def _measured(scan: Path, data: Path, engine: Engine, work: Path) -> dict:
         planning = {"kvct": kvct.array, "kvct_spacing": kvct.spacing}
         values = evaluate(mvct.array, enhanced, spacing=mvct.spacing, **planning).to_dict()
         kept.write_text(json.dumps(values), encoding="utf-8")
-    return json.loads(kept.read_text(encoding="utf-8"))
+    return EnhancementRecord.from_dict(json.loads(kept.read_text(encoding="utf-8")))
 
 
-def expected(readouts: list[dict]) -> dict:
-    """What `MVCTEnhanceLib.assessment.verdicts` compares readouts with."""
-    ranges: dict = {
-        "measured_on": MEASURED_ON.format(slices=sum(len(item["mvct"]["nselfssim"]["per_slice"]) for item in readouts))
-    }
+def expected(records: list[EnhancementRecord]) -> dict:
+    """What `MVCTEnhanceLib.assessment.verdicts` compares metrics with."""
+    ranges: dict = {"measured_on": MEASURED_ON.format(slices=sum(len(record.slice_names()) for record in records))}
     for group in ("mvct", "enhanced", "planning_ct", "comparison"):
         ranges[group] = {
-            name: _range(name, _slices(readouts, lambda item, g=group, n=name: leaves(item[g])[n]["per_slice"]))
-            for name in leaves(readouts[0][group])
+            name: _range(name, _slices(record.groups[group][name].per_slice for record in records))
+            for name in records[0].groups[group]
         }
     ranges["mvct"]["cnr_muscle_fat"]["trusted"][1] = None  # a thin neck has less noise, which its own range judges
-    distances = [item["comparison"][DISTANCE]["enhanced"] for item in readouts]
+    distances = [record.distance.enhanced for record in records]
     ranges["comparison"][DISTANCE] = _one_sided(distances)
     ranges["enhanced_to_mvct"] = {
-        name: _two_sided(_slices(readouts, lambda item, n=name: _parts(item, n))) for name in _named("enhanced_to_mvct")
+        name: _two_sided(_slices(_parts(record, name) for record in records)) for name in _named("enhanced_to_mvct")
     }
     ranges["enhanced_to_planning_ct"] = dict.fromkeys(_named("enhanced_to_planning_ct"), TO_PLANNING_CT)
     return ranges
@@ -90,14 +88,15 @@ def _named(group: str) -> list[str]:
     return [name for name, metric in METRICS.items() if group in metric.causes]
 
 
-def _slices(readouts: Iterable[dict], values: Callable[[dict], list]) -> np.ndarray:
+def _slices(values: Iterable[Iterable[float]]) -> np.ndarray:
     """The values of all slices of all patients that have one."""
-    return np.array([value for item in readouts for value in values(item) if value is not None])
+    every = np.array([value for of_patient in values for value in of_patient])
+    return every[np.isfinite(every)]
 
 
-def _parts(item: dict, name: str) -> list[float]:
-    pairs = zip(*(item[scan][name]["per_slice"] for scan in ("enhanced", "mvct")), strict=True)
-    return [after / before for after, before in pairs if after is not None and before]
+def _parts(record: EnhancementRecord, name: str) -> list[float]:
+    pairs = zip(*(record.groups[scan][name].per_slice for scan in ("enhanced", "mvct")), strict=True)
+    return [after / before for after, before in pairs if before]
 
 
 def _range(name: str, values: np.ndarray) -> dict:

@@ -19,6 +19,7 @@ from MVCTEnhanceLib.jobs.evaluate import measure
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.record import Assessments
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import axial
 from scipy import ndimage
@@ -42,8 +43,8 @@ def main() -> None:
         kvct = _first_slices(read_volume(planned if planned.exists() else arguments.data / "dicom" / scan.stem))
         enhanced = Engine(model, torch.device("cpu")).enhance(mvct)
         for failure, array in _failures(mvct, enhanced.array):
-            readouts = measure(mvct, enhanced.with_array(array), kvct=kvct, on_event=lambda event, **fields: None)
-            rows.setdefault(failure, []).append(_in_words(judge(readouts, model.card)))
+            record = measure(mvct, enhanced.with_array(array), kvct=kvct, on_event=lambda event, **fields: None)
+            rows.setdefault(failure, []).append(_in_words(judge(record, model.card)))
     print(f"| failure | {' | '.join(scan.stem for scan in scans)} |\n|---|{'---|' * len(scans)}")
     for failure, cells in rows.items():
         print(f"| {failure} | {' | '.join(cells)} |")
@@ -91,12 +92,12 @@ def _whole(array: np.ndarray) -> np.ndarray:
     return np.rint(array).clip(-32768, 32767).astype(np.int16)
 
 
-def _in_words(verdicts: dict) -> str:
-    """Names of the readouts in doubt, those not to be trusted in bold."""
+def _in_words(assessments: Assessments) -> str:
+    """Names of the metrics in doubt, those not to be trusted in bold."""
     words = []
-    for group, name, verdict, _ in not_as_expected(verdicts):
+    for group, name, assessment in not_as_expected(assessments):
         text = f"{group}.{name}"
-        words.append(f"**{text}**" if verdict == DO_NOT_TRUST else text)
+        words.append(f"**{text}**" if assessment.verdict == DO_NOT_TRUST else text)
     return ", ".join(words) or "–"
 
 

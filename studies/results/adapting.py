@@ -147,7 +147,7 @@ def _measured(study: Study, method: Method, case: Case) -> Row:
         converted = study.converted(method, f"adapting-{_version()}-{case.patient}", case.mvct)
         truth, spacing = case.truth.array, case.mvct.spacing
         readouts = evaluate(case.mvct.array, converted, spacing=spacing, kvct=truth, kvct_spacing=spacing, truth=truth)
-        image, paired, kvct = readouts.enhanced, readouts.truth["enhanced"], readouts.planning_ct
+        image, paired, kvct = (readouts.groups[name] for name in ("enhanced", "truth.enhanced", "planning_ct"))
         return {
             "mae": paired["mae_hu"].mean,
             "ssim": paired["ssim"].mean,
@@ -155,8 +155,8 @@ def _measured(study: Study, method: Method, case: Case) -> Row:
             "noise": image["noise_hu"].mean,
             "noise_kvct": kvct["noise_hu"].mean,
             "skin_edge": image["edge_width_mm"].mean,
-            **{f"bias_{tissue}": value.mean for tissue, value in paired["hu_bias"].items()},
-            "air_agreement": readouts.comparison["air_agreement"].mean,
+            **{f"bias_{name}": values.mean for name, values in paired.items() if values.part_of == "hu_bias"},
+            "air_agreement": readouts.groups["comparison"]["air_agreement"].mean,
         }
 
     row = study.once(f"adapting/{_version()}/{method.name}/{case.patient}", measure)

@@ -36,18 +36,18 @@ def measured(mvct: Volume, converted: np.ndarray, truth: Volume) -> dict[str, fl
     readouts = evaluate(
         mvct.array, converted, spacing=mvct.spacing, kvct=truth.array, kvct_spacing=truth.spacing, truth=truth.array
     )
-    image, paired, comparison = readouts.enhanced, readouts.truth["enhanced"], readouts.comparison
+    image, paired, comparison = (readouts.groups[name] for name in ("enhanced", "truth.enhanced", "comparison"))
     return {
         "mae": paired["mae_hu"].mean,
         "ssim": paired["ssim"].mean,
         "psnr": paired["psnr_db"].mean,
         "nselfssim": image["nselfssim"].mean,
-        "distance": abs(image["nselfssim"].mean - readouts.planning_ct["nselfssim"].mean),
+        "distance": abs(image["nselfssim"].mean - readouts.groups["planning_ct"]["nselfssim"].mean),
         "skin_edge": image["edge_width_mm"].mean,
         "bone_edge": image["bone_edge_width_mm"].mean,
         "noise": image["noise_hu"].mean,
         "cnr": image["cnr_muscle_fat"].mean,
-        **{f"bias_{tissue}": paired["hu_bias"][tissue].mean for tissue in ("soft_tissue", "fat", "lung", "bone")},
+        **{f"bias_{tissue}": paired[tissue].mean for tissue in ("soft_tissue", "fat", "lung", "bone")},
         "air": comparison["air_agreement"].mean,
         "dig": comparison["dig"].mean,
     }

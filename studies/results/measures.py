@@ -102,7 +102,7 @@ def _measured(
 
 def _measure(case: Case, converted: np.ndarray) -> dict[str, Sequence[float]]:
     readouts = evaluate(case.mvct.array, converted, spacing=case.mvct.spacing, truth=case.truth.array)
-    image, paired, comparison = readouts.enhanced, readouts.truth["enhanced"], readouts.comparison
+    image, paired, comparison = (readouts.groups[name] for name in ("enhanced", "truth.enhanced", "comparison"))
     chosen = {
         "nselfssim": image["nselfssim"],
         "dig": comparison["dig"],
@@ -110,7 +110,7 @@ def _measure(case: Case, converted: np.ndarray) -> dict[str, Sequence[float]]:
         "air": comparison["air_agreement"],
         "mae": paired["mae_hu"],
         "ssim": paired["ssim"],
-        **{f"bias_{tissue}": paired["hu_bias"][tissue] for tissue in TISSUES},
+        **{f"bias_{tissue}": paired[tissue] for tissue in TISSUES},
         "skin_edge": image["edge_width_mm"],
         "noise": image["noise_hu"],
     }

@@ -130,13 +130,13 @@ def _readouts(converted: np.ndarray, mvct: Volume, truth: Volume) -> dict[str, f
     found = evaluate(
         mvct.array, converted, spacing=mvct.spacing, kvct=truth.array, kvct_spacing=truth.spacing, truth=truth.array
     )
-    image, paired = found.enhanced, found.truth["enhanced"]
+    image, paired = found.groups["enhanced"], found.groups["truth.enhanced"]
     return {
         "mae": paired["mae_hu"].mean,
         "ssim": paired["ssim"].mean,
-        "distance": abs(image["nselfssim"].mean - found.planning_ct["nselfssim"].mean),
+        "distance": abs(image["nselfssim"].mean - found.groups["planning_ct"]["nselfssim"].mean),
         "noise": image["noise_hu"].mean,
-        "bias_soft_tissue": paired["hu_bias"]["soft_tissue"].mean,
+        "bias_soft_tissue": paired["soft_tissue"].mean,
         "skin_edge": image["edge_width_mm"].mean,
         "slices": len(mvct.array),
     }

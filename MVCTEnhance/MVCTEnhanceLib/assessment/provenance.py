@@ -9,23 +9,22 @@ from typing import Any
 
 from .. import __version__
 from ..model.card import Plan, model_identity, model_sha256
+from ..quality.record import Provenance
 from ..volume import Volume
 
 NOT_IDENTIFIED = "The MVCT is no DICOM series with a description or date by which the report could name it."
 PROGRAM = f"MVCTEnhance {__version__}"
 
 
-def provenance(input_digest: str) -> dict[str, Any]:
-    """What readouts say of their making, JSON-serialisable.
+def provenance(input_digest: str, **known: Any) -> Provenance:
+    """The provenance of a record that is made now by this program.
 
     Args:
         input_digest: of the MVCT as it was read, see `volume.grid.digest`.
-
-    Returns:
-        program: name and version; input: {"sha256": the digest}; time: now, ISO 8601 with the offset from UTC.
+        known: its other fields.
     """
     now = datetime.now().astimezone()
-    return {"program": PROGRAM, "input": {"sha256": input_digest}, "time": now.isoformat(timespec="seconds")}
+    return Provenance(PROGRAM, input_digest, now.isoformat(timespec="seconds"), **known)
 
 
 def model_provenance(path: Path, plan: Plan, card: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,14 +47,13 @@ def identity_of_series(description: str, date: str) -> dict[str, str]:
     return {name: text for name, text in (("description", description), ("date", day)) if text}
 
 
-def provenance_rows(readouts: Mapping[str, Any]) -> dict[str, str]:
-    """Program, model, digests and time of readouts by their names in tables; empty where they do not say."""
-    model, given = readouts.get("model") or {}, readouts.get("input") or {}
-    version = f" {model['version']}" if model.get("version") else ""
+def provenance_rows(made: Provenance) -> dict[str, str]:
+    """Program, model, digests and time of a record by their names in tables; empty where it does not say."""
+    version = f" {made.model['version']}" if made.model.get("version") else ""
     return {
-        "program": readouts.get("program") or model.get("program", ""),
-        "model": f"{model.get('name', '')}{version}",
-        "model_sha256": model.get("sha256", ""),
-        "input_sha256": given.get("sha256", ""),
-        "time": readouts.get("time", ""),
+        "program": made.program or made.model.get("program", ""),
+        "model": f"{made.model.get('name', '')}{version}",
+        "model_sha256": made.model.get("sha256", ""),
+        "input_sha256": made.input_sha256,
+        "time": made.time,
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..quality.catalogue import METRICS
+from ..quality.record import MetricValues
 
 MANY_SLICES = 0.25  # more of them than this, outside of what is expected, is more than one region of the body
 MAX_SLICE_SHARE = 0.5  # more of them than this, outside of what is trusted, is the scan and not some slices
@@ -95,25 +97,25 @@ def is_field(sides_mm: Sequence[float], trained_mm: Sequence[float]) -> bool:
     return all(low <= side <= high for side in sides_mm)
 
 
-def in_range(readout: Mapping[str, Any], name: str, wanted: Expectation, slices: Sequence[str]) -> Finding:
-    """A readout that has a mean, against its ranges; `slices` are what its slices are called."""
-    measured = {called: value for called, value in zip(slices, readout["per_slice"], strict=True) if value is not None}
-    whole = _mean(readout, name, wanted)
-    single = _slices(measured, name, readout["unit"], wanted)
+def in_range(metric: MetricValues, wanted: Expectation, slices: Sequence[str]) -> Finding:
+    """A metric that has a mean, against its ranges; `slices` are what its slices are called."""
+    pairs = zip(slices, metric.per_slice, strict=True)
+    measured = {called: value for called, value in pairs if math.isfinite(value)}
+    whole, single = _mean(metric, wanted), _slices(measured, metric, wanted)
     text = f"{whole.text[:-1]}{'.' if whole.level else ';'} {single.text}" if single.text else whole.text
     if single.level > whole.level:
         worst = max(measured.values(), key=lambda value: abs(wanted.expected.beyond(value)))
         text = f"{text[:-1]}: {wanted.cause(worst)}."
-    level, count = max(whole.level, single.level), len(readout["per_slice"])
+    level, count = max(whole.level, single.level), len(metric.per_slice)
     if level == 2 and len(measured) < FEW_SLICES < count / 2:
         contain = "contains" if len(measured) == 1 else "contain"
-        what = METRICS[name].measured_in
+        what = METRICS[metric.name].measured_in
         return Finding(1, f"{text} Only {len(measured)} of {count} slices {contain} enough {what}.")
     return Finding(level, text)
 
 
-def _mean(readout: Mapping[str, Any], name: str, wanted: Expectation) -> Finding:
-    mean, unit, digits = readout["mean"], readout["unit"], METRICS[name].digits
+def _mean(metric: MetricValues, wanted: Expectation) -> Finding:
+    mean, unit, digits = metric.mean, metric.unit, METRICS[metric.name].digits
     span, level = wanted.expected.in_words(digits, unit), wanted.level(mean)
     text = f"Mean {_number(mean, digits, unit)} is"
     if not level:
@@ -121,7 +123,7 @@ def _mean(readout: Mapping[str, Any], name: str, wanted: Expectation) -> Finding
     return Finding(level, f"{text} {wanted.place(mean)} {span}: {wanted.cause(mean)}.")
 
 
-def _slices(measured: Mapping[str, float], name: str, unit: str, wanted: Expectation) -> Finding:
+def _slices(measured: Mapping[str, float], metric: MetricValues, wanted: Expectation) -> Finding:
     """How many of several slices lie outside, and which one the most."""
     levels = [wanted.level(value) for value in measured.values()]
     outside, failed = (sum(level >= least for level in levels) for least in (1, 2))
@@ -130,7 +132,7 @@ def _slices(measured: Mapping[str, float], name: str, unit: str, wanted: Expecta
     worst = max(measured, key=lambda called: abs(wanted.expected.beyond(measured[called])))
     level = 1 if failed or outside > MANY_SLICES * len(measured) else 0
     level = 2 if failed > MAX_SLICE_SHARE * len(measured) else level
-    number = _number(measured[worst], METRICS[name].digits, unit)
+    number = _number(measured[worst], METRICS[metric.name].digits, metric.unit)
     are = "is" if outside == 1 else "are"
     return Finding(level, f"{outside} of {len(measured)} slices {are} outside, most of all {worst} ({number}).")
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import OutputError
 from ..jobs.scans import require_permission
+from ..quality.record import EnhancementRecord
 from ..storage.atomic import PARTIAL, atomic_file, put_folder
 from ..storage.lock import LOCK, locked
 from .cases import Case
@@ -109,14 +110,17 @@ def load_completed(place: Path) -> dict[str, Any] | None:
     """The note of a case whose files are all there; else None.
 
     It has made_of (input, model, suffix, and which outputs), made_by (the program), seconds, files (name -> size),
-    withheld where no DICOM was written (the reason), and readouts, those of the case.
+    withheld where no DICOM was written (the reason), and record, that of the case.
     """
     note = _read_json(place / NOTE)
     if not {"made_of", "made_by", "seconds", "files"} <= set(note):
         return None
-    readouts = _read_json(place / READOUTS)
-    is_whole = all(_size(place / name) == size for name, size in note["files"].items())
-    return note | {"readouts": readouts} if readouts and is_whole else None
+    if any(_size(place / name) != size for name, size in note["files"].items()):
+        return None
+    try:
+        return note | {"record": EnhancementRecord.from_dict(_read_json(place / READOUTS))}
+    except ValueError:
+        return None
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..assessment.provenance import PROGRAM
 from ..errors import Cancelled, MVCTEnhanceError, OutputError
+from ..quality.record import EnhancementRecord
 from ..runtime.child import AGAIN, CANCELLED, CaseFailed, Children
 from ..runtime.events import EventHandler
 from .cases import Case
@@ -101,9 +102,7 @@ class BatchRun:
         """Of a case that is finished."""
         place, why = self._places[case.key].relative_to(self._output).as_posix(), note.get("withheld", "")
         status = "withheld" if why else "done"
-        return CaseRow(
-            case.name, status, why, seconds=note["seconds"], output=place, values=values_of(note["readouts"])
-        )
+        return CaseRow(case.name, status, why, seconds=note["seconds"], output=place, values=values_of(note["record"]))
 
     def _work(self, number: int, children: Children) -> None:
         """Do one case, in a thread, and send its row."""
@@ -133,7 +132,7 @@ class BatchRun:
                 commit_case(folder, place, note | {"made_by": PROGRAM}, readouts)
             except CaseFailed as error:
                 raise CaseFailed(str(error).replace(str(folder), str(place))) from error
-        return self._row(case, note | {"readouts": readouts})
+        return self._row(case, note | {"record": EnhancementRecord.from_dict(readouts)})
 
     def _in_words(self, error: Exception) -> str:
         """The reason, with paths relative to the input and output folders."""

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from ..assessment.provenance import provenance_rows
-from ..assessment.tables import DISTANCE
-from ..assessment.verdicts import VERDICTS
+from ..assessment.verdicts import VERDICTS, verdict_counts
 from ..quality.catalogue import METRICS
+from ..quality.record import DISTANCE, EnhancementRecord, Provenance
 from ..storage.atomic import atomic_file
 
+_GROUPS = ("mvct", "enhanced", "comparison")
 MEANS = tuple(
-    f"{group}.{metric.part_of}.{name}" if metric.part_of else f"{group}.{name}"
-    for group in ("mvct", "enhanced", "comparison")
+    ".".join(filter(None, (group, metric.part_of, name)))
+    for group in _GROUPS
     for name, metric in METRICS.items()
     if group in metric.groups and name != DISTANCE
 )
 _BY_VERDICT = {verdict: verdict.replace(" ", "_") for verdict in VERDICTS}
 _COUNTS = ("slices", "warnings", *_BY_VERDICT.values())
-_PROVENANCE = tuple(provenance_rows({}))
+_PROVENANCE = tuple(provenance_rows(Provenance()))
 COLUMNS = ("case", "status", "reason", "seconds", "output", *_COUNTS, *MEANS, *_PROVENANCE)
 
 Status = Literal["waiting", "done", "withheld", "failed"]
@@ -52,15 +52,15 @@ class CaseRow:
     values: Mapping[str, str] = field(default_factory=dict)
 
 
-def values_of(readouts: Mapping[str, Any]) -> dict[str, str]:
+def values_of(record: EnhancementRecord) -> dict[str, str]:
     """Means, counts of slices, warnings and verdicts, and provenance; what was not measured is not there."""
-    values = {name: f"{mean:.6g}" for name in MEANS if (mean := _find(readouts, name).get("mean")) is not None}
-    values["warnings"] = str(len(readouts.get("warnings", ())))
-    values["slices"] = str(len(_find(readouts, "mvct.noise_hu").get("per_slice", ())))
-    if "verdicts" in readouts:
-        given = Counter(entry["verdict"] for group in readouts["verdicts"].values() for entry in group.values())
-        values |= {column: str(given[verdict]) for verdict, column in _BY_VERDICT.items()}
-    return values | provenance_rows(readouts)
+    metrics = {f"{group}.{metric.path}": metric for group in _GROUPS for metric in record.group(group).values()}
+    values = {name: f"{metrics[name].mean:.6g}" for name in MEANS if name in metrics and metrics[name].has_value}
+    values["warnings"] = str(len(record.warnings or ()))
+    values["slices"] = str(len(record.slice_names()))
+    if record.assessments:
+        values |= {_BY_VERDICT[verdict]: str(count) for verdict, count in verdict_counts(record.assessments).items()}
+    return values | provenance_rows(record.provenance)
 
 
 def worst_verdict(values: Mapping[str, str]) -> str:
@@ -83,11 +83,3 @@ def write_summary(path: Path, rows: Iterable[CaseRow]) -> None:
         table.writerow(known | dict(row.values))
     with atomic_file(path) as partial:  # file names need not be valid text everywhere
         partial.write_text(file.getvalue(), encoding="utf-8", errors="backslashreplace", newline="")
-
-
-def _find(readouts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """The entry of a dotted name; empty where there is none."""
-    entry: Any = readouts
-    for part in name.split("."):
-        entry = entry.get(part, {})
-    return entry

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 from ..assessment.verdicts import not_as_expected
+from ..quality.record import TRUTH, EnhancementRecord
 from .commands import Result
 
 
@@ -11,27 +14,19 @@ def show_nothing(result: Result) -> None:
 
 
 def show_readouts(readouts: Result) -> None:
-    """The means and SDs of all readouts, a line each."""
-    for group in ("mvct", "enhanced", "planning_ct", "comparison", "truth"):
-        for name, readout in _flat(readouts.get(group, {})):
-            if readout["mean"] is not None:
-                spread = "" if readout["sd"] is None else f" ± {readout['sd']:.3g}"
-                unit = "" if readout["unit"] == "1" else f" {readout['unit']}"
-                print(f"{group:12} {name:22} {readout['mean']:.4g}{spread}{unit}")
-    if "card" in readouts:
-        print(f"Verdicts by the card of the model {readouts['card']['name']}")
-    for group, name, verdict, reason in not_as_expected(readouts.get("verdicts", {})):
-        print(f"{group:12} {name:22} {verdict}: {reason}")
-
-
-def _flat(group: Result, prefix: str = "") -> list[tuple[str, Result]]:
-    rows = []
-    for name, entry in group.items():
-        if "per_slice" in entry:
-            rows.append((prefix + name, entry))
-        elif all(isinstance(part, dict) for part in entry.values()):
-            rows += _flat(entry, f"{prefix}{name} ")
-    return rows
+    """The means and SDs of all metrics, a line each."""
+    record = EnhancementRecord.from_dict(readouts)
+    for group in ("mvct", "enhanced", "planning_ct", "comparison", *TRUTH):
+        for values in record.group(group).values():
+            if values.has_value:
+                scan, _, name = f"{group}.{values.path}".partition(".")
+                spread = f" ± {values.sd:.3g}" if isfinite(values.sd) else ""
+                unit = "" if values.unit == "1" else f" {values.unit}"
+                print(f"{scan:12} {name.replace('.', ' '):22} {values.mean:.4g}{spread}{unit}")
+    if record.provenance.card:
+        print(f"Verdicts by the card of the model {record.provenance.card['name']}")
+    for group, name, assessment in not_as_expected(record.assessments):
+        print(f"{group:12} {name:22} {assessment.verdict}: {assessment.reason}")
 
 
 def show_batch(result: Result) -> None:

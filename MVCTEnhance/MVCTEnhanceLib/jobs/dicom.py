@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +11,13 @@ from ..io import write_dicom_series
 from ..io.dicom.series import read_dicom_folder
 from ..io.dicom.writer import placeholder_warnings
 from ..io.reader import read_map
+from ..quality.record import EnhancementRecord
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..volume import Volume
 from ..volume.grid import axial, reorient_like
 from ..volume.product import Product
 from .outputs import NotTrusted
-from .report import read_readouts, require_slices
+from .report import read_record, require_slices
 from .requests import DicomRequest
 from .scans import require_new_series
 from .series_texts import series_texts
@@ -45,17 +45,18 @@ def write_derived_series(request: DicomRequest, *, on_event: EventHandler = igno
     warnings: list[str] = []
     on_event = collecting_warnings(warnings, on_event)
     on_event("stage", stage="read")
-    readouts = read_readouts(request.readouts) if request.readouts else {}
+    record = read_record(request.readouts) if request.readouts else None
     scan = read_map(request.scan)
-    _require_of_scan(readouts, scan, request)
-    if not request.force and (why := withholding_reason(readouts)):
+    if record:
+        _require_of_scan(record, scan, request)
+    if record and not request.force and (why := withholding_reason(record)):
         raise NotTrusted(why)
     volume = _with_source(scan, request) if request.source else replace(scan, source=None)
-    volume = replace(volume, product=_product(scan, readouts, request))
+    volume = replace(volume, product=_product(scan, record, request))
     for message in (*_kind_warnings(scan, request), *placeholder_warnings(volume)):
         on_event("warning", message=message)
     on_event("stage", stage="write")
-    texts = series_texts(volume.product.kind, readouts)
+    texts = series_texts(volume.product.kind, record)
     write_dicom_series(
         volume,
         request.output,
@@ -67,12 +68,10 @@ def write_derived_series(request: DicomRequest, *, on_event: EventHandler = igno
     return {"slices": len(volume.array), "warnings": warnings}
 
 
-def _require_of_scan(readouts: Mapping[str, Any], scan: Volume, request: DicomRequest) -> None:
+def _require_of_scan(record: EnhancementRecord, scan: Volume, request: DicomRequest) -> None:
     """Refuse readouts that were measured on another scan, as far as their slices and the digests can tell."""
-    if not readouts:
-        return
-    require_slices(readouts, len(axial(scan).array), request.readouts, request.scan)
-    told, own = _input_digest(readouts), scan.product.input_digest if scan.product else ""
+    require_slices(record, len(axial(scan).array), request.readouts, request.scan)
+    told, own = record.provenance.input_sha256, scan.product.input_digest if scan.product else ""
     if told and own and not told.startswith(own):
         raise InputError(
             f"'{request.readouts}' holds readouts of another MVCT than the one '{request.scan}' was made of: give the "
@@ -80,14 +79,11 @@ def _require_of_scan(readouts: Mapping[str, Any], scan: Volume, request: DicomRe
         )
 
 
-def _input_digest(readouts: Mapping[str, Any]) -> str:
-    return str((readouts.get("input") or {}).get("sha256", ""))
-
-
-def _product(scan: Volume, readouts: Mapping[str, Any], request: DicomRequest) -> Product:
+def _product(scan: Volume, record: EnhancementRecord | None, request: DicomRequest) -> Product:
     own = scan.product or Product("enhanced")
     kind = (request.kind or "").replace("-", " ")
-    return Product(kind or own.kind, _input_digest(readouts) or own.input_digest)
+    told = record.provenance.input_sha256 if record else ""
+    return Product(kind or own.kind, told or own.input_digest)
 
 
 def _kind_warnings(scan: Volume, request: DicomRequest) -> list[str]:

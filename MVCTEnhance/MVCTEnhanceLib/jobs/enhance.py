@@ -73,19 +73,23 @@ def enhance(
     if request.cycle_error:
         on_event("stage", stage="cycle")
         cycle_error = cycle_error_map(mvct, engine.back_to_mvct(enhanced))
-    readouts = measure(mvct, enhanced, kvct=kvct, region=region, on_event=on_event)
-    readouts["verdicts"] = judge(readouts, model.card)
-    readouts |= provenance(input_digest) | {"model": model_provenance(model_file, model.plan, model.card)}
-    readouts |= {"device": describe_device(device), "warnings": warnings} | ({"scan": scan} if scan else {})
+    record = measure(mvct, enhanced, kvct=kvct, region=region, on_event=on_event)
+    made_with = model_provenance(model_file, model.plan, model.card)
+    record = replace(
+        record,
+        assessments=judge(record, model.card),
+        provenance=provenance(input_digest, model=made_with, device=describe_device(device), scan=scan),
+        warnings=tuple(warnings),
+    )
     on_event("stage", stage="write")
     return_memory()
-    result = Enhanced(mvct, enhanced, readouts, tuple(warnings), cycle_error)
+    result = Enhanced(mvct, enhanced, record, cycle_error)
     _write(request, result, model)
     return result
 
 
 def _write(request: EnhanceRequest, result: Enhanced, model: Model) -> None:
-    why = "" if request.force else withholding_reason(result.readouts)
+    why = "" if request.force else withholding_reason(result.record)
     written = without_dicom(request) if why else request
     write_outputs(written, result, model.card)
     if written != request:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..assessment.verdicts import judge
 from ..errors import InputError
 from ..model.card import DEFAULT_MODEL, find_model, model_identity, read_card
 from ..quality.readouts import evaluate
+from ..quality.record import EnhancementRecord
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event, with_stage
 from ..runtime.machine import threads
 from ..volume import Volume
@@ -36,7 +38,7 @@ NO_MODEL_NAMED = (
 def evaluate_files(request: EvaluateRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
     """Every readout of an enhanced scan with verdicts and input warnings as `enhance` gives them, JSON-serialisable.
 
-    To what `Readouts.to_dict` gives come "verdicts", "warnings", and "card", which model's card both rest on.
+    It has also "card", which model's card both rest on.
 
     Raises:
         InputError: a scan cannot be read, MVCT and enhanced scan lie on different grids, or the region is empty.
@@ -60,9 +62,9 @@ def evaluate_files(request: EvaluateRequest, *, on_event: EventHandler = ignore_
         on_event("warning", message=NO_MODEL_NAMED)
     if truth:
         truth = _on_grid_of(enhanced, truth, on_event)
-    readouts = measure(mvct, enhanced, kvct=kvct, truth=truth, region=region, on_event=on_event)
-    readouts["verdicts"] = judge(readouts, card)
-    return readouts | provenance(digest(mvct)) | {"card": model_identity(card), "warnings": warnings}
+    record = measure(mvct, enhanced, kvct=kvct, truth=truth, region=region, on_event=on_event)
+    made = provenance(digest(mvct), card=model_identity(card))
+    return replace(record, assessments=judge(record, card), provenance=made, warnings=tuple(warnings)).to_dict()
 
 
 def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:
@@ -97,18 +99,18 @@ def measure(
     truth: Volume | None = None,
     region: np.ndarray | None = None,
     on_event: EventHandler,
-) -> dict[str, Any]:
-    """Every readout of scans in memory, JSON-serialisable; MVCT, enhanced scan, truth and region on the same grid.
+) -> EnhancementRecord:
+    """Every metric of scans in memory; MVCT, enhanced scan, truth and region on the same grid.
 
     Axial slices are measured, with rows and columns in one fixed order however the scans are stored (see `axial`). The
-    lists have them in the order of the scan's own axis along the patient; `slices` tells where they lie.
+    lists have them in the order of the scan's own axis along the patient; `z_mm` tells where they lie.
     """
     on_event("stage", stage="measure")
-    places = {"z_mm": listed_z_mm(mvct)} | ({"planning_ct_z_mm": listed_z_mm(kvct)} if kvct else {})
+    z_mm, planning_ct_z_mm = (tuple(listed_z_mm(scan)) if scan else () for scan in (mvct, kvct))
     if region is not None:
         region = listed(mvct.with_array(region)).array
     mvct, enhanced, kvct, truth = (scan and listed(scan) for scan in (mvct, enhanced, kvct, truth))
-    readouts = evaluate(
+    record = evaluate(
         mvct.array,
         enhanced.array,
         spacing=mvct.spacing,
@@ -118,12 +120,11 @@ def measure(
         region=region,
         threads=threads(),
         progress=with_stage(on_event, "measure"),
-    ).to_dict()
+    )
     sides = zip(mvct.array.shape[1:], mvct.spacing[1::-1], strict=True)
-    readouts["slices"] = places
-    readouts["parameters"]["field_of_view_mm"] = [float(count * mm) for count, mm in sides]
-    if region is not None and readouts["mvct"]["nselfssim"]["mean"] is None:
+    parameters = {**record.parameters, "field_of_view_mm": [float(count * mm) for count, mm in sides]}
+    if region is not None and not record.groups["mvct"]["nselfssim"].has_value:
         on_event("warning", message=REGION_WITHOUT_BODY)
     elif region is not None and kvct:
         on_event("warning", message=REGION_AND_PLANNING_CT)
-    return readouts
+    return replace(record, parameters=parameters, z_mm=z_mm, planning_ct_z_mm=planning_ct_z_mm)

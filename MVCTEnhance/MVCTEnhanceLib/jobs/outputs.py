@@ -15,6 +15,7 @@ from ..errors import OutputError
 from ..io import is_dicom_output
 from ..io.dicom.writer import placeholder_warnings
 from ..physics import density
+from ..quality.record import EnhancementRecord
 from ..storage.lock import locked
 from ..volume import SlicesOnDemand, Volume
 from ..volume.product import Kind
@@ -29,13 +30,17 @@ PATIENCE_S = 300.0  # longer than another run takes to write a long scan to a sl
 
 @dataclass(frozen=True, eq=False)
 class Enhanced:
-    """What came of it: both scans, what was measured, what the user must be told, and the cycle error if asked for."""
+    """What came of it: both scans, the record, and the cycle-consistency error if asked for."""
 
     mvct: Volume
     enhanced: Volume
-    readouts: dict[str, Any]
-    warnings: tuple[str, ...]
+    record: EnhancementRecord
     cycle_error: Volume | None = None
+
+    @property
+    def readouts(self) -> dict[str, Any]:
+        """The record, JSON-serialisable."""
+        return self.record.to_dict()
 
 
 class NotTrusted(OutputError):
@@ -124,7 +129,7 @@ def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, A
     }
     for name, (kind, made) in zip(SCANS, values.items(), strict=True):
         if path := getattr(request, name):
-            texts = series_texts(kind, result.readouts)
+            texts = series_texts(kind, result.record)
             scan = _made_with(result.enhanced, made(), kind)
             write_scan(scan, path, texts=texts, compress=request.compress, overwrite=request.overwrite)
     if request.report:
@@ -134,8 +139,7 @@ def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, A
             request.report,
             mvct=result.mvct,
             enhanced=result.enhanced,
-            readouts=result.readouts,
+            record=result.record,
             model_card=model_card,
-            warnings=result.warnings,
             overwrite=request.overwrite,
         )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from ..assessment.provenance import PROGRAM, provenance_rows
-from ..assessment.verdicts import DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
+from ..assessment.verdicts import DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE, not_as_expected, verdict_counts
+from ..quality.record import EnhancementRecord, Provenance
 
 INTENDED_USE = "Research only: not for dose calculation or diagnosis."
 NOT_ASSESSED = "The image quality of this result was not assessed."
@@ -44,37 +43,35 @@ class SeriesTexts:
     comments: str = ""
 
 
-def series_texts(kind: str, readouts: Mapping[str, Any] | None) -> SeriesTexts:
+def series_texts(kind: str, record: EnhancementRecord | None) -> SeriesTexts:
     """The texts of an output.
 
     Args:
         kind: of `volume.product.Kind`.
-        readouts: of the enhancement, with their verdicts and what they tell of program and model; None where there are
-            none.
+        record: of the enhancement; None where there is none.
     """
     description, derivation, values = _KINDS[kind]
-    told = provenance_rows(readouts or {})
+    told = provenance_rows(record.provenance if record else Provenance())
     program = told["program"] or PROGRAM
     sha256 = f" (SHA-256 {told['model_sha256']})" if told["model_sha256"] else ""
     model = f"model {told['model']}" if told["model"] else "a model that is not known"
-    verdicts = (readouts or {}).get("verdicts")
     comments = (
         INTENDED_USE,
         values,
         f"Made from an MVCT by {program} with {model}{sha256}.",
-        assessment(verdicts) if verdicts else NOT_ASSESSED,
+        assessment(record) if record and record.assessments else NOT_ASSESSED,
     )
     return SeriesTexts(description, f"{derivation}, by {program}, {model}", " ".join(filter(None, comments)))
 
 
-def assessment(verdicts: Mapping[str, Mapping[str, Mapping[str, str]]]) -> str:
-    """How many readouts are not as expected, and which of them say that the result is not to be trusted."""
-    found = [(group, name, entry["verdict"]) for group, entries in verdicts.items() for name, entry in entries.items()]
-    distrusted = [f"{name} of {group}" for group, name, verdict in found if verdict == DO_NOT_TRUST]
-    closer = sum(verdict == LOOK_CLOSER for _, _, verdict in found)
-    applicable = sum(verdict != NOT_APPLICABLE for _, _, verdict in found)
+def assessment(record: EnhancementRecord) -> str:
+    """How many metrics are not as expected, and which of them say that the result is not to be trusted."""
+    counts = verdict_counts(record.assessments)
+    applicable = sum(counts.values()) - counts[NOT_APPLICABLE]
+    rows = not_as_expected(record.assessments)
+    distrusted = [f"{name} of {group}" for group, name, found in rows if found.verdict == DO_NOT_TRUST]
     gravest = f"DO NOT TRUST this result: {', '.join(distrusted)}. " if distrusted else ""
     return (
-        f"{gravest}Assessment of {applicable} image-quality metrics: {len(distrusted)} 'do not trust', {closer} 'look "
-        "closer', the others as expected."
+        f"{gravest}Assessment of {applicable} image-quality metrics: {counts[DO_NOT_TRUST]} 'do not trust', "
+        f"{counts[LOOK_CLOSER]} 'look closer', the others as expected."
     )

@@ -1,29 +1,34 @@
-"""All readouts of one enhancement measured, slice by slice."""
+"""Every metric of one enhancement, measured slice by slice."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from .air import air_agreement
-from .body import body_mask, near_body
+from .air import AirParameters, air_agreement
+from .body import BodyParameters, body_mask, near_body
 from .catalogue import METRICS
 from .contrast import cnr_muscle_fat
-from .dig import dig, dig_scaled
-from .edges import bone_edge_width, skin_edge_width
+from .dig import NETWORK_WINDOW_HU, dig, dig_scaled
+from .edges import BONE, BONE_FROM_HU, SKIN, bone_edge_width, skin_edge_width
 from .hu_bias import hu_bias
-from .noise import noise_sd
-from .nselfssim import nselfssim
-from .overshoot import air_edge_errors, air_edge_overshoot
+from .noise import NoiseParameters, noise_sd
+from .nselfssim import NSelfSSIMParameters, nselfssim
+from .overshoot import OvershootParameters, air_edge_errors, air_edge_overshoot
 from .paired import mae, psnr, ssim
-from .readout import Group, Readout, Readouts
+from .record import Distance, EnhancementRecord, MetricValues
 from .slices import Slice, require_same_shape
+from .ssim import SSIMParameters
+from .tissues import MIN_LUNG_MM2, TISSUE_RANGES_HU, TissueParameters
 
 
 def evaluate(
@@ -37,7 +42,7 @@ def evaluate(
     region: np.ndarray | None = None,
     threads: int = 1,
     progress: Callable[..., None] | None = None,
-) -> Readouts:
+) -> EnhancementRecord:
     """Measure an enhancement, slice by slice.
 
     Args:
@@ -67,15 +72,23 @@ def evaluate(
 
     work = [*_pairs((mvct, enhanced, truth, region), spacing), *_singles(kvct, kvct_spacing)]
     total = len(work)
-    rows: dict[str, list[dict]] = {"mvct": [], "enhanced": [], "comparison": [], "planning_ct": [], "truth": []}
+    rows: dict[str, list[dict[str, float]]] = {}
     with _in_threads(work, threads) as results:
         for done, measured in enumerate(results, start=1):
             for name, values in measured.items():
-                rows[name].append(values)
+                rows.setdefault(name, []).append(values)
             if progress:
                 progress("evaluate", done=done, total=total)
-    groups = {name: _columns(values) for name, values in rows.items() if values}
-    return Readouts(**groups, region=None if region is None else _described(region))
+    groups = {name: _columns(values) for name, values in rows.items()}
+    parameters = metric_parameters() | ({} if region is None else {"region": _described(region)})
+    return EnhancementRecord(groups, parameters, _distance(groups))
+
+
+def _distance(groups: Mapping[str, Mapping[str, MetricValues]]) -> Distance | None:
+    if "planning_ct" not in groups:
+        return None
+    mvct, enhanced, reference = (groups[scan]["nselfssim"].mean for scan in ("mvct", "enhanced", "planning_ct"))
+    return Distance(abs(mvct - reference), abs(enhanced - reference))
 
 
 def _require_volumes(volumes: Mapping[str, np.ndarray | None]) -> None:
@@ -171,16 +184,14 @@ def _measure_pair(
             "dig": dig(mvct.hu, enhanced.hu, region=dig_region),
             "dig_scaled": dig_scaled(mvct.hu, enhanced.hu, region=dig_region),
             "air_agreement": air_agreement(mvct.hu, enhanced.hu, body, pixel_size=pixel_size, region=region),
-            "hu_bias": hu_bias(near["enhanced"], near["mvct"], inside[box], pixel_size=pixel_size),
+            **hu_bias(near["enhanced"], near["mvct"], inside[box], pixel_size=pixel_size),
         },
     }
     if truth is not None:
         truth = Slice(truth)
         body = _within(body_mask(truth, pixel_size=pixel_size), region)
-        measured["truth"] = {
-            "mvct": _measure_against_truth(mvct, truth, body, pixel_size),
-            "enhanced": _measure_against_truth(enhanced, truth, body, pixel_size),
-        }
+        measured["truth.mvct"] = _measure_against_truth(mvct, truth, body, pixel_size)
+        measured["truth.enhanced"] = _measure_against_truth(enhanced, truth, body, pixel_size)
     return measured
 
 
@@ -206,21 +217,55 @@ def _measure_near_body(
 
 def _measure_against_truth(
     image: Slice, truth: Slice, body: np.ndarray, pixel_size: tuple[float, float]
-) -> dict[str, float | dict[str, float]]:
+) -> dict[str, float]:
     tissue, air = air_edge_errors(image, truth, body, pixel_size=pixel_size)
     return {
         "mae_hu": mae(image.hu, truth.hu, body),
         "psnr_db": psnr(image.hu, truth.hu, body),
         "ssim": ssim(image.hu, truth.hu, body),
-        "hu_bias": hu_bias(image, truth, body, pixel_size=pixel_size),
-        "edge_error": {"tissue_at_air": tissue, "air_at_tissue": air},
+        **hu_bias(image, truth, body, pixel_size=pixel_size),
+        "tissue_at_air": tissue,
+        "air_at_tissue": air,
     }
 
 
-def _columns(rows: Sequence[dict]) -> Group:
-    """Rows of (nested) values, one row a slice, turned into readouts."""
-    group = {}
-    for name, first in rows[0].items():
-        values = [row[name] for row in rows]
-        group[name] = _columns(values) if isinstance(first, dict) else Readout(METRICS[name].unit, tuple(values))
-    return group
+def _columns(rows: Sequence[dict[str, float]]) -> dict[str, MetricValues]:
+    """Rows of values, one row a slice, turned into metrics."""
+    return {name: metric_values(name, [row[name] for row in rows]) for name in rows[0]}
+
+
+def metric_values(name: str, per_slice: Sequence[float]) -> MetricValues:
+    """A metric of the catalogue over the slices of a scan; not finite where a slice has no value."""
+    metric, values = METRICS[name], np.array(per_slice, dtype=float)
+    finite = values[np.isfinite(values)]
+    mean = float(finite.mean()) if finite.size else math.nan
+    sd = float(finite.std(ddof=1)) if finite.size > 1 else math.nan
+    return MetricValues(name, metric.unit, tuple(map(float, per_slice)), mean, sd, metric.part_of)
+
+
+def metric_parameters() -> dict[str, Any]:
+    """What the values depend on, JSON-serialisable, by metric."""
+    parameters = {
+        "body": asdict(BodyParameters()),
+        "nselfssim": asdict(NSelfSSIMParameters()),
+        "noise_hu": asdict(NoiseParameters()),
+        "tissues": {"range_hu": dict(TISSUE_RANGES_HU), "least_lung_mm2": MIN_LUNG_MM2, **asdict(TissueParameters())},
+        "cnr_muscle_fat": {"muscle": "soft_tissue", "fat": "fat", "noise": "noise_hu"},
+        "edge_width_mm": asdict(SKIN),
+        "bone_edge_width_mm": {"bone_from_hu": BONE_FROM_HU, **asdict(BONE)},
+        "edge_overshoot_hu": asdict(OvershootParameters()),
+        "edge_undershoot_hu": {"as": "edge_overshoot_hu"},
+        "edge_error": {"as": "edge_overshoot_hu", "truth": "scan - truth"},
+        "dig": {"gradient": "forward differences", "scaled_window_hu": NETWORK_WINDOW_HU, "scaled_to": (-1.0, 1.0)},
+        "air_agreement": asdict(AirParameters()),
+        "hu_bias": {"comparison": "enhanced - MVCT", "truth": "scan - truth"},
+        "ssim": asdict(SSIMParameters()),
+        "psnr_db": {"clip_hu": SSIMParameters().clip_hu, "peak_hu": SSIMParameters().data_range},
+    }
+    return _plain(parameters)
+
+
+def _plain(value):
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

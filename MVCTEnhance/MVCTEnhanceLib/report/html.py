@@ -9,6 +9,7 @@ from typing import Any
 
 from ..assessment.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
 from ..model.card_words import key_in_words, value_in_words
+from ..quality.record import Assessment
 
 _CLASSES = {NOT_APPLICABLE: "none", AS_EXPECTED: "good", LOOK_CLOSER: "doubt", DO_NOT_TRUST: "bad"}
 
@@ -32,10 +33,9 @@ def nested(value: Any) -> str:
     return escape(value_in_words(value))
 
 
-def chip(verdict: Mapping[str, str] | None) -> str:
+def chip(assessment: Assessment) -> str:
     """A verdict in words and colour, its reason as a tooltip; nothing where there is none."""
-    if not verdict:
+    if not assessment.verdict:
         return ""
-    words = verdict["verdict"]
-    style = _CLASSES.get(words, "doubt")
-    return f'<span class="verdict {style}" title="{escape(verdict["reason"])}">{escape(words)}</span>'
+    style = _CLASSES.get(assessment.verdict, "doubt")
+    return f'<span class="verdict {style}" title="{escape(assessment.reason)}">{escape(assessment.verdict)}</span>'

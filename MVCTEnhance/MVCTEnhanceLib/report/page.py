@@ -1,4 +1,4 @@
-"""The report of one enhancement: an HTML page that needs nothing else, and the readouts as JSON and CSV."""
+"""The report of one enhancement: an HTML page that needs nothing else, and the metrics as JSON and CSV."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from pathlib import Path
 
 from .. import __version__
 from ..assessment.provenance import provenance_rows
-from ..assessment.tables import readouts_csv
 from ..quality.catalogue import INTENDED_USE
+from ..quality.record import EnhancementRecord, Provenance
 from ..quality.slices import require_same_shape
 from ..storage.atomic import atomic_file
 from ..volume import Volume
 from ..volume.grid import axial
 from .html import nested
 from .style import STYLE
+from .table import metrics_csv
 from .values import cards, plots, tables, verdicts
 from .views import PictureOptions, pictures
 
@@ -28,22 +29,20 @@ def write_report(
     *,
     mvct: Volume,
     enhanced: Volume,
-    readouts: Mapping,
+    record: EnhancementRecord,
     model_card: Mapping,
-    warnings: Sequence[str] = (),
     options: PictureOptions | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write report.html, readouts.json and readouts.csv (one line a slice) into a folder.
 
     The page holds its pictures, runs no script and asks nothing from a network. Of the scans only voxels, matrix and
-    voxel size go into it: no name, identifier, date or path, unless the readouts have them as "scan".
+    voxel size go into it: no name, identifier, date or path, unless the record's provenance has them as scan.
 
     Args:
         mvct, enhanced: HU on the same grid.
-        readouts: what `Readouts.to_dict` gives.
+        record: of the enhancement.
         model_card: nested names and texts.
-        warnings: sentences to be shown on top.
         overwrite: whether a report that is there is replaced, or the new one refused.
 
     Returns:
@@ -57,22 +56,20 @@ def write_report(
     folder, options = Path(folder), options or PictureOptions()
     page = _page(
         [
-            _heading(mvct, warnings),
-            cards(readouts),
-            verdicts(readouts),
-            pictures(mvct, enhanced, readouts, options),
-            tables(readouts),
-            plots(readouts),
-            _provenance(readouts),
+            _heading(mvct, record.warnings or ()),
+            cards(record),
+            verdicts(record),
+            pictures(mvct, enhanced, record, options),
+            tables(record),
+            plots(record),
+            _provenance(record.provenance),
             _model(model_card),
-            _details(
-                "Parameters of the metrics", "Values compare only with the same parameters.", readouts["parameters"]
-            ),
+            _details("Parameters of the metrics", "Values compare only with the same parameters.", record.parameters),
         ]
     )
     texts = {
-        "readouts.json": json.dumps(readouts, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-        "readouts.csv": readouts_csv(readouts),
+        "readouts.json": json.dumps(record.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+        "readouts.csv": metrics_csv(record),
         "report.html": page,
     }
     for name, text in texts.items():
@@ -116,9 +113,9 @@ def _heading(mvct: Volume, warnings: Sequence[str]) -> str:
     return "\n".join([*lines, "</header>"])
 
 
-def _provenance(readouts: Mapping) -> str:
-    """What the values were made of, by which program and when; nothing where the readouts do not say."""
-    rows = {"scan": ", ".join((readouts.get("scan") or {}).values())} | provenance_rows(readouts)
+def _provenance(made: Provenance) -> str:
+    """What the values were made of, by which program and when; nothing where the record does not say."""
+    rows = {"scan": ", ".join(made.scan.values())} | provenance_rows(made)
     rows = {name.replace("sha256", "SHA-256"): text for name, text in rows.items() if text}
     return f'<section><h2>Provenance</h2><div class="row">{nested(rows)}</div></section>' if rows else ""
 

@@ -40,7 +40,7 @@ def _section_png(section: np.ndarray, limits: tuple[float, float], colours) -> b
 
 
 def plot_png(
-    lines: Mapping[str, Sequence[float | None]],
+    lines: Mapping[str, Sequence[float]],
     *,
     metric: Metric,
     band: tuple[str, float, float] | None = None,
@@ -49,7 +49,7 @@ def plot_png(
     """Values against the number of the slice, from 1.
 
     Args:
-        lines: for each name one value a slice, None where there is none.
+        lines: for each name one value a slice, NaN where there is none.
         metric: whose unit, bounds and limit are drawn.
         band: name, mean and SD of a reference, drawn as a line in a band.
         z_mm: patient z of the slices, told below their numbers; empty where it is not known.
@@ -60,9 +60,8 @@ def plot_png(
     axes = figure.add_subplot()
     axes.patch.set_alpha(0)
     for (name, values), colour in zip(lines.items(), _LINES, strict=False):
-        numbers = np.array([np.nan if value is None else value for value in values], dtype=float)
         axes.plot(
-            np.arange(1, len(numbers) + 1), numbers, color=colour, label=name, linewidth=1.6, marker="o", markersize=2.5
+            np.arange(1, len(values) + 1), values, color=colour, label=name, linewidth=1.6, marker="o", markersize=2.5
         )
     if band:
         name, mean, sd = band

@@ -2,89 +2,84 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Sequence
 from html import escape
-from typing import Any
 
-from ..assessment.tables import DISTANCE, leaves, slices_z_mm
-from ..assessment.verdicts import AS_EXPECTED, NOT_APPLICABLE, not_as_expected
+from ..assessment.verdicts import AS_EXPECTED, NOT_APPLICABLE, not_as_expected, verdict_counts
 from ..quality.catalogue import GROUPS, METRICS, SCANS, Metric
+from ..quality.record import DISTANCE, TRUTH, Distance, EnhancementRecord, MetricValues
 from .html import chip, image
 from .pictures import plot_png
 
 Cell = tuple[str, str]  # value as text, verdict as HTML
 
 
-def cards(readouts: Mapping[str, Any]) -> str:
+def cards(record: EnhancementRecord) -> str:
     """The values to look at first."""
-    mvct, enhanced, comparison = (readouts[name] for name in ("mvct", "enhanced", "comparison"))
+    mvct, enhanced, comparison = (record.groups[name] for name in ("mvct", "enhanced", "comparison"))
     shown = [
-        ("enhanced", key, _from_to(mvct[key], enhanced[key], key), "MVCT → enhanced")
-        for key in ("noise_hu", "nselfssim", "cnr_muscle_fat", "edge_width_mm")
+        ("enhanced", name, _from_to(mvct[name], enhanced[name]), "MVCT → enhanced")
+        for name in ("noise_hu", "nselfssim", "cnr_muscle_fat", "edge_width_mm")
     ]
-    air, bias = comparison["air_agreement"], comparison["hu_bias"]["soft_tissue"]
-    shown.append(("comparison", "air_agreement", _mean(air, "air_agreement"), "air stayed air, tissue tissue"))
-    shown.append(("comparison", "soft_tissue", _mean(bias, "soft_tissue"), "enhanced - MVCT"))
+    notes = {"air_agreement": "air stayed air, tissue tissue", "soft_tissue": "enhanced - MVCT"}
+    shown += [("comparison", name, _mean(comparison[name]), note) for name, note in notes.items()]
     html = "".join(
-        f'<div class="card"><span class="soft">{escape(METRICS[key].label)}</span><strong>{escape(value)}</strong>'
-        f'<span class="soft">{escape(note)}</span>{_chip(readouts, group, key)}</div>'
-        for group, key, value, note in shown
+        f'<div class="card"><span class="soft">{escape(METRICS[name].label)}</span><strong>{escape(value)}</strong>'
+        f'<span class="soft">{escape(note)}</span>{chip(record.assessment(group, name))}</div>'
+        for group, name, value, note in shown
     )
     return f'<section class="cards" aria-label="Main metrics">{html}</section>'
 
 
-def verdicts(readouts: Mapping[str, Any]) -> str:
+def verdicts(record: EnhancementRecord) -> str:
     """How many values are as expected, and why the others are not; nothing where nothing was judged."""
-    given = readouts.get("verdicts")
-    if not given:
+    if not record.assessments:
         return ""
-    counts = Counter(entry["verdict"] for group in given.values() for entry in group.values())
-    findings = not_as_expected(given)
+    counts, findings = verdict_counts(record.assessments), not_as_expected(record.assessments)
     items = "".join(
-        f"<li>{chip(given[group][name])} <strong>{escape(GROUPS[group])}, {escape(METRICS[name].label)}.</strong> "
-        f"{escape(reason)}</li>"
-        for group, name, _, reason in findings
+        f"<li>{chip(assessment)} <strong>{escape(GROUPS[group])}, {escape(METRICS[name].label)}.</strong> "
+        f"{escape(assessment.reason)}</li>"
+        for group, name, assessment in findings
     )
     reasons = f'<ul class="reasons">{items}</ul>' if items else ""
-    summary = f"{counts[AS_EXPECTED]} of {counts.total() - counts[NOT_APPLICABLE]} values are as expected"
+    applicable = sum(counts.values()) - counts[NOT_APPLICABLE]
+    summary = f"{counts[AS_EXPECTED]} of {applicable} values are as expected"
     summary += f" ({counts[NOT_APPLICABLE]} more are not applicable)" if counts[NOT_APPLICABLE] else ""
     summary += "; the others:" if findings else "."
     return f"<section><h2>How far to trust it</h2><p>{summary}</p>{reasons}</section>"
 
 
-def tables(readouts: Mapping[str, Any]) -> str:
-    """Every readout with mean, SD, verdict and what it tells."""
-    scans = [name for name in SCANS if name in readouts]
-    of_scans = [(key, [_cell(readouts, name, key) for name in scans]) for key in readouts["mvct"]]
-    html = "<section><h2>Image-quality metrics</h2>" + _table([SCANS[name] for name in scans], of_scans)
+def tables(record: EnhancementRecord) -> str:
+    """Every metric with mean, SD, verdict and what it tells."""
+    scans = [scan for scan in SCANS if scan in record.groups]
+    of_scans = [(name, [_cell(record, scan, name) for scan in scans]) for name in record.groups["mvct"]]
+    html = "<section><h2>Image-quality metrics</h2>" + _table([SCANS[scan] for scan in scans], of_scans)
     html += '<p class="note">Mean ± SD over the slices that contain what is measured; - where none does.</p>'
-    compared = [(key, [_cell(readouts, "comparison", key)]) for key in leaves(readouts["comparison"])]
-    if DISTANCE in readouts["comparison"]:
-        compared.append((DISTANCE, [(_distance(readouts["comparison"]), _chip(readouts, "comparison", DISTANCE))]))
+    compared = [(name, [_cell(record, "comparison", name)]) for name in record.groups["comparison"]]
+    if record.distance:
+        compared.append((DISTANCE, [(_distance(record.distance), chip(record.assessment("comparison", DISTANCE)))]))
     html += "<h2>Enhanced against MVCT</h2>" + _table(["Enhanced - MVCT"], compared)
-    if "truth" in readouts:
-        before, after = (leaves(readouts["truth"][name]) for name in ("mvct", "enhanced"))
-        against_truth = [(key, [(_mean_sd(scan[key], key), "") for scan in (before, after)]) for key in before]
+    if truth := [record.groups[scan] for scan in TRUTH if scan in record.groups]:
+        against_truth = [(name, [(_mean_sd(scan[name]), "") for scan in truth]) for name in truth[0]]
         html += "<h2>Against the true kVCT</h2>" + _table(["MVCT", "Enhanced"], against_truth, truth=True)
     return html + "</section>"
 
 
-def plots(readouts: Mapping[str, Any]) -> str:
+def plots(record: EnhancementRecord) -> str:
     """Values against the slice number, with what their lines and bands are."""
-    shown = [_scan_plot(readouts, key) for key in readouts["mvct"]]
-    comparison, z_mm = readouts["comparison"], slices_z_mm(readouts)
+    z_mm, comparison = record.z_mm, record.groups["comparison"]
+    shown = [(METRICS[name].label, _scan_plot(record, name)) for name in record.groups["mvct"]]
     notes = ["Slices are numbered from 1; below the numbers stands the patient's z."] if z_mm else []
-    if "planning_ct" in readouts:
+    if "planning_ct" in record.groups:
         notes.append("Green line and shaded band: mean ± SD over the planning CT's own slices, the reference.")
-    for key in (key for key in comparison if key in METRICS and key != DISTANCE and METRICS[key].plotted):
-        metric, values = METRICS[key], comparison[key]["per_slice"]
-        shown.append((metric.label, plot_png({metric.label: values}, metric=metric, z_mm=z_mm)))
+    for values in (values for values in comparison.values() if not values.part_of and METRICS[values.name].plotted):
+        metric = METRICS[values.name]
+        shown.append((metric.label, plot_png({metric.label: values.per_slice}, metric=metric, z_mm=z_mm)))
         if metric.limit is not None:
-            notes.append(
-                f"Dashed line: {metric.label.lower()} of {metric.limit:g} {metric.unit}, beyond which to look closer."
-            )
-    changes = {tissue.replace("_", " "): item["per_slice"] for tissue, item in comparison["hu_bias"].items()}
+            limit = f"{metric.label.lower()} of {metric.limit:g} {metric.unit}"
+            notes.append(f"Dashed line: {limit}, beyond which to look closer.")
+    changes = {name.replace("_", " "): values.per_slice for name, values in comparison.items() if values.part_of}
     shown.append(("HU change, enhanced - MVCT", plot_png(changes, metric=METRICS["soft_tissue"], z_mm=z_mm)))
     figures = "".join(
         f'<figure class="row"><h3>{escape(name)}</h3>{image(png, alt=f"{name} against the slice number")}</figure>'
@@ -94,11 +89,12 @@ def plots(readouts: Mapping[str, Any]) -> str:
     return f'<section>{heading}<div class="plots">{figures}</div></section>'
 
 
-def _scan_plot(readouts: Mapping[str, Any], key: str) -> tuple[str, bytes]:
-    lines = {SCANS[name]: readouts[name][key]["per_slice"] for name in ("mvct", "enhanced")}
-    aim = readouts.get("planning_ct", {}).get(key)
-    band = (SCANS["planning_ct"], aim["mean"], aim["sd"] or 0.0) if aim and aim["mean"] is not None else None
-    return METRICS[key].label, plot_png(lines, metric=METRICS[key], band=band, z_mm=slices_z_mm(readouts))
+def _scan_plot(record: EnhancementRecord, name: str) -> bytes:
+    lines = {SCANS[scan]: record.groups[scan][name].per_slice for scan in ("mvct", "enhanced")}
+    reference, band = record.group("planning_ct").get(name), None
+    if reference and reference.has_value:
+        band = (SCANS["planning_ct"], reference.mean, reference.sd if math.isfinite(reference.sd) else 0.0)
+    return plot_png(lines, metric=METRICS[name], band=band, z_mm=record.z_mm)
 
 
 def _table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]], *, truth: bool = False) -> str:
@@ -116,34 +112,29 @@ def _row(metric: Metric, cells: Sequence[Cell], truth: bool) -> str:
     )
 
 
-def _cell(readouts: Mapping[str, Any], group: str, key: str) -> Cell:
-    return _mean_sd(leaves(readouts[group])[key], key), _chip(readouts, group, key)
+def _cell(record: EnhancementRecord, group: str, name: str) -> Cell:
+    return _mean_sd(record.groups[group][name]), chip(record.assessment(group, name))
 
 
-def _chip(readouts: Mapping[str, Any], group: str, key: str) -> str:
-    return chip(readouts.get("verdicts", {}).get(group, {}).get(key))
+def _distance(distance: Distance) -> str:
+    return f"{_number(distance.mvct, DISTANCE)} → {_number(distance.enhanced, DISTANCE)}"
 
 
-def _distance(comparison: Mapping[str, Any]) -> str:
-    before, after = (_number(comparison[DISTANCE][scan], DISTANCE) for scan in ("mvct", "enhanced"))
-    return f"{before} → {after}"
+def _mean(values: MetricValues) -> str:
+    return _with_unit(_number(values.mean, values.name), values.unit)
 
 
-def _mean(readout: Mapping[str, Any], key: str) -> str:
-    return _with_unit(_number(readout["mean"], key), readout["unit"])
+def _from_to(before: MetricValues, after: MetricValues) -> str:
+    return _with_unit(f"{_number(before.mean, before.name)} → {_number(after.mean, after.name)}", before.unit)
 
 
-def _from_to(before: Mapping[str, Any], after: Mapping[str, Any], key: str) -> str:
-    return _with_unit(f"{_number(before['mean'], key)} → {_number(after['mean'], key)}", before["unit"])
+def _mean_sd(values: MetricValues) -> str:
+    spread = f" ± {_number(values.sd, values.name)}" if math.isfinite(values.sd) else ""
+    return _with_unit(_number(values.mean, values.name) + spread, values.unit)
 
 
-def _mean_sd(readout: Mapping[str, Any], key: str) -> str:
-    spread = "" if readout["sd"] is None else f" ± {_number(readout['sd'], key)}"
-    return _with_unit(_number(readout["mean"], key) + spread, readout["unit"])
-
-
-def _number(value: float | None, key: str) -> str:
-    return "-" if value is None else f"{value:.{METRICS[key].digits}f}"
+def _number(value: float, name: str) -> str:
+    return f"{value:.{METRICS[name].digits}f}" if math.isfinite(value) else "-"
 
 
 def _with_unit(text: str, unit: str) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 
-from ..assessment.tables import slice_names, slices_z_mm
 from ..physics.density import correction, difference
 from ..quality.body import body_mask
 from ..quality.masks import box_around
+from ..quality.record import EnhancementRecord
 from ..volume import Volume
 from ..volume.grid import axial, listed_z_mm
 from .html import image
@@ -39,9 +40,9 @@ class PictureOptions:
     slices: int = 4
 
 
-def pictures(mvct: Volume, enhanced: Volume, readouts: Mapping, options: PictureOptions) -> str:
+def pictures(mvct: Volume, enhanced: Volume, record: EnhancementRecord, options: PictureOptions) -> str:
     """Axial slices spread over the body and, where there are enough slices, a coronal and a sagittal section."""
-    sections = list(_sections(mvct, enhanced, readouts, options))
+    sections = list(_sections(mvct, enhanced, record, options))
     limits = {name: _limit([change(*pair) for _, pair, _ in sections]) for name, change in _MAPS.items()}
     rows = [_picture_row(name, pair, size_mm, options, limits) for name, pair, size_mm in sections]
     low, high = options.level - options.window / 2, options.level + options.window / 2
@@ -60,13 +61,13 @@ def pictures(mvct: Volume, enhanced: Volume, readouts: Mapping, options: Picture
 
 
 def _sections(
-    mvct: Volume, enhanced: Volume, readouts: Mapping, options: PictureOptions
+    mvct: Volume, enhanced: Volume, record: EnhancementRecord, options: PictureOptions
 ) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray], tuple[float, float]]]:
     """Name, the two scans (row, column) and size (width, height) in mm of what is shown, one after the other."""
-    numbers, names = _numbers_in_lists(mvct, readouts), slice_names(readouts)
+    numbers, names = _numbers_in_lists(mvct, record), record.slice_names()
     mvct, enhanced = axial(mvct), axial(enhanced)
     volumes = (mvct.array, enhanced.array)
-    nselfssim = readouts["mvct"]["nselfssim"]["per_slice"]
+    nselfssim = record.groups["mvct"]["nselfssim"].per_slice
     shown = _shown_slices([nselfssim[number] for number in numbers], options.slices)
     pixel_size = (mvct.spacing[1], mvct.spacing[0])
     rows, columns = _around_body(mvct.array[shown], pixel_size)
@@ -93,16 +94,16 @@ def _sections(
     )
 
 
-def _numbers_in_lists(mvct: Volume, readouts: Mapping) -> list[int]:
-    """Where the readouts have each axial slice, from the feet to the head."""
-    z_mm = slices_z_mm(readouts) or listed_z_mm(mvct)
+def _numbers_in_lists(mvct: Volume, record: EnhancementRecord) -> list[int]:
+    """Where the record has each axial slice, from the feet to the head."""
+    z_mm = record.z_mm or listed_z_mm(mvct)
     numbers = list(range(len(z_mm)))
     return numbers if z_mm[0] <= z_mm[-1] else numbers[::-1]
 
 
-def _shown_slices(values: Sequence[float | None], wanted: int) -> list[int]:
+def _shown_slices(values: Sequence[float], wanted: int) -> list[int]:
     """Slices spread evenly over those that show a body (NSelfSSIM has a value in every one of them)."""
-    with_body = [k for k, value in enumerate(values) if value is not None] or list(range(len(values)))
+    with_body = [k for k, value in enumerate(values) if math.isfinite(value)] or list(range(len(values)))
     places = np.linspace(0, len(with_body), min(wanted, len(with_body)), endpoint=False)
     half_step = len(with_body) / len(places) / 2
     return [with_body[int(place + half_step)] for place in places]

@@ -93,7 +93,8 @@ def test_a_click_finds_the_axial_slice_however_the_scan_is_stored(app, order):
     from MVCTEnhanceLib.volume.grid import turned
 
     mvct, enhanced = (turned(Volume(array, SPACING), order) for array in (noisy_head(), half_as_noisy()))
-    found = measure(mvct, enhanced, on_event=lambda event, **fields: None)
+    record = measure(mvct, enhanced, on_event=lambda event, **fields: None)
+    found = record.to_dict()
     assert sorted(found["mvct"]["noise_hu"]["per_slice"]) == sorted(readouts()["mvct"]["noise_hu"]["per_slice"])
     to_ras = np.eye(4)
     to_ras[:3, :3], to_ras[:3, 3] = mvct.direction * mvct.spacing, mvct.origin
@@ -102,7 +103,7 @@ def test_a_click_finds_the_axial_slice_however_the_scan_is_stored(app, order):
     result = put_into_scene(SceneRequest(node.GetID()), node, voxels)
     review, chart = Review(), ReadoutChart()
     review.show(ReviewVolumes(node, result.enhanced, result.difference))
-    update_tables(result.enhanced, found)
+    update_tables(result.enhanced, record)
     chart.update(result, "noise_hu")
     for point in (2, 0, 3):
         app.plot_view.click_point("Enhanced scan", point)

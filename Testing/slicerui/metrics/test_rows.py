@@ -5,10 +5,11 @@ import copy
 from slicerui.results import readouts
 
 
-def rows(found, **others):
-    from MVCTEnhanceLib.slicerui.metrics.rows import readout_rows
+def rows(found):
+    from MVCTEnhanceLib.quality.record import EnhancementRecord
+    from MVCTEnhanceLib.slicerui.metrics.rows import metric_rows
 
-    return {row.title: row for row in readout_rows(found, **others)}
+    return {row.title: row for row in metric_rows(EnhancementRecord.from_dict(found))}
 
 
 def test_each_readout_has_a_row_with_its_unit_and_values_by_scan(app):
@@ -70,10 +71,5 @@ def test_readouts_without_verdicts_can_be_shown(app):
     assert rows(found)["Noise (HU)"].verdict == ""
 
 
-def test_verdicts_are_counted_over_all_values(app):
-    from MVCTEnhanceLib.slicerui.metrics.rows import verdict_counts
-
-    found = readouts()
-    counts = verdict_counts(found)
-    assert list(counts) == ["not applicable", "as expected", "look closer", "do not trust"]
-    assert sum(counts.values()) == sum(len(group) for group in found["verdicts"].values())
+def test_the_tool_tip_says_which_values_are_better(app):
+    assert rows(readouts())["Air agreement (%)"].meaning.endswith("Better: higher.")

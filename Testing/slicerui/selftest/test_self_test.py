@@ -103,14 +103,14 @@ def test_without_a_main_window_the_views_are_left_out_with_a_sentence(app, witho
         ("metrics.chart", "jump_to_slice"),
         ("review.comparison", "_set_opacity"),
         ("panel.export", "export_readouts"),
-        ("panel.metrics", "readout_rows"),
+        ("panel.metrics", "metric_rows"),
     ],
 )
 def test_it_fails_where_something_of_the_panel_does_nothing(app, without_packages, monkeypatch, place, name):
     import importlib
 
     module = importlib.import_module(f"MVCTEnhanceLib.slicerui.{place}")
-    monkeypatch.setattr(module, name, lambda *arguments: [] if name == "readout_rows" else None)
+    monkeypatch.setattr(module, name, lambda *arguments: [] if name == "metric_rows" else None)
     with pytest.raises((AssertionError, AttributeError, ValueError)):
         self_test(app)
     app.failures.take()

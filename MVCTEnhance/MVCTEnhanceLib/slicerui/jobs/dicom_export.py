@@ -140,7 +140,7 @@ def distrusted_metrics_of(enhanced: str) -> list[str]:
     from ...assessment.verdicts import distrusted_metrics
 
     result = result_of(node_of(enhanced))
-    return distrusted_metrics(result.readouts) if result else []
+    return distrusted_metrics(result.record) if result else []
 
 
 def _why_not(names: list[str]) -> str:

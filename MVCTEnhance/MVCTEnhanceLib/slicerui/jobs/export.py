@@ -29,12 +29,12 @@ def export_readouts(enhanced: str, path: Path, *, overwrite: bool = False) -> Pa
         InputError: the volume has no readouts.
         OutputError: the file exists and is not to be replaced, or cannot be written.
     """
-    from ...assessment.tables import readouts_csv
+    from ...report.table import metrics_csv
     from ...storage.atomic import atomic_file
 
     result = _result(enhanced)
     with atomic_file(path, overwrite=overwrite) as partial:
-        partial.write_text(readouts_csv(result.readouts), encoding="utf-8", newline="")
+        partial.write_text(metrics_csv(result.record), encoding="utf-8", newline="")
     return path
 
 
@@ -74,14 +74,12 @@ class ReportExport:
 
     def problem(self) -> str:
         """Reason why there is no report of the volume; empty where there is one."""
-        from ...jobs.report import are_readouts
-
         enhanced = node_of(self._options.enhanced)
         problem = problem_of(enhanced, _("enhanced volume"))
         if problem:
             return problem
         result = result_of(enhanced)
-        if result is None or not are_readouts(result.readouts):
+        if result is None:
             return _no_readouts()
         return problem_of(enhanced.GetNodeReference(ROLE_MVCT), _("MVCT of the enhanced volume"))
 

@@ -23,7 +23,7 @@ class ReadoutChart:
     def update(self, result: EnhanceResult, name: str) -> None:
         """Show the readout of this name of a result."""
         self._result = result
-        self._chart = update_chart(result.enhanced, result.readouts, name)
+        self._chart = update_chart(result.enhanced, result.record, name)
         self.put_into_views()
 
     def put_into_views(self) -> None:

@@ -71,7 +71,7 @@ class ResultFollower(VTKObservationMixin):
         if self.result is None:
             self.chart.leave()
             return
-        update_tables(self.result.enhanced, self.result.readouts)
+        update_tables(self.result.enhanced, self.result.record)
         if another and self.result.difference:
             parameters.difference = self.result.difference
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from ...assessment.tables import leaves, slices_z_mm
+from ...quality.record import EnhancementRecord
 from ..scene.volumes import place_beside
 from ..wording import look_of
-from .rows import SCANS, metric_title, readout_rows, scan_title
+from .rows import SCANS, metric_rows, metric_title, scan_title
 
 SUMMARY_ROLE = "MVCTEnhance.summary"
 BY_SLICE_ROLE = "MVCTEnhance.bySlice"
@@ -33,13 +31,13 @@ class Line:
     aim: bool = False
 
 
-def chart_choices(readouts: Mapping[str, Any]) -> dict[str, str]:
+def chart_choices(record: EnhancementRecord) -> dict[str, str]:
     """The readouts that a chart can show: name -> title."""
-    found = leaves(readouts["mvct"]) | leaves(readouts["comparison"])
-    return {name: metric_title(name, item["unit"]) for name, item in found.items()}
+    found = {**record.groups["mvct"], **record.groups["comparison"]}
+    return {name: metric_title(values) for name, values in found.items()}
 
 
-def update_tables(enhanced, readouts: Mapping[str, Any]) -> None:
+def update_tables(enhanced, record: EnhancementRecord) -> None:
     """Bring both tables of an enhanced scan up to date: one line a readout, and one line a slice.
 
     Args:
@@ -47,13 +45,13 @@ def update_tables(enhanced, readouts: Mapping[str, Any]) -> None:
     """
     summary = _node(enhanced, SUMMARY_ROLE, "vtkMRMLTableNode", _("{scan} readouts"))
     by_slice = _node(enhanced, BY_SLICE_ROLE, "vtkMRMLTableNode", _("{scan} readouts by slice"))
-    _fill_summary(summary, readouts)
-    columns = _by_slice(readouts)
+    _fill_summary(summary, record)
+    columns = _by_slice(record)
     with slicer.util.NodeModify(by_slice):  # a chart that draws from it must not see it with columns missing
         slicer.util.updateTableFromArray(by_slice, list(columns.values()), list(columns))
 
 
-def update_chart(enhanced, readouts: Mapping[str, Any], name: str):
+def update_chart(enhanced, record: EnhancementRecord, name: str):
     """Let the chart of an enhanced scan show a readout, slice by slice.
 
     Args:
@@ -63,10 +61,10 @@ def update_chart(enhanced, readouts: Mapping[str, Any], name: str):
     Returns:
         the vtkMRMLPlotChartNode.
     """
-    choices = chart_choices(readouts)
+    choices = chart_choices(record)
     name = name if name in choices else next(iter(choices))
     chart = _node(enhanced, CHART_ROLE, "vtkMRMLPlotChartNode", _("{scan} chart"))
-    lines = _lines(readouts, name)
+    lines = _lines(record, name)
     present = _series_of(chart)
     missing = lines[len(present) :]
     new = [slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", line.name) for line in missing]
@@ -75,7 +73,7 @@ def update_chart(enhanced, readouts: Mapping[str, Any], name: str):
     series = present + new
     with slicer.util.NodeModify(chart):
         chart.SetTitle(choices[name])
-        chart.SetXAxisTitle(_slice_axis(readouts))
+        chart.SetXAxisTitle(_slice_axis(record))
         chart.SetYAxisTitle(choices[name])
         chart.SetTitleFontSize(14)
         chart.SetAxisTitleFontSize(12)
@@ -106,8 +104,8 @@ def _node(enhanced, role: str, class_name: str, name: str):
     return node
 
 
-def _fill_summary(table, readouts: Mapping[str, Any]) -> None:
-    rows = readout_rows(readouts)
+def _fill_summary(table, record: EnhancementRecord) -> None:
+    rows = metric_rows(record)
     columns: dict[str, list[str]] = {_("Readout"): [row.title for row in rows]}
     for scan in SCANS:
         cells = [row.cells.get(scan) for row in rows]
@@ -126,32 +124,31 @@ def _fill_summary(table, readouts: Mapping[str, Any]) -> None:
     table.EndModify(modifying)
 
 
-def _by_slice(readouts: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def _by_slice(record: EnhancementRecord) -> dict[str, np.ndarray]:
     """Column name -> value of each axial slice of the MVCT, NaN where it has none; of the planning CT its mean."""
     columns = {
-        f"{group}.{name}": np.array(item["per_slice"], dtype=float)
+        f"{group}.{name}": np.array(values.per_slice, dtype=float)
         for group in ("mvct", "enhanced", "comparison")
-        for name, item in leaves(readouts[group]).items()
+        for name, values in record.groups[group].items()
     }
     count = len(next(iter(columns.values())))
-    for name, item in leaves(readouts.get("planning_ct", {})).items():
-        if item["mean"] is not None:
-            columns[f"planning_ct.{name}"] = np.full(count, item["mean"])
-    z_mm = slices_z_mm(readouts)
-    place = {Z_COLUMN: np.array(z_mm)} if z_mm else {}
+    for name, values in record.group("planning_ct").items():
+        if values.has_value:
+            columns[f"planning_ct.{name}"] = np.full(count, values.mean)
+    place = {Z_COLUMN: np.array(record.z_mm)} if record.z_mm else {}
     return {SLICE_COLUMN: np.arange(1, count + 1, dtype=float)} | place | columns
 
 
-def _slice_axis(readouts: Mapping[str, Any]) -> str:
-    z_mm = slices_z_mm(readouts)
+def _slice_axis(record: EnhancementRecord) -> str:
+    z_mm = record.z_mm
     if not z_mm:
         return _("Slice")
     return _("Slice, z = {first} to {last} mm").format(first=f"{z_mm[0]:.1f}", last=f"{z_mm[-1]:.1f}")
 
 
-def _lines(readouts: Mapping[str, Any], name: str) -> list[Line]:
+def _lines(record: EnhancementRecord, name: str) -> list[Line]:
     """The lines for a readout; a scan in which no slice has a value has none."""
-    values = _by_slice(readouts)
+    values = _by_slice(record)
     possible = [
         Line(_("MVCT scan"), f"mvct.{name}", (0.85, 0.45, 0.05)),
         Line(_("Enhanced scan"), f"enhanced.{name}", (0.12, 0.40, 0.80)),

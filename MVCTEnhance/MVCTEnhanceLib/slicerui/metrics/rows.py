@@ -1,16 +1,16 @@
-"""The readouts of one enhancement as rows of texts with their verdicts."""
+"""The metrics of one enhancement as rows of texts with their assessments."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from slicer.i18n import tr as _
 
-from ...assessment.tables import DISTANCE, leaves
 from ...assessment.verdicts import VERDICTS
 from ...quality.catalogue import metrics
+from ...quality.record import DISTANCE, Assessment, EnhancementRecord, MetricValues
 
 SCANS = ("mvct", "enhanced", "planning_ct")
 METRICS = metrics(_)
@@ -40,7 +40,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class MetricRow:
-    """One readout.
+    """One metric.
 
     Args:
         title: its name and unit.
@@ -64,54 +64,43 @@ def scan_title(scan: str) -> str:
     return {"mvct": _("MVCT"), "enhanced": _("Enhanced"), "planning_ct": _("Planning CT")}[scan]
 
 
-def metric_title(name: str, unit: str) -> str:
-    """Name of a readout with its unit."""
-    known = METRICS[name].label if name in METRICS else name.replace("_", " ")
-    return known if unit == "1" else f"{known} ({unit})"
+def metric_title(values: MetricValues) -> str:
+    """Label of a metric with its unit."""
+    label = METRICS[values.name].label if values.name in METRICS else values.name.replace("_", " ")
+    return label if values.unit == "1" else f"{label} ({values.unit})"
 
 
-def readout_rows(readouts: Mapping[str, Any]) -> list[MetricRow]:
-    """Rows for all readouts of the scans, then of their comparison, whose values stand in the enhanced column."""
-    rows = [_scan_row(readouts, name) for name in leaves(readouts["mvct"])]
-    if DISTANCE in readouts["comparison"]:
-        rows.insert(1, _distance_row(readouts))
-    return rows + [_comparison_row(readouts, name, item) for name, item in leaves(readouts["comparison"]).items()]
+def metric_rows(record: EnhancementRecord) -> list[MetricRow]:
+    """Rows for all metrics of the scans, then of their comparison, whose values stand in the enhanced column."""
+    rows = [_scan_row(record, values) for values in record.groups["mvct"].values()]
+    if record.distance:
+        rows.insert(1, _distance_row(record))
+    return rows + [_comparison_row(record, values) for values in record.groups["comparison"].values()]
 
 
-def verdict_counts(readouts: Mapping[str, Any]) -> dict[str, int]:
-    """How often each verdict was given, by verdict, from good to bad."""
-    given = [entry["verdict"] for group in readouts.get("verdicts", {}).values() for entry in group.values()]
-    return {verdict: given.count(verdict) for verdict in VERDICTS}
+def _scan_row(record: EnhancementRecord, values: MetricValues) -> MetricRow:
+    found = {scan: record.group(scan)[values.name] for scan in SCANS if values.name in record.group(scan)}
+    cells = {scan: _cell(record.assessment(scan, values.name), of_scan) for scan, of_scan in found.items()}
+    return MetricRow(metric_title(values), _meaning(values.name), cells)
 
 
-def _scan_row(readouts: Mapping[str, Any], name: str) -> MetricRow:
-    found = {scan: readouts[scan][name] for scan in SCANS if name in readouts.get(scan, {})}
-    cells = {scan: _cell(readouts, scan, name, item) for scan, item in found.items()}
-    return MetricRow(metric_title(name, found["mvct"]["unit"]), _meaning(name), cells)
+def _comparison_row(record: EnhancementRecord, values: MetricValues) -> MetricRow:
+    cell = _cell(record.assessment("comparison", values.name), values)
+    return MetricRow(metric_title(values), _meaning(values.name), {"enhanced": cell})
 
 
-def _comparison_row(readouts: Mapping[str, Any], name: str, item: Mapping[str, Any]) -> MetricRow:
-    cell = _cell(readouts, "comparison", name, item)
-    return MetricRow(metric_title(name, item["unit"]), _meaning(name), {"enhanced": cell})
-
-
-def _distance_row(readouts: Mapping[str, Any]) -> MetricRow:
-    distance = readouts["comparison"][DISTANCE]
+def _distance_row(record: EnhancementRecord) -> MetricRow:
+    found, of = record.assessment("comparison", DISTANCE), record.distance
     cells = {
-        "mvct": Cell(_number(distance["mvct"], DISTANCE)),
-        "enhanced": Cell(_number(distance["enhanced"], DISTANCE), "", *_judged(readouts, "comparison", DISTANCE)),
+        "mvct": Cell(_number(of.mvct, DISTANCE)),
+        "enhanced": Cell(_number(of.enhanced, DISTANCE), "", found.verdict, found.reason),
     }
-    return MetricRow(metric_title(DISTANCE, distance["unit"]), _meaning(DISTANCE), cells)
+    return MetricRow(METRICS[DISTANCE].label, _meaning(DISTANCE), cells)
 
 
-def _cell(readouts: Mapping[str, Any], group: str, name: str, item: Mapping[str, Any]) -> Cell:
-    spread = "" if item["sd"] is None else f"± {_number(item['sd'], name)}"
-    return Cell(_number(item["mean"], name), spread, *_judged(readouts, group, name))
-
-
-def _judged(readouts: Mapping[str, Any], group: str, name: str) -> tuple[str, str]:
-    judgement = readouts.get("verdicts", {}).get(group, {}).get(name, {})
-    return judgement.get("verdict", ""), judgement.get("reason", "")
+def _cell(found: Assessment, values: MetricValues) -> Cell:
+    spread = f"± {_number(values.sd, values.name)}" if math.isfinite(values.sd) else ""
+    return Cell(_number(values.mean, values.name), spread, found.verdict, found.reason)
 
 
 def _meaning(name: str) -> str:
@@ -122,7 +111,7 @@ def _meaning(name: str) -> str:
     return f"{metric.meaning} {better}" if metric.better else metric.meaning
 
 
-def _number(value: float | None, name: str) -> str:
-    if value is None:
+def _number(value: float, name: str) -> str:
+    if not math.isfinite(value):
         return "-"
     return f"{value:.{METRICS[name].digits}f}" if name in METRICS else f"{value:.4g}"

@@ -9,9 +9,10 @@ from html import escape
 import qt
 from slicer.i18n import tr as _
 
-from ...assessment.verdicts import DO_NOT_TRUST, NOT_APPLICABLE
+from ...assessment.verdicts import DO_NOT_TRUST, NOT_APPLICABLE, verdict_counts
+from ...quality.record import EnhancementRecord
 from ..metrics.nodes import DEFAULT_CHART, chart_choices
-from ..metrics.rows import SCANS, Cell, MetricRow, readout_rows, scan_title, verdict_counts
+from ..metrics.rows import SCANS, Cell, MetricRow, metric_rows, scan_title
 from ..scene.outputs import EnhanceResult
 from ..wording import BAD, CAUTION, COLOURS, GOOD, INFO, look_of, set_label
 
@@ -61,12 +62,12 @@ class ReadoutsSection:
 
     def show(self, result: EnhanceResult | None) -> None:
         """Fill the table with a result; None empties it."""
-        readouts = result.readouts if result else None
-        rows = readout_rows(readouts) if readouts else []
+        record = result.record if result else None
+        rows = metric_rows(record) if record else []
         self._fill_table(rows)
-        self._fill_choices(chart_choices(readouts) if readouts else {})
+        self._fill_choices(chart_choices(record) if record else {})
         self._ui.showChartButton.enabled = bool(rows)
-        self._show_verdict(readouts, rows)
+        self._show_verdict(record, rows)
         self.show_warnings(result.warnings if result else ())
 
     def show_warnings(self, texts: Sequence[str]) -> None:
@@ -78,12 +79,12 @@ class ReadoutsSection:
         self._parameters = None
         self._fit.stop()
 
-    def _show_verdict(self, readouts, rows: list[MetricRow]) -> None:
+    def _show_verdict(self, record: EnhancementRecord | None, rows: list[MetricRow]) -> None:
         """How often each verdict was given, and why values are not to be trusted."""
-        if readouts is None:
+        if record is None:
             set_label(self._ui.verdictLabel, _("No readouts yet: press Apply, or choose a volume that was enhanced."))
             return
-        counts = {look_of(verdict): count for verdict, count in verdict_counts(readouts).items() if count}
+        counts = {look_of(verdict): count for verdict, count in verdict_counts(record.assessments).items() if count}
         text = ", ".join(f"{look.symbol} {count} {look.words}" for look, count in reversed(counts.items()))
         worst = max((_LEVELS.index(look.level) for look in counts), default=0)
         set_label(self._ui.verdictLabel, "\n".join((text, *_distrusted(rows))), _LEVELS[worst])

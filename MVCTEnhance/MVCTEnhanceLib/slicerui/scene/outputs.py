@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from ...quality.record import EnhancementRecord
 from . import display
 from .request import SceneRequest, node_of
 from .sequence_nodes import holds_results, sequence_of
@@ -36,7 +38,7 @@ class EnhanceResult:
     Args:
         enhanced, difference, cycleError: volumes; cycleError is None where it was not asked for.
         readoutsNode: text node that holds the readouts as JSON.
-        readouts: all readouts with their verdicts, as `mvct-enhance enhance --json` gives them.
+        readouts: the record as `mvct-enhance enhance --json` gives it.
         warnings: what the user must be told, one sentence each.
         correction: volume of what was changed beyond the HU conversion; None in scenes of older versions.
     """
@@ -48,6 +50,11 @@ class EnhanceResult:
     readouts: dict[str, Any]
     warnings: tuple[str, ...] = ()
     correction: slicer.vtkMRMLScalarVolumeNode | None = None
+
+    @cached_property
+    def record(self) -> EnhancementRecord:
+        """Every metric with its assessment."""
+        return EnhancementRecord.from_dict(self.readouts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +141,7 @@ def result_of(enhanced: slicer.vtkMRMLNode | None) -> EnhanceResult | None:
         return None
     try:
         readouts = json.loads(node.GetText())
+        record = EnhancementRecord.from_dict(readouts)
     except ValueError:
         return None
     return EnhanceResult(
@@ -142,7 +150,7 @@ def result_of(enhanced: slicer.vtkMRMLNode | None) -> EnhanceResult | None:
         enhanced.GetNodeReference(ROLE_CYCLE_ERROR),
         node,
         readouts,
-        tuple(readouts.get("warnings", ())),
+        record.warnings or (),
         enhanced.GetNodeReference(ROLE_CORRECTION),
     )
 
