@@ -1,1 +1,1 @@
-"""Input warnings, expected ranges and the assessment of each readout."""
+"""Input warnings, expected ranges and the assessment of each metric."""

@@ -90,16 +90,16 @@ def planning_ct_warnings(volume: Volume, mvct: Volume, origin: Origin | None = N
     """Why a scan given as the planning CT of an MVCT is none, one sentence each; `origin` as in `input_warnings`."""
     origin, found = origin or origin_of(volume), []
     if origin.product and origin.product.kind != PLANNING_CT:
-        found.append(f"The planning CT {_is(origin.product)}, so its readouts are no reference: choose a planning CT.")
+        found.append(f"The planning CT {_is(origin.product)}, so its metrics are no reference: choose a planning CT.")
     if np.array_equal(axial(volume).array, axial(mvct).array):
-        found.append("The planning CT is the MVCT itself, so its readouts are no reference: choose a planning CT.")
+        found.append("The planning CT is the MVCT itself, so its metrics are no reference: choose a planning CT.")
     if origin.modality not in ("", "CT"):
-        found.append(f"The planning CT is of modality {origin.modality}, so its readouts are no reference.")
+        found.append(f"The planning CT is of modality {origin.modality}, so its metrics are no reference.")
     if origin.is_megavoltage:
         unit = "kV" if origin.kvp >= MEGAVOLTAGE_KV else "MV"
         found.append(
             f"The planning CT was taken at {origin.kvp:.4g} {unit}{_by(origin)}, so it is a megavoltage CT: its "
-            "readouts are no reference."
+            "metrics are no reference."
         )
     return found
 
@@ -110,7 +110,7 @@ def enhanced_warnings(enhanced: Volume, mvct: Volume) -> list[str]:
     if product is None:
         return []
     if product.kind not in ("enhanced", "output"):
-        return [f"The enhanced scan {_is(product)}, so its readouts mean nothing: choose the enhanced scan."]
+        return [f"The enhanced scan {_is(product)}, so its metrics mean nothing: choose the enhanced scan."]
     if product.input_digest and not product.is_made_of(digest(mvct)):
         return [
             "The enhanced scan was made of another scan than the MVCT, or of a changed copy: check that they match."

@@ -1,4 +1,4 @@
-"""The provenance of readouts: which program, model, input and time they are of."""
+"""The provenance of a record: which program, model, input and time it is of."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def provenance(input_digest: str, **known: Any) -> Provenance:
 
 
 def model_provenance(path: Path, plan: Plan, card: Mapping[str, Any]) -> dict[str, Any]:
-    """What readouts say of the model: its name, version and seed, its preset, the program, and its file's SHA-256.
+    """What a record says of the model: its name, version and seed, its preset, the program, and its file's SHA-256.
 
     Raises:
         ModelError: the file cannot be read.

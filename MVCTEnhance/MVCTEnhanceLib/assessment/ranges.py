@@ -1,4 +1,4 @@
-"""A readout against the range that the model's card expects of it: the whole scan, then slice by slice."""
+"""A metric against the range that the model's card expects of it: the whole scan, then slice by slice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEW_SLICES = 3  # with a value in fewer, of a scan that has many more, nothing i
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look at a readout gave.
+    """What one look at a metric gave.
 
     Args:
         level: 0 as expected, 1 look closer, 2 do not trust.

@@ -111,7 +111,7 @@ def _findings(record: EnhancementRecord, card: Mapping[str, Any], group: str, na
 
 
 def _obstacle(parameters: Mapping[str, Any], card: Mapping[str, Any], name: str) -> str:
-    """Why the card's range does not hold for this readout."""
+    """Why the card's range does not hold for this metric."""
     if METRICS[name].pixels != "body" and "region" in parameters:
         return "The model's card knows whole slices only, so what to expect in a region is not known."
     field, trained = parameters.get("field_of_view_mm"), (card.get("trained_on") or {}).get("field_of_view_mm")

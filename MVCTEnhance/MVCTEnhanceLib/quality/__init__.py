@@ -1,1 +1,1 @@
-"""Image-quality readouts: pure functions of HU arrays, slices (j, i) and volumes (k, j, i)."""
+"""Image-quality metrics: pure functions of HU arrays, slices (j, i) and volumes (k, j, i)."""

@@ -10,7 +10,7 @@ import numpy as np
 from .masks import box_around, dilate, erode, fill_holes, largest_component
 from .slices import Slice
 
-MARGIN_PX, MARGIN_MM = 16, 18.0  # around the body, beyond which nothing changes a readout of the body
+MARGIN_PX, MARGIN_MM = 16, 18.0  # around the body, beyond which nothing changes a metric of the body
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def body_mask(
 
 
 def near_body(body: np.ndarray, pixel_size: tuple[float, float]) -> tuple[slice, slice]:
-    """Rows and columns of the body with all around it that its readouts look at; all where there is no body."""
+    """Rows and columns of the body with all around it that its metrics look at; all where there is no body."""
     if not body.any():
         return slice(None), slice(None)
     return box_around(body, tuple(MARGIN_PX + math.ceil(MARGIN_MM / size) for size in pixel_size))

@@ -22,7 +22,7 @@ def cnr_muscle_fat(
     """(mean muscle - mean fat) / noise SD, without a unit.
 
     Muscle (0 to 100 HU) and fat (-150 to -50 HU) are found by their smoothed HU; the noise SD is that of `noise_sd`,
-    pooled over the flat soft tissue of the slice (fat and muscle).
+    pooled over the homogeneous soft tissue of the slice (fat and muscle).
 
     Args:
         image: HU, shape (j, i).
@@ -31,7 +31,8 @@ def cnr_muscle_fat(
         noise_hu: the slice's `noise_sd` where it is known already.
 
     Returns:
-        the CNR; NaN where the slice shows no fat, no muscle or no flat soft tissue, or less than 0.5 HU of noise.
+        the CNR; NaN where the slice contains no fat, no muscle or no homogeneous soft tissue, or less than 0.5 HU of
+        noise.
     """
     image = Slice.of(image)
     fat, muscle = (

@@ -14,7 +14,7 @@ def dig(mvct: np.ndarray, enhanced: np.ndarray, *, region: np.ndarray | None = N
 
     The gradient is by forward differences; each of its two components is averaged over the pixels that have a
     neighbour, air and couch included, and the two means are added. A constant HU shift is invisible to it: show the
-    HU bias beside it.
+    HU change beside it.
 
     Args:
         mvct: x, HU, shape (j, i).

@@ -1,4 +1,4 @@
-"""HU bias: by how much a scan is shifted against a reference, tissue by tissue."""
+"""HU change: by how much a scan is shifted against a reference, tissue by tissue."""
 
 from __future__ import annotations
 

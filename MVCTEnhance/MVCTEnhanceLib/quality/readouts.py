@@ -54,7 +54,7 @@ def evaluate(
         region: shape (k, j, i), not zero inside; None for the whole scan. Everything is then measured in the body
             within the region: DIG too, else over the whole slice, and edges on the part of the outlines that lies
             in it. Air agreement, else around the whole body, is over what of that lies in the region, air included.
-            The readouts of the planning CT, which lies elsewhere, stay those of its whole body.
+            The metrics of the planning CT, which lies elsewhere, stay those of its whole body.
         threads: slices that are measured at the same time.
         progress: called as progress("evaluate", done=slices, total=slices) after each slice.
 

@@ -1,4 +1,4 @@
-"""One slice, with what several readouts ask of it worked out once."""
+"""One slice, with what several metrics ask of it worked out once."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ def require_slice(image: np.ndarray) -> np.ndarray:
     """The slice as float64; InputError unless it has the two axes (j, i)."""
     image = np.asarray(image)
     if image.ndim != 2:
-        raise InputError(f"A readout works on one slice with the axes (row, column), but got shape {image.shape}.")
+        raise InputError(f"A metric works on one slice with the axes (row, column), but got shape {image.shape}.")
     return np.ascontiguousarray(image, np.float64)  # sums depend on how the pixels lie in memory

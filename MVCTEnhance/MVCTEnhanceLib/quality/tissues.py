@@ -1,4 +1,4 @@
-"""Tissues found by their HU, for readouts that need a mask of lung, fat, soft tissue or bone."""
+"""Tissues found by their HU, for metrics that need a mask of lung, fat, soft tissue or bone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The readouts in the report: the main ones, their verdicts, tables and plots against the slice number."""
+"""The metrics in the report: the main ones, their assessments, tables and plots against the slice number."""
 
 from __future__ import annotations
 

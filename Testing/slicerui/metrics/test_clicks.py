@@ -9,7 +9,7 @@ from slicerui.scans import SPACING, add_mvct, noisy_head
 @pytest.fixture
 def chart(app):
     """The chart of a result in the review layout."""
-    from MVCTEnhanceLib.slicerui.metrics.chart import ReadoutChart
+    from MVCTEnhanceLib.slicerui.metrics.chart import MetricChart
     from MVCTEnhanceLib.slicerui.metrics.nodes import update_tables
     from MVCTEnhanceLib.slicerui.review.layout import REVIEW_LAYOUT, register_layout
 
@@ -17,7 +17,7 @@ def chart(app):
     update_tables(result.enhanced, result.readouts)
     register_layout()
     app.slicer.app.layoutManager().setLayout(REVIEW_LAYOUT)
-    chart = ReadoutChart()
+    chart = MetricChart()
     chart.update(result, "noise_hu")
     yield chart
     chart.leave()
@@ -83,7 +83,7 @@ def test_a_click_jumps_to_the_slice_and_one_on_another_chart_does_not(app, chart
 )
 def test_a_click_finds_the_axial_slice_however_the_scan_is_stored(app, order):
     from MVCTEnhanceLib.jobs.evaluate import measure
-    from MVCTEnhanceLib.slicerui.metrics.chart import ReadoutChart
+    from MVCTEnhanceLib.slicerui.metrics.chart import MetricChart
     from MVCTEnhanceLib.slicerui.metrics.nodes import update_tables
     from MVCTEnhanceLib.slicerui.review.comparison import Review, ReviewVolumes
     from MVCTEnhanceLib.slicerui.review.layout import SLICE_VIEWS, slice_logic
@@ -101,7 +101,7 @@ def test_a_click_finds_the_axial_slice_however_the_scan_is_stored(app, order):
     node = app.add_volume(np.ascontiguousarray(mvct.array), "MVCT", ijk_to_ras=np.diag([-1.0, -1, 1, 1]) @ to_ras)
     voxels = Voxels(np.ascontiguousarray(enhanced.array), np.zeros(mvct.array.shape, np.int16), None, found)
     result = put_into_scene(SceneRequest(node.GetID()), node, voxels)
-    review, chart = Review(), ReadoutChart()
+    review, chart = Review(), MetricChart()
     review.show(ReviewVolumes(node, result.enhanced, result.difference))
     update_tables(result.enhanced, record)
     chart.update(result, "noise_hu")

@@ -34,7 +34,7 @@ def test_the_table_by_slice_has_each_value_of_each_slice(app, enhanced):
     found["enhanced"]["noise_hu"]["per_slice"][2] = None
     readout_nodes.update_tables(enhanced, found)
     table = enhanced.GetNodeReference(readout_nodes.BY_SLICE_ROLE)
-    assert table.GetName() == "Day 1 enhanced readouts by slice"
+    assert table.GetName() == "Day 1 enhanced metrics by slice"
     np.testing.assert_array_equal(column(app, table, "slice"), [1, 2, 3, 4])
     np.testing.assert_array_equal(column(app, table, "z_mm"), [0, 6, 12, 18])
     np.testing.assert_array_equal(column(app, table, "mvct.noise_hu"), found["mvct"]["noise_hu"]["per_slice"])
@@ -49,10 +49,10 @@ def test_the_summary_says_values_verdicts_and_reasons(app, enhanced):
 
     readout_nodes.update_tables(enhanced, readouts())
     table = enhanced.GetNodeReference(readout_nodes.SUMMARY_ROLE)
-    number = texts(table, "Readout").index("Noise (HU)")
+    number = texts(table, "Metric").index("Noise (HU)")
     verdicts = [readouts()["verdicts"][scan]["noise_hu"] for scan in ("mvct", "enhanced", "planning_ct")]
     order = ("as expected", "look closer", "do not trust")
-    assert texts(table, "Verdict")[number] == order[max(order.index(entry["verdict"]) for entry in verdicts)]
+    assert texts(table, "Assessment")[number] == order[max(order.index(entry["verdict"]) for entry in verdicts)]
     assert all(entry["reason"] in texts(table, "Reason")[number] for entry in verdicts)
     assert "±" in texts(table, "Planning CT")[number]
 
@@ -65,7 +65,7 @@ def test_without_a_planning_ct_there_is_no_column_and_no_line_for_it(app):
     readout_nodes.update_tables(enhanced, found)
     table = enhanced.GetNodeReference(readout_nodes.SUMMARY_ROLE)
     assert [table.GetColumnName(index) for index in range(table.GetNumberOfColumns())] == [
-        "Readout", "MVCT", "Enhanced", "Verdict", "Reason",
+        "Metric", "MVCT", "Enhanced", "Assessment", "Reason",
     ]  # fmt: skip
     assert list(lines(readout_nodes.update_chart(enhanced, found, "noise_hu"))) == ["MVCT scan", "Enhanced scan"]
 

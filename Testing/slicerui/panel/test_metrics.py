@@ -19,7 +19,7 @@ def result(app):
 def test_an_empty_panel_says_that_there_are_no_readouts(app):
     open_with_scan(app)
     assert table(app) == {} and not app.ui.readoutsTable.isVisible()
-    assert app.ui.verdictLabel.text.startswith("No readouts yet")
+    assert app.ui.verdictLabel.text.startswith("No metrics yet")
     assert not app.ui.showChartButton.enabled
 
 
@@ -68,7 +68,7 @@ def test_the_verdicts_are_summed_up_in_words(app, result):
 def test_without_a_planning_ct_its_column_is_hidden(app):
     result = add_result(app, open_with_scan(app), planning_ct=False)
     choose_result(app, result)
-    assert headings(app) == ["Readout", "MVCT", "Enhanced"]
+    assert headings(app) == ["Metric", "MVCT", "Enhanced"]
 
 
 def test_a_text_with_letters_of_html_is_shown_as_it_is(app):
@@ -84,7 +84,7 @@ def test_readouts_that_change_are_shown_at_once_as_when_a_sequence_is_browsed(ap
     result.readoutsNode.SetText(json.dumps(found))
     assert table(app)["Noise (HU)"][1].startswith("77.7")
     summary = result.enhanced.GetNodeReference("MVCTEnhance.summary")
-    number = [table_text(summary, "Readout", row) for row in range(summary.GetNumberOfRows())].index("Noise (HU)")
+    number = [table_text(summary, "Metric", row) for row in range(summary.GetNumberOfRows())].index("Noise (HU)")
     assert table_text(summary, "Enhanced", number) == "77.7"
 
 

@@ -149,4 +149,4 @@ def test_a_panel_that_could_not_be_made_can_be_left(app):
 
 def test_headings_name_the_scans(app, tmp_path):
     choose_everything(app, tmp_path)
-    assert headings(app) == ["Readout", "MVCT", "Enhanced", "Planning CT"]
+    assert headings(app) == ["Metric", "MVCT", "Enhanced", "Planning CT"]

@@ -1,1 +1,1 @@
-"""The readouts of a result as tables and a chart of the scene."""
+"""The metrics of a result as tables and a chart of the scene."""

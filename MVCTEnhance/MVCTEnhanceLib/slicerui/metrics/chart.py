@@ -12,7 +12,7 @@ from .nodes import is_series_of, update_chart
 _SIGNAL = "dataSelected(vtkStringArray*,vtkCollection*)"
 
 
-class ReadoutChart:
+class MetricChart:
     """Keeps the chart up to date, puts it into the review layout, and lets a click on it move the slice views."""
 
     def __init__(self):
@@ -21,7 +21,7 @@ class ReadoutChart:
         self._clicks = ChartClicks(self._on_click)
 
     def update(self, result: EnhanceResult, name: str) -> None:
-        """Show the readout of this name of a result."""
+        """Show the metric of this name of a result."""
         self._result = result
         self._chart = update_chart(result.enhanced, result.record, name)
         self.put_into_views()

@@ -10,12 +10,12 @@ import vtk
 from slicer.util import VTKObservationMixin
 
 from ..scene.outputs import MAP_ROLES, ROLE_READOUTS, EnhanceResult, result_of
-from .chart import ReadoutChart
+from .chart import MetricChart
 from .nodes import BY_SLICE_ROLE, CHART_ROLE, SUMMARY_ROLE, update_tables
 
 
 class ResultFollower(VTKObservationMixin):
-    """Reads the readouts of the chosen enhanced volume whenever they change, also while a sequence is browsed.
+    """Reads the metrics of the chosen enhanced volume whenever they change, also while a sequence is browsed.
 
     The tables and the chart of an enhanced volume that is deleted are deleted with it.
 
@@ -27,10 +27,10 @@ class ResultFollower(VTKObservationMixin):
         super().__init__()
         self.result: EnhanceResult | None = None
         """None where the chosen volume is no result."""
-        self.chart = ReadoutChart()
+        self.chart = MetricChart()
         self._on_changed = on_changed
         self._key: tuple | None = None
-        self._readout = ""
+        self._metric = ""
 
     def refresh(self, parameters) -> bool:
         """Follow the parameters; whether the result is another one than before."""
@@ -44,9 +44,9 @@ class ResultFollower(VTKObservationMixin):
             self._follow(text)
             self._key = key
             self._read(parameters, another)
-        if self.result and (changed or parameters.chartReadout != self._readout):
-            self._readout = parameters.chartReadout
-            self.chart.update(self.result, self._readout)
+        if self.result and (changed or parameters.chartReadout != self._metric):
+            self._metric = parameters.chartReadout
+            self.chart.update(self.result, self._metric)
         return changed
 
     def leave(self) -> None:

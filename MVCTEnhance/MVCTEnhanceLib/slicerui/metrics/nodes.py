@@ -1,4 +1,4 @@
-"""The readouts of an enhanced scan as nodes that a scene keeps: two tables and a chart."""
+"""The metrics of an enhanced scan as nodes that a scene keeps: two tables and a chart."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Line:
 
 
 def chart_choices(record: EnhancementRecord) -> dict[str, str]:
-    """The readouts that a chart can show: name -> title."""
+    """The metrics that a chart can show: name -> title."""
     found = {**record.groups["mvct"], **record.groups["comparison"]}
     return {name: metric_title(values) for name, values in found.items()}
 
 
 def update_tables(enhanced, record: EnhancementRecord) -> None:
-    """Bring both tables of an enhanced scan up to date: one line a readout, and one line a slice.
+    """Bring both tables of an enhanced scan up to date: one line a metric, and one line a slice.
 
     Args:
         enhanced: the volume node, which refers to the tables.
     """
-    summary = _node(enhanced, SUMMARY_ROLE, "vtkMRMLTableNode", _("{scan} readouts"))
-    by_slice = _node(enhanced, BY_SLICE_ROLE, "vtkMRMLTableNode", _("{scan} readouts by slice"))
+    summary = _node(enhanced, SUMMARY_ROLE, "vtkMRMLTableNode", _("{scan} metrics"))
+    by_slice = _node(enhanced, BY_SLICE_ROLE, "vtkMRMLTableNode", _("{scan} metrics by slice"))
     _fill_summary(summary, record)
     columns = _by_slice(record)
     with slicer.util.NodeModify(by_slice):  # a chart that draws from it must not see it with columns missing
@@ -52,7 +52,7 @@ def update_tables(enhanced, record: EnhancementRecord) -> None:
 
 
 def update_chart(enhanced, record: EnhancementRecord, name: str):
-    """Let the chart of an enhanced scan show a readout, slice by slice.
+    """Let the chart of an enhanced scan show a metric, slice by slice.
 
     Args:
         enhanced: the volume node, which refers to the chart.
@@ -106,12 +106,12 @@ def _node(enhanced, role: str, class_name: str, name: str):
 
 def _fill_summary(table, record: EnhancementRecord) -> None:
     rows = metric_rows(record)
-    columns: dict[str, list[str]] = {_("Readout"): [row.title for row in rows]}
+    columns: dict[str, list[str]] = {_("Metric"): [row.title for row in rows]}
     for scan in SCANS:
         cells = [row.cells.get(scan) for row in rows]
         if any(cells):
             columns[scan_title(scan)] = [cell.text if cell else "" for cell in cells]
-    columns[_("Verdict")] = [look_of(row.verdict).words for row in rows]
+    columns[_("Assessment")] = [look_of(row.verdict).words for row in rows]
     columns[_("Reason")] = [" ".join(cell.reason for cell in row.cells.values() if cell.reason) for row in rows]
     modifying = table.StartModify()
     table.RemoveAllColumns()
@@ -147,7 +147,7 @@ def _slice_axis(record: EnhancementRecord) -> str:
 
 
 def _lines(record: EnhancementRecord, name: str) -> list[Line]:
-    """The lines for a readout; a scan in which no slice has a value has none."""
+    """The lines for a metric; a scan in which no slice has a value has none."""
     values = _by_slice(record)
     possible = [
         Line(_("MVCT scan"), f"mvct.{name}", (0.85, 0.45, 0.05)),

@@ -1,4 +1,4 @@
-"""The panel's section of readouts: the table with its verdicts, warnings, and the chart's readout."""
+"""The panel's section of metrics: the table with its assessments, warnings, and the chart's metric."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _LEVELS = (INFO, GOOD, CAUTION, BAD)
 _html = partial(escape, quote=False)
 
 
-class ReadoutsSection:
-    """Shows the readouts of one result.
+class MetricsSection:
+    """Shows the metrics of one result.
 
     Args:
         ui: the panel's widgets.
@@ -47,12 +47,12 @@ class ReadoutsSection:
         self._fit.setSingleShot(True)
         self._fit.setInterval(0)
         self._fit.connect("timeout()", self._fit_height)
-        ui.chartComboBox.connect("currentIndexChanged(int)", self._on_readout)
+        ui.chartComboBox.connect("currentIndexChanged(int)", self._on_metric)
         ui.showChartButton.connect("clicked(bool)", lambda checked: on_chart())
         self.show(None)
 
     def refresh(self, parameters) -> None:
-        """Show the chart's readout that the parameters say."""
+        """Show the chart's metric that the parameters say."""
         self._parameters = parameters
         combo = self._ui.chartComboBox
         self._updating = True
@@ -82,7 +82,7 @@ class ReadoutsSection:
     def _show_verdict(self, record: EnhancementRecord | None, rows: list[MetricRow]) -> None:
         """How often each verdict was given, and why values are not to be trusted."""
         if record is None:
-            set_label(self._ui.verdictLabel, _("No readouts yet: press Apply, or choose a volume that was enhanced."))
+            set_label(self._ui.verdictLabel, _("No metrics yet: press Apply, or choose a volume that was enhanced."))
             return
         counts = {look_of(verdict): count for verdict, count in verdict_counts(record.assessments).items() if count}
         text = ", ".join(f"{look.symbol} {count} {look.words}" for look, count in reversed(counts.items()))
@@ -101,7 +101,7 @@ class ReadoutsSection:
         if self._parameters is not None:
             self.refresh(self._parameters)
 
-    def _on_readout(self, index: int) -> None:
+    def _on_metric(self, index: int) -> None:
         if not self._updating and self._parameters is not None and index >= 0:
             self._parameters.chartReadout = self._ui.chartComboBox.itemData(index)
 
@@ -133,10 +133,10 @@ def _headings() -> dict[str, str]:
     tips = {
         "mvct": _("Values of the MVCT: the mean over its slices ± the standard deviation."),
         "enhanced": _("Values of the enhanced scan, and of its comparison with the MVCT."),
-        "planning_ct": _("Values of the planning CT, which are what to aim at."),
+        "planning_ct": _("Values of the planning CT, the reference."),
     }
     return {
-        _("Readout"): _("What was measured; the tool tip of each says what it tells."),
+        _("Metric"): _("What was measured; the tool tip of each says what it tells."),
         **{scan_title(scan): tips[scan] for scan in SCANS},
     }
 
@@ -154,7 +154,7 @@ def _item(text: str, tip: str = "", level: str = INFO):
 def _value_item(cell: Cell | None, *, narrow: bool):
     """The value with the symbol of its verdict; a narrow one has its spread on a second line."""
     if cell is None:
-        return _item("", _("This readout has no value for this scan."))
+        return _item("", _("This metric has no value for this scan."))
     look = look_of(cell.verdict)
     if cell.verdict == NOT_APPLICABLE:
         return _item(look.symbol, _verdict_tip(cell), look.level)
@@ -168,7 +168,7 @@ def _verdict_tip(cell: Cell) -> str:
 
 
 def _no_verdict() -> str:
-    return _("There is no verdict on this value.")
+    return _("This value was not assessed.")
 
 
 def _distrusted(rows: list[MetricRow]) -> list[str]:

@@ -18,7 +18,7 @@ from ..wording import set_label
 from .export import ExportSection
 from .height import PanelHeight
 from .inputs import InputsSection
-from .metrics import ReadoutsSection
+from .metrics import MetricsSection
 from .model import ModelSection
 from .outputs import SELECTORS, ChosenOutputs, results_known_by
 from .review import ReviewSection
@@ -47,7 +47,7 @@ class Panel(VTKObservationMixin):
         self._run = RunSection(ui, self._apply, self._take_result)
         self._follower = ResultFollower(self.refresh)
         self._review = ReviewSection(ui, self._follower.chart.put_into_views)
-        self._readouts = ReadoutsSection(ui, self._review.show)
+        self._readouts = MetricsSection(ui, self._review.show)
         self._export = ExportSection(ui)
         set_label(ui.intendedUseLabel, intended_use(_))
         sample_data.register()  # again after a reload, which replaces what the button calls
