@@ -23,6 +23,13 @@ def readouts(*, planning_ct: bool = True) -> dict:
     return record.to_dict() | others
 
 
+def record_of(found: dict):
+    """The EnhancementRecord of readouts."""
+    from MVCTEnhanceLib.quality.record import EnhancementRecord
+
+    return EnhancementRecord.from_dict(found)
+
+
 def verdicts(gravest: str) -> dict:
     """Those of `readouts`, but the enhanced scan's noise is assessed as told, and nothing else as 'do not trust'."""
     found = {

@@ -14,7 +14,7 @@ def chart(app):
     from MVCTEnhanceLib.slicerui.review.layout import REVIEW_LAYOUT, register_layout
 
     result = add_result(app, add_mvct(app), planning_ct=False)  # whose line may cross a point
-    update_tables(result.enhanced, result.readouts)
+    update_tables(result.enhanced, result.record)
     register_layout()
     app.slicer.app.layoutManager().setLayout(REVIEW_LAYOUT)
     chart = MetricChart()

@@ -2,14 +2,13 @@
 
 import copy
 
-from slicerui.results import readouts
+from slicerui.results import readouts, record_of
 
 
 def rows(found):
-    from MVCTEnhanceLib.quality.record import EnhancementRecord
     from MVCTEnhanceLib.slicerui.metrics.rows import metric_rows
 
-    return {row.title: row for row in metric_rows(EnhancementRecord.from_dict(found))}
+    return {row.title: row for row in metric_rows(record_of(found))}
 
 
 def test_each_readout_has_a_row_with_its_unit_and_values_by_scan(app):
