@@ -201,6 +201,6 @@ class MVCTEnhanceTest(ScriptedLoadableModuleTest):
 
     def runTest(self):
         """Run all steps; the first that fails ends the test."""
-        from MVCTEnhanceLib.slicerui.selftest.main import run
+        from MVCTEnhanceLib.slicerui.selftest import run
 
         run(self)

@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from harness.fixtures import app, use_module_folder, widgets_end_where_they_began
@@ -10,3 +12,24 @@ from harness.fixtures import app, use_module_folder, widgets_end_where_they_bega
 use_module_folder()
 
 __all__ = ["app", "widgets_end_where_they_began"]
+
+
+@pytest.fixture
+def small_phantom(monkeypatch, app, tmp_path):
+    """The worker with a phantom small enough for a test."""
+    from MVCTEnhanceLib.slicerui.worker import process
+
+    script = tmp_path / "small.py"
+    script.write_text(
+        f"import sys\nsys.path.insert(0, {str(process.WORKER.parents[1])!r})\n"
+        "from functools import partial\n"
+        "from MVCTEnhanceLib.jobs import phantom\n"
+        "phantom.head_neck_phantom = partial("
+        "phantom.head_neck_phantom, slices=4, shape=(96, 96), spacing_mm=(2.0, 2.0, 6.0))\n"
+        "from MVCTEnhanceLib.physics.mvct import MVCTSettings\n"
+        "settings = MVCTSettings(matrix=96, pixel_mm=2.0, views=60)\n"
+        "phantom.simulate_mvct = partial(phantom.simulate_mvct, settings=settings)\n"
+        "from MVCTEnhanceLib.cli.program import main\n"
+        "sys.exit(main())\n"
+    )
+    monkeypatch.setattr(process, "WORKER", script)

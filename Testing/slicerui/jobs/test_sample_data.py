@@ -6,27 +6,6 @@ from slicerui.scans import temporary_files
 
 
 @pytest.fixture
-def small(monkeypatch, app, tmp_path):
-    """The worker with a phantom small enough for a test."""
-    from MVCTEnhanceLib.slicerui.worker import process
-
-    script = tmp_path / "small.py"
-    script.write_text(
-        f"import sys\nsys.path.insert(0, {str(process.WORKER.parents[1])!r})\n"
-        "from functools import partial\n"
-        "from MVCTEnhanceLib.jobs import phantom\n"
-        "phantom.head_neck_phantom = partial("
-        "phantom.head_neck_phantom, slices=2, shape=(64, 64), spacing_mm=(4.0, 4.0, 6.0))\n"
-        "from MVCTEnhanceLib.physics.mvct import MVCTSettings\n"
-        "settings = MVCTSettings(matrix=64, pixel_mm=4.0, views=60)\n"
-        "phantom.simulate_mvct = partial(phantom.simulate_mvct, settings=settings)\n"
-        "from MVCTEnhanceLib.cli.program import main\n"
-        "sys.exit(main())\n"
-    )
-    monkeypatch.setattr(process, "WORKER", script)
-
-
-@pytest.fixture
 def sample_data(app):
     from MVCTEnhanceLib.slicerui.jobs import sample_data
 
@@ -43,7 +22,7 @@ def names(app) -> list[str]:
     return [node.GetName() for node in app.slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")]
 
 
-def test_the_button_makes_and_loads_the_phantom_while_slicer_goes_on(app, small, sample_data):
+def test_the_button_makes_and_loads_the_phantom_while_slicer_goes_on(app, small_phantom, sample_data):
     source = the_source(app, sample_data)[0]
     source.customDownloader(source)
     assert names(app) == []  # it has only begun
@@ -57,13 +36,13 @@ def test_the_button_makes_and_loads_the_phantom_while_slicer_goes_on(app, small,
     assert temporary_files(app) == [] and app.child_processes() == []
 
 
-def test_a_click_on_the_button_is_answered_at_once(app, small, sample_data):
+def test_a_click_on_the_button_is_answered_at_once(app, small_phantom, sample_data):
     sample_data.download()
     assert app.slicer.util.mainWindow().statusBar().currentMessage() == "Making the phantom…"
     app.wait(lambda: "are loaded" in app.slicer.util.mainWindow().statusBar().currentMessage())
 
 
-def test_a_script_can_wait_for_it(app, small, sample_data):
+def test_a_script_can_wait_for_it(app, small_phantom, sample_data):
     mvct, planning_ct = sample_data.make_phantom_and_wait()
     assert (mvct.GetName(), planning_ct.GetName()) == ("MVCTPhantom", "PlanningCTPhantom")
 
@@ -76,7 +55,7 @@ def test_it_is_offered_once_also_after_a_reload(app, sample_data):
     assert before is the_source(app, sample_data)[0].customDownloader
 
 
-def test_missing_packages_are_told_in_the_status_bar_and_make_nothing(app, small, sample_data, monkeypatch):
+def test_missing_packages_are_told_in_the_status_bar_and_make_nothing(app, small_phantom, sample_data, monkeypatch):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
 
     told = []
@@ -86,7 +65,7 @@ def test_missing_packages_are_told_in_the_status_bar_and_make_nothing(app, small
     assert told == ["Nothing was installed."] and app.child_processes() == []
 
 
-def test_packages_come_from_the_wheel_folder_of_this_computer(app, small, sample_data, monkeypatch, tmp_path):
+def test_packages_come_from_the_wheel_folder_of_this_computer(app, small_phantom, sample_data, monkeypatch, tmp_path):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
     from MVCTEnhanceLib.slicerui.install import pip_settings
 
@@ -124,7 +103,7 @@ def _refuse(error):
     return ensure
 
 
-def test_closing_the_scene_or_the_module_ends_it(app, small, sample_data):
+def test_closing_the_scene_or_the_module_ends_it(app, small_phantom, sample_data):
     for end in (app.close_scene, sample_data.cancel_all):
         sample_data.download()
         app.wait(app.child_processes)
