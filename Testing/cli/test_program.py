@@ -17,7 +17,7 @@ from MVCTEnhanceLib.model import card
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL
 from MVCTEnhanceLib.model.device import describe_device, list_devices
 from MVCTEnhanceLib.model.package import load_model
-from MVCTEnhanceLib.physics.phantom import water_cylinder
+from MVCTEnhanceLib.physics.phantom import density_inserts
 from MVCTEnhanceLib.volume import Volume
 
 COMMANDS = [
@@ -266,7 +266,8 @@ def test_signal_that_a_shell_had_ignored_stays_ignored(run, scan, tmp_path):
 
 
 def test_simulated_mvct_of_water(main, tmp_path):
-    write_volume(water_cylinder(shape=(64, 64), spacing_mm=(4, 4, 6)), tmp_path / "kvct.nrrd")
+    water, _ = density_inserts(inserts_hu=(), shape=(64, 64), spacing_mm=(4, 4, 6))
+    write_volume(water, tmp_path / "kvct.nrrd")
     output = tmp_path / "new" / "mvct.nrrd"
     result = main("simulate", tmp_path / "kvct.nrrd", "--output", output, "--seed", 3, "--json", "--progress", "none")
     assert result.code == 0, result.stderr

@@ -5,13 +5,18 @@ import pytest
 import torch
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
-from MVCTEnhanceLib.physics.phantom import density_inserts, water_cylinder
+from MVCTEnhanceLib.physics.phantom import density_inserts
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import reorient_like, turned
 from scipy import ndimage
 
 TINY = MVCTSettings(matrix=64, pixel_mm=3.0, views=60)
 TINY_GRID = {"shape": (64, 64), "spacing_mm": (3.0, 3.0, 6.0)}
+
+
+def water_cylinder(**grid):
+    """Water in air: a calibration phantom without rods."""
+    return density_inserts(inserts_hu=(), **grid)[0]
 
 
 def radius_mm(volume):

@@ -10,7 +10,6 @@ from MVCTEnhanceLib.physics.phantom import (
     density_inserts,
     head_neck_labels,
     head_neck_phantom,
-    water_cylinder,
 )
 from MVCTEnhanceLib.physics.shapes import Ellipse, Outline, Stroke, paint
 
@@ -142,8 +141,8 @@ def test_phantom_lies_in_patient_space_head_up_and_face_forward():
     assert np.nonzero(eyes)[1].max() < 128
 
 
-def test_water_cylinder_has_its_area_and_only_water_and_air():
-    volume = water_cylinder(diameter_mm=200, slices=2)
+def test_water_without_rods_has_its_area_and_only_water_and_air():
+    volume, _ = density_inserts(inserts_hu=(), diameter_mm=200, slices=2)
     assert volume.array.shape == (2, 512, 512)
     assert volume.array[0, 256, 256] == 0 and volume.array[0, 0, 0] == -1000
     assert np.sum(volume.array[1] + 1000.0) / 1000 * 0.763**2 == pytest.approx(np.pi * 100**2, rel=1e-3)

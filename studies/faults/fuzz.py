@@ -35,7 +35,7 @@ import pydicom
 import SimpleITK as sitk
 from dicom_damage import damaged
 from MVCTEnhanceLib.errors import InputError, OutputError, is_out_of_memory
-from MVCTEnhanceLib.io import list_series, read_volume, write_dicom_series, write_volume
+from MVCTEnhanceLib.io import read_volume, write_dicom_series, write_volume
 from MVCTEnhanceLib.io.formats import READABLE, has_suffix
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from MVCTEnhanceLib.volume import Volume
@@ -228,8 +228,6 @@ def _outcome(folder: Path) -> str:
     (first, *_) = sorted((folder / "scan").iterdir())
     is_file = has_suffix(first, READABLE)
     try:
-        if not is_file:
-            list_series(folder / "scan")
         volume = read_volume(first if is_file else folder / "scan")
     except InputError as error:
         return _of_sentence(error, "one sentence")

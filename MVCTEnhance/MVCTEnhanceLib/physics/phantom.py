@@ -79,20 +79,6 @@ def head_neck_labels(
     return labels
 
 
-def water_cylinder(
-    *,
-    diameter_mm: float = 200.0,
-    slices: int = 1,
-    shape: tuple[int, int] = SHAPE,
-    spacing_mm: tuple[float, float, float] = SPACING_MM,
-) -> Volume:
-    """Cylinder of water (0 HU) along k in the middle of a field of air (-1000 HU): int16 HU of shape (k, j, i)."""
-    volume, _ = density_inserts(
-        inserts_hu=(), diameter_mm=diameter_mm, slices=slices, shape=shape, spacing_mm=spacing_mm
-    )
-    return volume
-
-
 def density_inserts(
     *,
     inserts_hu: Sequence[float] = (-700, -500, -100, 50, 200, 400, 800, 1200),

@@ -14,7 +14,7 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.io import list_series, read_volume
+from MVCTEnhanceLib.io import read_volume
 from pydicom.uid import DeflatedExplicitVRLittleEndian, RLELossless
 
 LITTLE = 300_000_000  # bytes
@@ -270,7 +270,7 @@ def test_special_files_and_loops_of_links_in_a_folder_are_passed_over(make_serie
         os.chdir(here)
     volume = read_volume(folder)
     np.testing.assert_array_equal(volume.array, truth)
-    assert volume.warnings == () and [series.number_of_images for series in list_series(folder)] == [5]
+    assert volume.warnings == ()
 
 
 @pytest.mark.skipif(os.name != "posix", reason="special files of POSIX systems")

@@ -7,7 +7,8 @@ import pydicom
 import pytest
 import SimpleITK as sitk
 from MVCTEnhanceLib.errors import InputError
-from MVCTEnhanceLib.io import DicomSeries, SeriesInfo, list_series, read_volume, write_dicom_series
+from MVCTEnhanceLib.io import read_volume, write_dicom_series
+from MVCTEnhanceLib.io.dicom.series import DicomSeries
 from MVCTEnhanceLib.volume.product import Product
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -340,20 +341,6 @@ def test_the_only_ct_is_found_among_other_series(make_series):
     )
     volume = read_volume(folder)
     assert volume.source.series_uid == "1.2.3" and volume.warnings == ()
-
-
-def test_series_are_listed_without_names(make_series):
-    folder = make_series("scan/a", series_uid="1.2.4", SeriesDescription="MVCT day 3").parent
-    make_series("scan/b", series_uid="1.2.3", slices=2, Modality="MR")
-    infos = list_series(folder)
-    assert infos[1] == SeriesInfo("1.2.4", "MVCT day 3", "CT", 5, None)
-    assert (infos[0].series_uid, infos[0].modality, infos[0].number_of_images) == ("1.2.3", "MR", 2)
-    assert "MR" in infos[0].obstacle
-    assert "ecret" not in repr(infos)
-
-
-def test_a_folder_without_dicom_lists_nothing(tmp_path):
-    assert list_series(tmp_path) == []
 
 
 def test_a_second_copy_of_a_file_is_left_out_with_a_warning(make_series):

@@ -63,29 +63,6 @@ class DicomSeries:
             ) from error
 
 
-@dataclass(frozen=True)
-class SeriesInfo:
-    """One series as a list shows it; `obstacle` says why it cannot be read as a CT volume, None if it may."""
-
-    series_uid: str
-    description: str
-    modality: str
-    number_of_images: int
-    obstacle: str | None
-
-
-def list_series(folder: str | Path) -> list[SeriesInfo]:
-    """All DICOM series in a folder and its subfolders, sorted by UID (an empty list if there are none).
-
-    Several scans under one UID are as many series.
-
-    Raises:
-        InputError: the folder does not exist or cannot be read.
-    """
-    headers, _ = scan_folder(Path(folder))
-    return [_info(group) for group in group_images(headers)]
-
-
 def read_dicom_folder(
     path: Path, *, series_uid: str | None = None, pixels: bool = True, slices_only: bool = False
 ) -> Volume:
@@ -142,11 +119,6 @@ def _drop_unreadable(ds: pydicom.Dataset, levels: int = MAX_SEQUENCE_DEPTH) -> N
             _drop_unreadable(item, levels - 1)
         if element.VR in CUSTOMIZABLE_CHARSET_VR:
             ds[tag] = raw
-
-
-def _info(group: ImageGroup) -> SeriesInfo:
-    first = group.images[0]
-    return SeriesInfo(first.series_uid, first.description, first.modality, len(group.images), group.obstacle)
 
 
 def _choose(folder: Path, groups: list[ImageGroup], series_uid: str | None) -> ImageGroup:

@@ -15,11 +15,6 @@ from ...errors import InputError, OutputError
 from .volumes import INSTANCE_UIDS
 
 
-def is_from_dicom(node: slicer.vtkMRMLNode | None) -> bool:
-    """Whether a volume was loaded from DICOM."""
-    return bool(node and (node.GetAttribute(INSTANCE_UIDS) or "").split())
-
-
 def files_of(node: slicer.vtkMRMLVolumeNode) -> list[Path]:
     """The DICOM files that a volume was loaded from, none where it did not come from DICOM.
 
