@@ -69,9 +69,8 @@ def test_without_a_main_window_the_review_is_left_out_with_a_sentence(app, small
 @pytest.mark.parametrize(
     "place, name, returns, step",
     [
-        ("panel.run", "EnhanceJob.start", None, "apply enhances"),
-        ("metrics.follower", "update_tables", None, "metrics are shown"),
-        ("panel.metrics", "readout_rows", [], "metrics are shown"),
+        ("metrics.follower", "update_tables", None, "apply enhances"),
+        ("panel.metrics", "metric_rows", [], "metrics are shown"),
         ("review.comparison", "_set_opacity", None, "review shows the scans side by side"),
         ("panel.export", "export_readouts", None, "result is exported"),
     ],
@@ -80,21 +79,26 @@ def test_it_fails_where_something_of_the_panel_does_nothing(
     app, small_phantom, monkeypatch, place, name, returns, step
 ):
     module = importlib.import_module(f"MVCTEnhanceLib.slicerui.{place}")
-    *owners, attribute = name.split(".")
-    monkeypatch.setattr(getattr(module, *owners) if owners else module, attribute, lambda *arguments: returns)
+    monkeypatch.setattr(module, name, lambda *arguments: returns)
     with pytest.raises((AssertionError, AttributeError, ValueError)):
         self_test(app)
     assert app.slicer.harness_messages[-1] == step
     app.failures.take()
 
 
-def test_it_fails_where_a_slot_fails(app, monkeypatch):
+def test_it_fails_where_a_slot_fails(app, without_packages, monkeypatch):
+    """Which Slicer only prints."""
+    from MVCTEnhanceLib.slicerui import selftest
     from MVCTEnhanceLib.slicerui.panel import panel
 
     def broken(*arguments):
         raise ZeroDivisionError("broken slot")
 
-    monkeypatch.setattr(panel.Panel, "choose_input", broken)
+    def fades(user):
+        user.parameters.fade = 0.5
+
+    monkeypatch.setattr(selftest, "_steps", lambda **given: [selftest.panel_opens, fades])
+    monkeypatch.setattr(panel.Panel, "_on_modified", broken)
     with pytest.raises(AssertionError, match="broken slot"):
         self_test(app)
     assert "broken slot" in "".join(app.failures.take())
