@@ -26,7 +26,7 @@ WRITER = (
     "    time.sleep(0.2)\n"
     "outputs.write_scan = slow\n"
     "scan = Volume(np.full((2, 8, 8), value, np.int16), (1.0, 1.0, 3.0))\n"
-    "result = SimpleNamespace(mvct=scan.with_array(scan.array * 0), enhanced=scan, cycle_error=scan, readouts={})\n"
+    "result = SimpleNamespace(mvct=scan.with_array(scan.array * 0), enhanced=scan, cycle_error=scan, record=None)\n"
     "paths = {name: folder / f'{name}{suffix}' for name in ('output', 'difference', 'cycle_error')}\n"
     "request = EnhanceRequest(Path('mvct.nrrd'), **paths, overwrite=len(sys.argv) > 4)\n"
     "print('ready', flush=True)\n"
