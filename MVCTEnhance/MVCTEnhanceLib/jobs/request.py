@@ -28,7 +28,7 @@ class Option:
         positional: whether it goes without a flag.
         metavar: what --help calls the value.
         choices: the values that there are, None besides.
-        minimum, maximum: of a whole number.
+        at_least, at_most: of a whole number.
         in_slicer: for an option that Slicer's panel and console have, too, its default there; "" stands for the
             default of the field.
     """
@@ -38,21 +38,21 @@ class Option:
     positional: bool = False
     metavar: str | None = None
     choices: tuple[str, ...] = ()
-    minimum: int | None = None
-    maximum: int | None = None
+    at_least: int | None = None
+    at_most: int | None = None
     in_slicer: Any = None
 
     def problem(self, value: Any) -> str:
         """What is wrong with a value, in one sentence; empty where nothing is."""
         if self.choices and value is not None and value not in self.choices:
             return f"'{value}' is not possible: choose one of {', '.join(self.choices)}."
-        if self.minimum is not None and not all(map(self._is_in_range, _values(value))):
-            to = "" if self.maximum is None else f" to {self.maximum}"
-            return f"'{_text(value)}' is not possible: give a whole number from {self.minimum}{to}."
+        if self.at_least is not None and not all(map(self._is_in_range, _values(value))):
+            to = "" if self.at_most is None else f" to {self.at_most}"
+            return f"'{_text(value)}' is not possible: give a whole number from {self.at_least}{to}."
         return ""
 
     def _is_in_range(self, number: Any) -> bool:
-        return isinstance(number, int) and self.minimum <= number and (self.maximum is None or number <= self.maximum)
+        return isinstance(number, int) and self.at_least <= number and (self.at_most is None or number <= self.at_most)
 
 
 def option(help: str, *, default: Any = MISSING, **more: Any) -> Any:

@@ -102,7 +102,7 @@ class BatchRequest(Request):
         "and on a GPU its own share of that; they share the processor's cores",
         default=1,
         metavar="N",
-        minimum=1,
+        at_least=1,
     )
     resume: bool = option("do only what OUTPUT_DIR lacks, and what failed", default=False)
     model: str | Path = option(MODEL, default=DEFAULT_MODEL)
@@ -172,21 +172,21 @@ class BenchmarkRequest(Request):
 
     model: str | Path = option(MODEL, default=DEFAULT_MODEL)
     output: Path | None = option("JSON file for the figures", default=None)
-    rounds: int = option("the figures are medians over them [%(default)s]", default=5, minimum=1)
+    rounds: int = option("the figures are medians over them [%(default)s]", default=5, at_least=1)
     threads: tuple[int, ...] = option(
-        "numbers of threads of the processor [%(default)s]", default=(1, 2), metavar="N", minimum=1
+        "numbers of threads of the processor [%(default)s]", default=(1, 2), metavar="N", at_least=1
     )
     batches: tuple[int, ...] = option(
-        "slices that go through the networks together [%(default)s]", default=(1, 2, 4), metavar="N", minimum=1
+        "slices that go through the networks together [%(default)s]", default=(1, 2, 4), metavar="N", at_least=1
     )
     slices: tuple[int, ...] = option(
-        "lengths of scan for the engine alone [%(default)s]", default=(10, 100), metavar="N", minimum=1
+        "lengths of scan for the engine alone [%(default)s]", default=(10, 100), metavar="N", at_least=1
     )
     jobs: tuple[int, ...] = option(
         "lengths of scan for the whole job, DICOM to DICOM with a report [%(default)s]",
         default=(10, 100),
         metavar="N",
-        minimum=1,
+        at_least=1,
     )
     device: str = option(DEVICE, default="auto")
     overwrite: bool = option(OVERWRITE, default=False)
@@ -213,7 +213,7 @@ class SimulateRequest(Request):
 
     kvct: Path = option("volume file or DICOM folder", positional=True)
     output: Path = option(SCAN_OUTPUT)
-    seed: int = option("of the noise [%(default)s]", default=0, minimum=0, maximum=2**32 - 1)
+    seed: int = option("of the noise [%(default)s]", default=0, at_least=0, at_most=2**32 - 1)
     device: str = option(DEVICE, default="auto")
     overwrite: bool = option(OVERWRITE, default=False)
 
