@@ -122,7 +122,7 @@ def test_slices_go_through_fewer_at_a_time_where_memory_is_short(run, tmp_path):
         "def tell(event, **fields):\n"
         "    if event == 'warning': print(fields['message'])\n"
         f"limit({60 * MB})\n"
-        "many = Engine(model, cpu, batch=8, report=tell).enhance(scan).array\n"
+        "many = Engine(model, cpu, batch=8, on_event=tell).enhance(scan).array\n"
         "print(int(np.abs(one.astype(int) - many).max()))\n"
     )
     result = run(python=("-c", code))

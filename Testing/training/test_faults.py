@@ -207,13 +207,13 @@ def forked(step, output):
         sys.addaudithook(watch)
         code = 1
         try:
-            train(config, output, device=torch.device("cpu"), report=lambda event, **fields: None)
+            train(config, output, device=torch.device("cpu"), on_event=lambda event, **fields: None)
             code = 0
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
-train(config, folder / "whole", device=torch.device("cpu"), report=lambda event, **fields: None)
+train(config, folder / "whole", device=torch.device("cpu"), on_event=lambda event, **fields: None)
 step, killed = 13, -9  # among the operations that make the best model
 while killed == -9:
     killed = forked(step, folder / str(step))
