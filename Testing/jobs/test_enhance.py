@@ -372,8 +372,8 @@ def test_warnings_of_the_engine_are_in_the_readouts(scan, tmp_path, monkeypatch)
 
     monkeypatch.setattr(enhance_module, "Engine", Warning)
     result = enhance(EnhanceRequest(scan, tmp_path / "e.nrrd", device="cpu"))
-    assert "The GPU's memory is short." in result.record.warnings
-    assert result.readouts["warnings"] == list(result.record.warnings)
+    assert "The GPU's memory is short." in result.warnings
+    assert result.readouts["warnings"] == list(result.warnings)
 
 
 def test_result_is_what_was_written(scan, tmp_path):

@@ -121,7 +121,7 @@ def test_verdicts_and_warnings_are_the_same(copy, plain):
         }
 
     assert verdicts(result.readouts) == verdicts(plain[0].readouts)
-    assert result.record.warnings == plain[0].record.warnings
+    assert result.warnings == plain[0].warnings
 
 
 def test_slices_are_told_with_their_place(copy, files):

@@ -42,6 +42,11 @@ class Enhanced:
         """The record, JSON-serialisable."""
         return self.record.to_dict()
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user must be told, one sentence each."""
+        return self.record.warnings
+
 
 class NotTrusted(OutputError):
     """DICOM series were not written, since an assessment says 'do not trust'; all else was.
