@@ -120,8 +120,9 @@ def test_every_picture_has_a_text_alternative(report):
     assert all(image["alt"] for image in page.all("img"))
 
 
-def test_intended_use_and_warnings_come_before_the_pictures(report):
-    _, html = report(warnings=["The slices are <8 mm> apart.", "Voxels were resampled."])
+def test_intended_use_and_warnings_come_before_the_pictures(report, readouts):
+    warnings = ["The slices are <8 mm> apart.", "Voxels were resampled."]
+    _, html = report(readouts=readouts | {"warnings": warnings})
     first_picture = html.index("<img")
     assert html.index(INTENDED_USE[:30]) < first_picture
     assert html.index("The slices are &lt;8 mm&gt; apart.") < first_picture
