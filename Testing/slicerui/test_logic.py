@@ -140,7 +140,7 @@ def test_packages_come_from_the_folder_that_was_chosen_on_this_computer_unless_a
     from MVCTEnhanceLib.slicerui.install import dependencies, pip_settings
 
     asked = []
-    monkeypatch.setattr(dependencies, "ensure", lambda *, wheel_folder: asked.append(wheel_folder))
+    monkeypatch.setattr(dependencies, "ensure", lambda *, wheel_folder, **options: asked.append(wheel_folder))
     logic.installDependencies()
     pip_settings.remember_wheels(str(tmp_path))
     logic.installDependencies()
