@@ -14,6 +14,8 @@ NRRD = b"NRRD"
 _HEADER_BYTES = 1 << 16
 _DATA_FILE = re.compile(r"^(?:data ?file:|ElementDataFile\s*=)\s*(.+?)\s*$", re.IGNORECASE | re.MULTILINE)
 _HERE = "LOCAL"
+_NUMBERED = re.compile(r"[^%]*%\d{0,2}[du][^%]*")  # ITK hands any other pattern to printf, which may end the process
+_LONGEST_NAME = 255
 _DIMENSIONS = re.compile(r"^NDims\s*[=:]\s*(.*?)\s*$", re.MULTILINE)
 _NUMBERS = re.compile(
     r"^(?:spacings|thicknesses|space directions|space origin|ElementSpacing|ElementSize|Offset|Position|Origin|"
@@ -133,11 +135,15 @@ def _has_data_files(header: str, path: Path) -> bool:
     named = _DATA_FILE.search(header)
     if not named or named[1] == _HERE:
         return False
-    names = header[named.end() :].split("\n") if named[1].upper().startswith("LIST") else [named[1]]
+    is_list = named[1].upper().startswith("LIST")
+    names = header[named.end() :].split("\n") if is_list else [named[1]]
     for name in filter(None, map(str.strip, names)):
-        data = path.parent / name
-        if len(name) > 255 or "%" in name:
+        is_pattern = "%" in name and not is_list
+        if len(name) > _LONGEST_NAME or (is_pattern and not _NUMBERED.fullmatch(name)):
+            raise InputError(f"{path} has a header with an impossible name of a data file: export or copy it again.")
+        if is_pattern:
             continue
+        data = path.parent / name
         if data.exists() and not (data.is_file() or data.is_dir()):
             raise InputError(f"{path} has its voxels in {data.name}, which is no ordinary file: export the scan again.")
         if not data.exists():
