@@ -16,6 +16,7 @@ _DATA_FILE = re.compile(r"^(?:data ?file:|ElementDataFile\s*=)\s*(.+?)\s*$", re.
 _HERE = "LOCAL"
 _NUMBERED = re.compile(r"[^%]*%\d{0,2}[du][^%]*")  # ITK hands any other pattern to printf, which may end the process
 _LONGEST_NAME = 255
+_NO_TEXT = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 _DIMENSIONS = re.compile(r"^NDims\s*[=:]\s*(.*?)\s*$", re.MULTILINE)
 _NUMBERS = re.compile(
     r"^(?:spacings|thicknesses|space directions|space origin|ElementSpacing|ElementSize|Offset|Position|Origin|"
@@ -73,11 +74,24 @@ def read_text_header(path: Path) -> TextHeader:
     is_nrrd = start.startswith(NRRD)
     header = start.decode("utf-8", "surrogateescape").replace("\r\n", "\n").replace("\0", "\n")
     header = header.split("\n\n", 1)[0] if is_nrrd else header
+    _require_text(header if is_nrrd else _up_to_data(header), path)
     _require_possible_numbers(header, path)
     _require_readable_packing(header, is_nrrd, path)
     mm, warnings = _unit(header, is_nrrd, path)
     warnings += _without_orientation(header, is_nrrd, path) + _with_mapping(header, path)
     return TextHeader(is_nrrd, _has_data_files(header, path), mm, tuple(warnings))
+
+
+def _require_text(header: str, path: Path) -> None:
+    """ITK may end the process over voxels that it takes for fields, where the end of a header was lost."""
+    if _NO_TEXT.search(header):
+        raise InputError(f"{path} has a damaged header, which is no text or has no end: export or copy it again.")
+
+
+def _up_to_data(header: str) -> str:
+    """Of a MetaImage file, whose header ends with the name of its data file."""
+    named = _DATA_FILE.search(header)
+    return header[: named.end()] if named else header
 
 
 def _require_possible_numbers(header: str, path: Path) -> None:
@@ -93,7 +107,7 @@ def _require_readable_packing(header: str, is_nrrd: bool, path: Path) -> None:
     if encoding in ("bzip2", "bz2"):
         raise InputError(f"{path} has its voxels packed with bzip2, which is not read: save it with gzip or unpacked.")
     is_packed = not is_nrrd and _value(header, "CompressedData") == "true"
-    if is_packed and not _value(header, "CompressedDataSize"):
+    if is_packed and not _value(header, "CompressedDataSize").isdecimal():
         raise InputError(f"{path} does not say how long its packed voxels are (CompressedDataSize): save it unpacked.")
 
 
