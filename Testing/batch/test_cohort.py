@@ -64,7 +64,8 @@ class QuickChildren(Children):
         if options.report:
             options.report.mkdir()
             (options.report / "report.html").write_text("report")
-        readouts = {"mvct": {"noise_hu": {"mean": 20.0, "per_slice": [20.0, 20.0]}}, "warnings": ["odd"]}
+        noise = {"mean": 20.0, "sd": 0.0, "unit": "HU", "per_slice": [20.0, 20.0]}
+        readouts = {"mvct": {"noise_hu": noise}, "enhanced": {}, "comparison": {}, "warnings": ["odd"]}
         for word, verdict in self.verdicts.items():
             if word in str(options.input):
                 readouts["verdicts"] = {"mvct": {"noise_hu": {"verdict": verdict, "reason": "."}}}
