@@ -137,7 +137,7 @@ def _against_reference(record: EnhancementRecord, card: Mapping[str, Any], name:
 
 
 def _assessment(findings: Iterable[Finding]) -> Assessment:
-    """The gravest of the findings; only findings of doubt are told where there are any, the gravest first."""
+    """The gravest of the findings; only findings of doubt are reported where there are any, the gravest first."""
     ordered = sorted(findings, key=lambda finding: -finding.level)
     worst = ordered[0].level
     told = [finding.text for finding in ordered if finding.text and (finding.level or not worst)]

@@ -62,7 +62,7 @@ def enhance_folder(
     summary.csv, where each case has its row from the start.
 
     Args:
-        on_event: called with an event's name and its fields; a case is told by its number only. "progress" of the stage
+        on_event: called with an event's name and its fields; a case only by its number. "progress" of the stage
             "batch" counts cases; "case" has case, cases, status (running, done, kept, failed), and what a running one
             does (stage, and done and total of its slices).
         cancelled: asked several times a second; the scans being worked on are then given up.

@@ -45,7 +45,7 @@ def enhance(
 
     Raises:
         NotTrusted: a readout is assessed as 'do not trust', so that all but DICOM was written.
-        MVCTEnhanceError: with one sentence on what is wrong; each output is either complete or not there.
+        MVCTEnhanceError: with one sentence on the fault and what to do; each output is either complete or not there.
     """
     require_outputs(request)
     warnings: list[str] = []

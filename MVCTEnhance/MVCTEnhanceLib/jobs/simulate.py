@@ -29,7 +29,7 @@ def simulate_file(request: SimulateRequest, *, on_event: EventHandler = ignore_e
         settings, device and warnings, JSON-serialisable.
 
     Raises:
-        MVCTEnhanceError: with one sentence on what is wrong.
+        MVCTEnhanceError: with one sentence on the fault and what to do.
     """
     settings, output = MVCTSettings(seed=request.seed), request.output
     require_writable(output, request.kvct, overwrite=request.overwrite)

@@ -37,7 +37,7 @@ def enhance(volume_node: Node, named: dict[str, Any], on_progress: OnProgress | 
         on_progress: gets stage, slices done, slices in all, seconds left.
 
     Raises:
-        MVCTEnhanceError: with one sentence on what is wrong; the scene is as it was.
+        MVCTEnhanceError: with one sentence on the fault and what to do; the scene is as it was.
     """
     request = _scene_request(volume_node, named)
     _require_packages()

@@ -130,7 +130,7 @@ def export_dicom_and_wait(options: DicomOptions, on_progress: OnProgress | None 
     """Export and wait for it.
 
     Raises:
-        MVCTEnhanceError: with one sentence on what is wrong; no part of a series is left.
+        MVCTEnhanceError: with one sentence on the fault and what to do; no part of a series is left.
     """
     return do_now(DicomExport(options), on_progress)
 

@@ -176,6 +176,6 @@ def enhance_and_wait(wanted: SceneRequest, on_progress: OnProgress | None = None
     """Enhance one volume; needs no event loop, and the application does nothing else meanwhile.
 
     Raises:
-        MVCTEnhanceError: with one sentence on what is wrong; the scene is as it was.
+        MVCTEnhanceError: with one sentence on the fault and what to do; the scene is as it was.
     """
     return do_now(Enhancement(wanted), on_progress)

@@ -132,7 +132,7 @@ def export_report_and_wait(options: ReportExportOptions, on_progress: OnProgress
     """Write the report and wait for it.
 
     Raises:
-        MVCTEnhanceError: with one sentence on what is wrong.
+        MVCTEnhanceError: with one sentence on the fault and what to do.
     """
     return do_now(ReportExport(options), on_progress)
 

@@ -51,7 +51,7 @@ def make_phantom_and_wait(on_progress: OnProgress | None = None) -> tuple[Any, A
     """Make the phantom and load it; returns the nodes of MVCT and planning CT.
 
     Raises:
-        MVCTEnhanceError: with one sentence on what is wrong.
+        MVCTEnhanceError: with one sentence on the fault and what to do.
     """
     return do_now(Phantom(), on_progress)
 

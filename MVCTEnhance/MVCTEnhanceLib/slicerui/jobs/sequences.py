@@ -106,7 +106,7 @@ def enhance_sequence_and_wait(wanted: SceneRequest, on_progress: OnProgress | No
     """As `SequenceJob`, waited for.
 
     Raises:
-        MVCTEnhanceError: with one sentence on what is wrong; the scene is as it was.
+        MVCTEnhanceError: with one sentence on the fault and what to do; the scene is as it was.
     """
     return do_now(SequenceEnhancement(wanted), on_progress)
 

@@ -30,7 +30,7 @@ class ChosenOutputs:
             widget.connect("nodeActivated(vtkMRMLNode*)", lambda node, name=name: self._on_activated(name, node))
 
     def refresh(self, parameters) -> None:
-        """Where the user has chosen another MVCT, let go of the results of other scans."""
+        """Where the user has chosen another MVCT, drop the results of other scans."""
         mvct = parameters.mvct
         if mvct is not None and mvct is not self.mvct:
             self.mvct = mvct

@@ -154,7 +154,7 @@ def do_now(work: Work, on_progress: OnProgress | None = None) -> Any:
     """Do work and wait for it; needs no event loop, and the application does nothing else meanwhile.
 
     Raises:
-        MVCTEnhanceError: with one sentence on what is wrong.
+        MVCTEnhanceError: with one sentence on the fault and what to do.
     """
     problem = work.problem()
     if problem:
