@@ -33,7 +33,8 @@ class CopyingChildren(Children):
         self.before(options.output)
         write_volume(SCAN, options.output)
         self.after(options.output)
-        return {"mvct": {"noise_hu": {"mean": 20.0, "per_slice": [20.0]}}, "warnings": []}
+        noise = {"mean": 20.0, "sd": None, "unit": "HU", "per_slice": [20.0]}
+        return {"mvct": {"noise_hu": noise}, "enhanced": {}, "comparison": {}, "warnings": []}
 
 
 @pytest.fixture

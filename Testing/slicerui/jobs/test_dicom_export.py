@@ -86,7 +86,7 @@ def test_a_series_derived_from_the_mvct_keeps_patient_study_and_place(app, mvct,
 
 
 def test_the_assessment_of_the_result_travels_with_it(app, mvct, tmp_path):
-    measured = {"nselfssim": {"mean": 0.1, "per_slice": [0.1] * 4}}
+    measured = {"nselfssim": {"mean": 0.1, "sd": 0.0, "unit": "1", "per_slice": [0.1] * 4}}
     readouts = {"mvct": measured, "enhanced": measured, "comparison": {}, "parameters": {}}
     readouts["verdicts"] = {"enhanced": {"nselfssim": {"verdict": "look closer", "reason": "."}}}
     readouts["model"] = {"name": "mine", "version": "3", "sha256": "a1" * 32}
