@@ -10,8 +10,14 @@ def resize(app, width: int, height: int = SMALL_HEIGHT) -> None:
     """The user makes the module panel of the main window as wide and as high."""
     window = app.slicer.util.mainWindow()
     window.resize(width, height + window.height - window.module_panel.height)
-    for _ in range(4):  # a height that follows from a width may change the width, as a scroll bar comes or goes
+    places, unchanged = None, 0
+    for _ in range(100):  # a height that follows from a width may change the width, as a scroll bar comes or goes
         app.run_events(0.02)
+        before, places = places, [widget.geometry for widget in window.findChildren(app.qt.QWidget)]
+        unchanged = unchanged + 1 if places == before else 0
+        if unchanged == 4:
+            return
+    raise AssertionError("the layout of the panel does not come to rest")
 
 
 def flaws(app) -> list[str]:
