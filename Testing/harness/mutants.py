@@ -237,7 +237,7 @@ MUTANTS = (
         "panel/test_deletions.py::test_a_choice_by_hand_ends_with_the_next_choice",
     ),
     Mutant(
-        "the next scene is told of the last one's enhancement",
+        "the next scene shows the time of the last one's enhancement",
         f"{LIBRARY}/panel/panel.py",
         "            self._run.forget()\n",
         "",
