@@ -76,3 +76,9 @@ def test_what_fails_is_noticed_and_the_next_file_is_read(dicom, monkeypatch, tmp
     tallies = fuzz.fuzz(dicom, [3, 4], seed=1, limits=limits, keep=tmp_path, tell=told.append)
     assert list(tallies) == [outcome] and tallies[outcome].numbers == [3, 4]
     assert len(told) == 2 and sorted(path.name for path in tmp_path.iterdir()) == ["3", "4"]
+
+
+def test_memory_held_before_a_file_is_read_does_not_count(dicom):
+    held = b"x" * 700_000_000
+    tallies = fuzz.fuzz(dicom, range(4), seed=1, limits=fuzz.Limits(seconds=60.0, memory=fuzz.GIB // 2))
+    assert len(held) > fuzz.GIB // 2 and set(tallies) <= set(fuzz.GOOD)

@@ -53,14 +53,14 @@ REAL_SLICES = 2  # of each real series
 PHANTOM_SLICES = 3
 MOMENT = {"DA": "20200102", "TM": "120000", "DT": "20200102120000"}
 GIB = 1 << 30
-ADDRESS_SPACE = 16 * GIB  # ends what runs away before the computer does
+ADDRESS_SPACE = 16 * GIB  # above what the process has: ends what runs away before the computer does
 Scan = dict[str, bytes]  # the files of a scan by their names
 GOOD = ("volume, written", "volume, not written (one sentence)", "one sentence")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Args: seconds and resident bytes that one file may take."""
+    """Args: seconds, and resident bytes above what the process held before, that one file may take."""
 
     seconds: float = 10.0
     memory: int = 2 * GIB
@@ -203,7 +203,8 @@ class _Worker:
 
 def _work(parent: Connection, pipe: Connection, scans: list[Scan], seed: int, work: Path) -> None:
     parent.close()  # so that the pipe ends with the parent
-    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    most = memory("VmSize") + ADDRESS_SPACE
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     warnings.simplefilter("ignore")  # of pydicom, while it damages
     pipe.send("ready")
     while True:
@@ -214,13 +215,14 @@ def _work(parent: Connection, pipe: Connection, scans: list[Scan], seed: int, wo
         shutil.rmtree(work / "case", ignore_errors=True)
         _write(case(scans, seed, number)[0], work / "case" / "scan")
         Path("/proc/self/clear_refs").write_text("5")  # the peak is measured from here on
+        before = memory("VmRSS")
         outcome = _outcome(work / "case")
-        pipe.send((outcome, most_memory()))
+        pipe.send((outcome, memory("VmHWM") - before))
 
 
-def most_memory() -> int:
-    """Resident bytes of this process at the most, since it was told to forget."""
-    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+def memory(what: str) -> int:
+    """Bytes of this process: resident (VmRSS), the most since that was cleared (VmHWM), addressed (VmSize)."""
+    (kilobytes,) = re.findall(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(kilobytes) * 1024
 
 
