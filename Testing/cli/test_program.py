@@ -1,3 +1,5 @@
+"""The command line as a program: help, exit codes, events, errors, cancel."""
+
 import json
 import os
 import signal

@@ -1,3 +1,5 @@
+"""The demonstration on a small phantom."""
+
 import json
 from functools import partial
 

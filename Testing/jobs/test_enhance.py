@@ -1,3 +1,5 @@
+"""The enhancement of a scan by the command line: files, DICOM series, readouts."""
+
 import json
 from dataclasses import replace
 from pathlib import Path

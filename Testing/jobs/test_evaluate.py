@@ -1,3 +1,5 @@
+"""Readouts of a scan that was enhanced earlier, by the command line."""
+
 import json
 from datetime import datetime
 

@@ -1,3 +1,5 @@
+"""The phantom as a planning CT and its simulated MVCT."""
+
 from functools import partial
 
 import pytest

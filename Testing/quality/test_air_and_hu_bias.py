@@ -1,3 +1,5 @@
+"""Air agreement and the HU bias of each tissue."""
+
 import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError

@@ -1,3 +1,5 @@
+"""Body mask: lungs inside, couch and air outside."""
+
 import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError

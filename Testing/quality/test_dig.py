@@ -1,3 +1,5 @@
+"""DIG of ramps and noise, whose values are known."""
+
 import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError

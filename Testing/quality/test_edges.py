@@ -1,3 +1,5 @@
+"""Widths of skin and bone edges of a known blur."""
+
 import numpy as np
 import pytest
 from MVCTEnhanceLib.quality.body import body_mask

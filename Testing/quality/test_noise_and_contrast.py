@@ -1,3 +1,5 @@
+"""Noise, coarse noise and CNR of made slices, of real ones with noise added, and of a phantom scanned twice."""
+
 import numpy as np
 import pytest
 import torch

@@ -1,3 +1,5 @@
+"""MAE and PSNR beside a truth."""
+
 import math
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""All readouts of a scan and its enhanced scan: names, means, slices without a value."""
+
 import json
 import math
 

@@ -1,3 +1,5 @@
+"""Masks, boxes and sampling of a slice, beside scipy's."""
+
 import numpy as np
 import pytest
 from MVCTEnhanceLib.quality.body import body_mask

@@ -1,3 +1,5 @@
+"""SSIM, beside scikit-image's, and NSelfSSIM."""
+
 import time
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""The report's page and the files beside it."""
+
 import base64
 import csv
 import json

@@ -1,3 +1,5 @@
+"""Events of a job as JSON lines, as a bar and in quiet."""
+
 import json
 
 import pytest

@@ -1,3 +1,5 @@
+"""What the command line asks of the computer: memory that is kept, threads, garbage."""
+
 import gc
 import os
 import subprocess
