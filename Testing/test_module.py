@@ -12,7 +12,7 @@ TESTING = Path(__file__).resolve().parent
 if str(TESTING) not in sys.path:
     sys.path.insert(0, str(TESTING))
 MODULE = TESTING.parent / "MVCTEnhance" / "MVCTEnhance.py"
-HEAVY = {"torch", "pydicom", "safetensors", "scipy", "matplotlib", "SimpleITK", "numpy"}
+HEAVY = {"torch", "jinja2", "pydicom", "safetensors", "scipy", "matplotlib", "SimpleITK", "numpy"}
 MAX_SECONDS = 0.2
 LOAD = """
 import json, sys, time

@@ -50,7 +50,7 @@ SLICERUI_LAYERS = (
 )
 SLICER_PACKAGES = {"slicer", "qt", "ctk", "vtk", "mrml"}
 BYPRODUCTS = re.compile(r"__pycache__|.*\.egg-info|build|demo-output|runs|\.(?!ci$).*")
-TEXT_SUFFIXES = {".py", ".txt", ".toml", ".md", ".cmake", ".ui", ".json", ".yml", ".html", ".css", ""}
+TEXT_SUFFIXES = {".py", ".txt", ".toml", ".md", ".cmake", ".ui", ".json", ".yml", ".html", ".j2", ".css", ""}
 
 
 def files_below(folder: Path) -> list[str]:

@@ -16,7 +16,6 @@ from MVCTEnhanceLib.quality.readouts import evaluate
 from MVCTEnhanceLib.quality.record import EnhancementRecord
 from MVCTEnhanceLib.report.page import write_report
 from MVCTEnhanceLib.report.pictures import difference_png, grey_png, plot_png
-from MVCTEnhanceLib.report.style import STYLE
 from MVCTEnhanceLib.report.views import PictureOptions
 from MVCTEnhanceLib.volume import Volume
 
@@ -326,8 +325,9 @@ def test_bands_and_lines_of_the_plots_are_explained(report, readouts):
     assert "shaded band" not in report(readouts=without, overwrite=True)[0].text
 
 
-def test_style_sheet_has_each_rule_once_and_the_rows_their_gap():
-    rules = [rule.strip() for rule in STYLE.split("@media")[0].replace("}", "}\n").splitlines() if "{" in rule]
+def test_style_sheet_has_each_rule_once_and_the_rows_their_gap(report):
+    style = report()[1].partition("<style>")[2].partition("</style>")[0]
+    rules = [rule.strip() for rule in style.split("@media")[0].replace("}", "}\n").splitlines() if "{" in rule]
     assert len(rules) == len(set(rules))
-    assert re.search(r"^\.row { margin: 0 0 1rem", STYLE, re.MULTILINE)
-    assert ".row { margin: 0; }" not in STYLE.replace(".plots .row", "")
+    assert re.search(r"^\.row { margin: 0 0 1rem", style, re.MULTILINE)
+    assert ".row { margin: 0; }" not in style.replace(".plots .row", "")

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..assessment.provenance import provenance_rows
+from ..assessment.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
+from ..model.card_words import key_in_words, value_in_words
 from ..quality.catalogue import INTENDED_USE
 from ..quality.record import EnhancementRecord, Provenance
 from ..quality.slices import require_same_shape
 from ..storage.atomic import atomic_file
 from ..volume import Volume
 from ..volume.grid import axial
-from .html import nested
-from .style import STYLE
 from .table import metrics_csv
-from .values import cards, plots, tables, verdicts
+from .values import main_metrics, plots, tables, verdicts
 from .views import PictureOptions, pictures
 
 CARD_FIRST = ("name", "version", "intended_use", "training_data", "trained_on", "credits")
+_CLASSES = {NOT_APPLICABLE: "none", AS_EXPECTED: "good", LOOK_CLOSER: "doubt", DO_NOT_TRUST: "bad"}
 
 
 def write_report(
@@ -54,23 +56,25 @@ def write_report(
     """
     require_same_shape(mvct.array, enhanced.array, names=("MVCT", "enhanced scan"))
     folder, options = Path(folder), options or PictureOptions()
-    page = _page(
-        [
-            _heading(mvct, record.warnings or ()),
-            cards(record),
-            verdicts(record),
-            pictures(mvct, enhanced, record, options),
-            tables(record),
-            plots(record),
-            _provenance(record.provenance),
-            _model(model_card),
-            _details("Parameters of the metrics", "Values compare only with the same parameters.", record.parameters),
-        ]
-    )
+    first = {name: model_card[name] for name in CARD_FIRST if name in model_card}
+    content = {
+        "version": __version__,
+        "intended_use": INTENDED_USE,
+        "mvct": axial(mvct),
+        "record": record,
+        "main_metrics": main_metrics(record),
+        "verdicts": verdicts(record),
+        "pictures": pictures(mvct, enhanced, record, options),
+        "tables": tables(record),
+        "plots": plots(record),
+        "provenance": _provenance(record.provenance),
+        "card": first,
+        "rest_of_card": {name: entry for name, entry in model_card.items() if name not in first},
+    }
     texts = {
         "readouts.json": json.dumps(record.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         "readouts.csv": metrics_csv(record),
-        "report.html": page,
+        "report.html": _page(content),
     }
     for name, text in texts.items():
         with atomic_file(folder / name, overwrite=overwrite) as path:
@@ -78,61 +82,27 @@ def write_report(
     return folder / "report.html"
 
 
-def _page(sections: Sequence[str]) -> str:
-    body = "\n".join(sections)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<title>MVCTEnhance report</title>
-<style>{STYLE}</style>
-</head>
-<body>
-{body}
-<footer class="soft">MVCTEnhance {escape(__version__)}. Every value is also in readouts.json and readouts.csv.</footer>
-</body>
-</html>
-"""
+def _page(content: Mapping[str, Any]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-
-def _heading(mvct: Volume, warnings: Sequence[str]) -> str:
-    mvct = axial(mvct)
-    slices, rows, columns = mvct.array.shape
-    voxel = " × ".join(f"{size:.3g}" for size in mvct.spacing)
-    lines = [
-        "<header>",
-        "<h1>Enhanced MVCT: report</h1>",
-        f'<p class="soft">{slices} slices of {columns} × {rows} pixels, voxel {voxel} mm</p>',
-        f'<p class="use"><strong>Intended use.</strong> {escape(INTENDED_USE)}</p>',
-    ]
-    if warnings:
-        items = "".join(f"<li>{escape(warning)}</li>" for warning in warnings)
-        lines.append(f'<div class="warnings" role="note"><h2>Warnings</h2><ul>{items}</ul></div>')
-    return "\n".join([*lines, "</header>"])
-
-
-def _provenance(made: Provenance) -> str:
-    """What the values were made of, by which program and when; nothing where the record does not say."""
-    rows = {"scan": ", ".join(made.scan.values())} | provenance_rows(made)
-    rows = {name.replace("sha256", "SHA-256"): text for name, text in rows.items() if text}
-    return f'<section><h2>Provenance</h2><div class="row">{nested(rows)}</div></section>' if rows else ""
-
-
-def _model(card: Mapping) -> str:
-    """The card, what a reader wants first and the rest, such as the ranges of the verdicts, folded."""
-    first = {name: card[name] for name in CARD_FIRST if name in card}
-    rest = {name: entry for name, entry in card.items() if name not in first}
-    folded = _details("The rest of the model's card", "How it was trained and measured, and the expected ranges.", rest)
-    return f'<section><h2>The model</h2><div class="row">{nested(first)}</div></section>{folded}'
-
-
-def _details(title: str, note: str, content: Mapping) -> str:
-    """What only some want to see; nothing where there is none."""
-    if not content:
-        return ""
-    return (
-        f"<section><details><summary>{escape(title)}</summary>"
-        f'<p class="note">{escape(note)}</p><div class="row">{nested(content)}</div></details></section>'
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
+    environment.filters |= {
+        "base64": lambda png: base64.b64encode(png).decode("ascii"),
+        "key_in_words": key_in_words,
+        "value_in_words": value_in_words,
+        "colour": lambda verdict: _CLASSES.get(verdict, "doubt"),
+    }
+    return environment.get_template("report.html.j2").render(content)
+
+
+def _provenance(made: Provenance) -> dict[str, str]:
+    """What the values were made of, by which program and when; empty where the record does not say."""
+    rows = {"scan": ", ".join(made.scan.values())} | provenance_rows(made)
+    return {name.replace("sha256", "SHA-256"): text for name, text in rows.items() if text}

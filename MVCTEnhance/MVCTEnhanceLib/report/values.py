@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from html import escape
+from typing import Any
 
 from ..assessment.verdicts import AS_EXPECTED, NOT_APPLICABLE, not_as_expected, verdict_counts
 from ..quality.catalogue import GROUPS, METRICS, SCANS, Metric
-from ..quality.record import DISTANCE, TRUTH, Distance, EnhancementRecord, MetricValues
-from .html import chip, image
+from ..quality.record import DISTANCE, NOT_ASSESSED, TRUTH, Assessment, Distance, EnhancementRecord, MetricValues
 from .pictures import plot_png
 
-Cell = tuple[str, str]  # value as text, verdict as HTML
+Cell = tuple[str, Assessment]  # the value as text
+Row = tuple[str, Metric, list[Cell]]  # of a table, with its label
 
 
-def cards(record: EnhancementRecord) -> str:
-    """The values to look at first."""
+def main_metrics(record: EnhancementRecord) -> list[tuple[str, str, str, Assessment]]:
+    """The values to look at first: label, value, what it is of, assessment."""
     mvct, enhanced, comparison = (record.groups[name] for name in ("mvct", "enhanced", "comparison"))
     shown = [
         ("enhanced", name, _from_to(mvct[name], enhanced[name]), "MVCT → enhanced")
@@ -24,50 +23,42 @@ def cards(record: EnhancementRecord) -> str:
     ]
     notes = {"air_agreement": "air stayed air, tissue tissue", "soft_tissue": "enhanced - MVCT"}
     shown += [("comparison", name, _mean(comparison[name]), note) for name, note in notes.items()]
-    html = "".join(
-        f'<div class="card"><span class="soft">{escape(METRICS[name].label)}</span><strong>{escape(value)}</strong>'
-        f'<span class="soft">{escape(note)}</span>{chip(record.assessment(group, name))}</div>'
-        for group, name, value, note in shown
-    )
-    return f'<section class="cards" aria-label="Main metrics">{html}</section>'
+    return [(METRICS[name].label, value, note, record.assessment(group, name)) for group, name, value, note in shown]
 
 
-def verdicts(record: EnhancementRecord) -> str:
-    """How many values are as expected, and why the others are not; nothing where nothing was judged."""
-    if not record.assessments:
-        return ""
-    counts, findings = verdict_counts(record.assessments), not_as_expected(record.assessments)
-    items = "".join(
-        f"<li>{chip(assessment)} <strong>{escape(GROUPS[group])}, {escape(METRICS[name].label)}.</strong> "
-        f"{escape(assessment.reason)}</li>"
-        for group, name, assessment in findings
-    )
-    reasons = f'<ul class="reasons">{items}</ul>' if items else ""
-    applicable = sum(counts.values()) - counts[NOT_APPLICABLE]
-    summary = f"{counts[AS_EXPECTED]} of {applicable} values are as expected"
-    summary += f" ({counts[NOT_APPLICABLE]} more are not applicable)" if counts[NOT_APPLICABLE] else ""
-    summary += "; the others:" if findings else "."
-    return f"<section><h2>How far to trust it</h2><p>{summary}</p>{reasons}</section>"
+def verdicts(record: EnhancementRecord) -> dict[str, Any]:
+    """How many values are as expected, not applicable and judged at all; the others, the gravest first."""
+    counts = verdict_counts(record.assessments)
+    return {
+        "as_expected": counts[AS_EXPECTED],
+        "not_applicable": counts[NOT_APPLICABLE],
+        "applicable": sum(counts.values()) - counts[NOT_APPLICABLE],
+        "others": [
+            (f"{GROUPS[group]}, {METRICS[name].label}", assessment)
+            for group, name, assessment in not_as_expected(record.assessments)
+        ],
+    }
 
 
-def tables(record: EnhancementRecord) -> str:
-    """Every metric with mean, SD, verdict and what it tells."""
+def tables(record: EnhancementRecord) -> list[tuple[str, list[str], list[Row]]]:
+    """Title, names of the scans, and every metric with mean, SD and assessment of each."""
     scans = [scan for scan in SCANS if scan in record.groups]
-    of_scans = [(name, [_cell(record, scan, name) for scan in scans]) for name in record.groups["mvct"]]
-    html = "<section><h2>Image-quality metrics</h2>" + _table([SCANS[scan] for scan in scans], of_scans)
-    html += '<p class="note">Mean ± SD over the slices that contain what is measured; - where none does.</p>'
-    compared = [(name, [_cell(record, "comparison", name)]) for name in record.groups["comparison"]]
+    of_scans = [_row(name, [_cell(record, scan, name) for scan in scans]) for name in record.groups["mvct"]]
+    compared = [_row(name, [_cell(record, "comparison", name)]) for name in record.groups["comparison"]]
     if record.distance:
-        compared.append((DISTANCE, [(_distance(record.distance), chip(record.assessment("comparison", DISTANCE)))]))
-    html += "<h2>Enhanced against MVCT</h2>" + _table(["Enhanced - MVCT"], compared)
+        compared.append(_row(DISTANCE, [(_distance(record.distance), record.assessment("comparison", DISTANCE))]))
+    shown = [
+        ("Image-quality metrics", [SCANS[scan] for scan in scans], of_scans),
+        ("Enhanced against MVCT", ["Enhanced - MVCT"], compared),
+    ]
     if truth := [record.groups[scan] for scan in TRUTH if scan in record.groups]:
-        against_truth = [(name, [(_mean_sd(scan[name]), "") for scan in truth]) for name in truth[0]]
-        html += "<h2>Against the true kVCT</h2>" + _table(["MVCT", "Enhanced"], against_truth, truth=True)
-    return html + "</section>"
+        rows = [_row(name, [(_mean_sd(scan[name]), NOT_ASSESSED) for scan in truth], truth=True) for name in truth[0]]
+        shown.append(("Against the true kVCT", ["MVCT", "Enhanced"], rows))
+    return shown
 
 
-def plots(record: EnhancementRecord) -> str:
-    """Values against the slice number, with what their lines and bands are."""
+def plots(record: EnhancementRecord) -> tuple[list[tuple[str, bytes]], list[str]]:
+    """Values against the slice number, as names and PNG, and what their lines and bands are."""
     z_mm, comparison = record.z_mm, record.groups["comparison"]
     shown = [(METRICS[name].label, _scan_plot(record, name)) for name in record.groups["mvct"]]
     notes = ["Slices are numbered from 1; below the numbers stands the patient's z."] if z_mm else []
@@ -81,12 +72,7 @@ def plots(record: EnhancementRecord) -> str:
             notes.append(f"Dashed line: {limit}, beyond which to look closer.")
     changes = {name.replace("_", " "): values.per_slice for name, values in comparison.items() if values.part_of}
     shown.append(("HU change, enhanced - MVCT", plot_png(changes, metric=METRICS["soft_tissue"], z_mm=z_mm)))
-    figures = "".join(
-        f'<figure class="row"><h3>{escape(name)}</h3>{image(png, alt=f"{name} against the slice number")}</figure>'
-        for name, png in shown
-    )
-    heading = f'<h2>Slice by slice</h2><p class="note">{" ".join(notes)}</p>'
-    return f'<section>{heading}<div class="plots">{figures}</div></section>'
+    return shown, notes
 
 
 def _scan_plot(record: EnhancementRecord, name: str) -> bytes:
@@ -97,23 +83,13 @@ def _scan_plot(record: EnhancementRecord, name: str) -> bytes:
     return plot_png(lines, metric=METRICS[name], band=band, z_mm=record.z_mm)
 
 
-def _table(columns: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]], *, truth: bool = False) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in ("Metric", *columns, "Better", "Meaning"))
-    body = "".join(_row(METRICS[key], cells, truth) for key, cells in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _row(metric: Metric, cells: Sequence[Cell], truth: bool) -> str:
-    label = (truth and metric.truth_label) or metric.label
-    values = "".join(f'<td class="number">{escape(value)}{verdict}</td>' for value, verdict in cells)
-    return (
-        f'<tr><th scope="row">{escape(label)}</th>{values}<td>{escape(metric.better or "-")}</td>'
-        f'<td class="meaning">{escape(metric.meaning)}</td></tr>'
-    )
+def _row(name: str, cells: list[Cell], *, truth: bool = False) -> Row:
+    metric = METRICS[name]
+    return (truth and metric.truth_label) or metric.label, metric, cells
 
 
 def _cell(record: EnhancementRecord, group: str, name: str) -> Cell:
-    return _mean_sd(record.groups[group][name]), chip(record.assessment(group, name))
+    return _mean_sd(record.groups[group][name]), record.assessment(group, name)
 
 
 def _distance(distance: Distance) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from ..quality.masks import box_around
 from ..quality.record import EnhancementRecord
 from ..volume import Volume
 from ..volume.grid import axial, listed_z_mm
-from .html import image
 from .pictures import DIFFERENCE_COLOURS, difference_png, grey_png
 
 _MAPS = {"Difference": difference, "Beyond the HU conversion": correction}
@@ -40,24 +39,25 @@ class PictureOptions:
     slices: int = 4
 
 
-def pictures(mvct: Volume, enhanced: Volume, record: EnhancementRecord, options: PictureOptions) -> str:
-    """Axial slices spread over the body and, where there are enough slices, a coronal and a sagittal section."""
+def pictures(mvct: Volume, enhanced: Volume, record: EnhancementRecord, options: PictureOptions) -> dict[str, Any]:
+    """Axial slices spread over the body and, where there are enough slices, a coronal and a sagittal section.
+
+    Returns:
+        sections: name, aspect ratio and panels (name, PNG, HU of the full colours or 0 for grey), one after the other;
+        and what the page says of them.
+    """
     sections = list(_sections(mvct, enhanced, record, options))
     limits = {name: _limit([change(*pair) for _, pair, _ in sections]) for name, change in _MAPS.items()}
-    rows = [_picture_row(name, pair, size_mm, options, limits) for name, pair, size_mm in sections]
-    low, high = options.level - options.window / 2, options.level + options.window / 2
-    return "\n".join(
-        [
-            "<section><h2>MVCT, enhanced scan and what was changed</h2>",
-            f'<p class="note">Grey from {low:g} to {high:g} HU in both scans (W {options.window:g}, '
-            f"L {options.level:g}); cut to the body and {_MARGIN_MM:g} mm around it. Difference: enhanced - MVCT; "
-            "bone is red, since it has more HU in kVCT. Beyond the HU conversion: the same with the enhanced scan's HU "
-            "turned back into those of MVCT, so that only what else was changed is left, in bone too. Full colour "
-            f"begins at a round number of HU below which {_WITHIN:g} % of the shown pixels of the map lie.</p>",
-            *rows,
-            "</section>",
-        ]
-    )
+    return {
+        "sections": [
+            (name, f"aspect-ratio: {width:.4g} / {height:.4g}", list(_panels(pair, options, limits)))
+            for name, pair, (width, height) in sections
+        ],
+        "grey": options,
+        "margin_mm": _MARGIN_MM,
+        "within": _WITHIN,
+        "colours": DIFFERENCE_COLOURS,
+    }
 
 
 def _sections(
@@ -121,34 +121,16 @@ def _size_mm(rows: slice, columns: slice, pixel_size: tuple[float, float]) -> tu
     return (columns.stop - columns.start) * pixel_size[1], (rows.stop - rows.start) * pixel_size[0]
 
 
-def _limit(changes: Sequence[np.ndarray]) -> float:
+def _limit(changes: Sequence[np.ndarray]) -> int:
     """The HU of the full colours for maps of one kind, (row, column) each: a round number that holds nearly all."""
     reach = np.percentile(np.abs(np.concatenate([change.ravel() for change in changes])), _WITHIN)
     return next((limit for limit in _LIMITS_HU if limit >= reach), _LIMITS_HU[-1])
 
 
-def _picture_row(
-    name: str,
-    pair: tuple[np.ndarray, np.ndarray],
-    size_mm: tuple[float, float],
-    options: PictureOptions,
-    limits: Mapping[str, float],
-) -> str:
-    grey = {"window": options.window, "level": options.level}
-    panels = {panel: (grey_png(scan, **grey), panel) for panel, scan in zip(("MVCT", "Enhanced"), pair, strict=True)}
-    for panel, change in _MAPS.items():
-        limit = limits[panel]
-        panels[panel] = (difference_png(change(*pair), limit=limit), panel + _colour_bar(limit))
-    shape = f"aspect-ratio: {size_mm[0]:.4g} / {size_mm[1]:.4g}"
-    figures = "".join(
-        f"<figure>{image(png, alt=f'{panel}: {name}', style=shape)}<figcaption>{caption}</figcaption></figure>"
-        for panel, (png, caption) in panels.items()
-    )
-    return f'<div class="row picture"><h3>{escape(name)}</h3><div class="panels">{figures}</div></div>'
-
-
-def _colour_bar(limit: float) -> str:
-    return (
-        f'<div class="bar"><div style="background: linear-gradient(to right, {", ".join(DIFFERENCE_COLOURS)})"></div>'
-        f"<span>-{limit:g} HU</span><span>+{limit:g} HU</span></div>"
-    )
+def _panels(
+    pair: tuple[np.ndarray, np.ndarray], options: PictureOptions, limits: Mapping[str, int]
+) -> Iterator[tuple[str, bytes, int]]:
+    for name, scan in zip(("MVCT", "Enhanced"), pair, strict=True):
+        yield name, grey_png(scan, window=options.window, level=options.level), 0
+    for name, change in _MAPS.items():
+        yield name, difference_png(change(*pair), limit=limits[name]), limits[name]
