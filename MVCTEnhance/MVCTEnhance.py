@@ -57,6 +57,7 @@ class MVCTEnhanceParameterNode(OptionParameters):
 
     allItems: every item of the sequence that the MVCT shows. region, segmentID: where the readouts are measured.
     readouts: of enhanced. The options of an enhancement, such as model and device, come with OptionParameters.
+    matchStrength: in the place of `strength`, the one whose NSelfSSIM comes nearest to the planning CT's.
     fade: 0 MVCT to 1 enhanced. differenceWindow: HU of the full colours. showCorrection: not the difference is shown.
     """
 
@@ -69,6 +70,7 @@ class MVCTEnhanceParameterNode(OptionParameters):
     difference: vtkMRMLScalarVolumeNode
     cycleError: vtkMRMLScalarVolumeNode
     makeCycleError: bool = False
+    matchStrength: bool = False
     readouts: vtkMRMLTextNode
     chartReadout: str = "nselfssim"
     fade: Annotated[float, WithinRange(0.0, 1.0)] = 1.0

@@ -135,7 +135,7 @@ def test_kind_of_the_file_or_of_the_option_gives_the_texts(main, dicom_scan, mvc
 
 
 def test_kinds_have_other_texts_and_numbers():
-    texts = [series_texts(kind, None) for kind in ("enhanced", "difference", "correction", "cycle error")]
+    texts = [series_texts(Product(kind), None) for kind in ("enhanced", "difference", "correction", "cycle error")]
     for of_one_kind in zip(*map(astuple, texts), strict=True):
         assert len(set(of_one_kind)) >= 3  # of values that are no HU of tissue, two say so in the same words
 

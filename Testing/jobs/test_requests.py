@@ -12,7 +12,7 @@ from MVCTEnhanceLib.jobs.request import Request
 
 OPTIONS = {  # scripts of users rely on them
     "enhance": "input correction cycle-error device difference force identify json kvct model output overwrite "
-    "progress region report series-uid uncompressed",
+    "progress region report series-uid strength uncompressed",
     "evaluate": "enhanced json kvct model mvct progress region truth",
     "models": "json progress",
     "batch": "INPUT_DIR OUTPUT_DIR correction device difference force format json model overwrite progress report "
@@ -28,7 +28,13 @@ OPTIONS = {  # scripts of users rely on them
     "demo": "device json output progress",
 }
 REQUESTS = {item.command: item for item in vars(requests).values() if hasattr(item, "command")}
-VALUES = {"int": 7, "tuple[int, ...]": (3, 4), "Path": Path("a b.nrrd"), "Path | None": Path("-x=1.nrrd")}
+VALUES = {
+    "int": 7,
+    "int | str": 7,
+    "tuple[int, ...]": (3, 4),
+    "Path": Path("a b.nrrd"),
+    "Path | None": Path("-x=1.nrrd"),
+}
 
 
 def read(arguments) -> Request:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import __version__
 from ..model.card import Plan, model_identity, model_sha256
-from ..quality.record import Provenance
+from ..quality.record import EnhancementRecord, Provenance
 from ..volume import Volume
 
 NOT_IDENTIFIED = "The MVCT is no DICOM series with a description or date by which the report could name it."
@@ -47,12 +47,14 @@ def identity_of_series(description: str, date: str) -> dict[str, str]:
     return {name: text for name, text in (("description", description), ("date", day)) if text}
 
 
-def provenance_rows(made: Provenance) -> dict[str, str]:
-    """Program, model, digests and time of a record by their names in tables; empty where it does not say."""
+def provenance_rows(record: EnhancementRecord) -> dict[str, str]:
+    """Program, model, strength, digests and time by their names in tables; empty where the record does not say."""
+    made, strength = record.provenance, record.parameters.get("strength")
     version = f" {made.model['version']}" if made.model.get("version") else ""
     return {
         "program": made.program or made.model.get("program", ""),
         "model": f"{made.model.get('name', '')}{version}",
+        "strength": "" if strength is None else f"{strength} %",
         "model_sha256": made.model.get("sha256", ""),
         "input_sha256": made.input_sha256,
         "time": made.time,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..quality.catalogue import GROUPS, METRICS
-from ..quality.record import DISTANCE, Assessment, Assessments, EnhancementRecord
+from ..quality.record import DISTANCE, FULL_STRENGTH, Assessment, Assessments, EnhancementRecord
 from .ranges import Finding, expectation, in_range, is_field
 from .rules import (
     above_planning_ct,
@@ -23,6 +23,7 @@ AS_EXPECTED = "as expected"
 LOOK_CLOSER = "look closer"
 DO_NOT_TRUST = "do not trust"
 VERDICTS = (NOT_APPLICABLE, AS_EXPECTED, LOOK_CLOSER, DO_NOT_TRUST)
+_OF_FULL_STRENGTH = Assessment(NOT_APPLICABLE, "Not applicable: the expected range holds at a strength of 100 % only.")
 _BY_LEVEL = (AS_EXPECTED, LOOK_CLOSER, DO_NOT_TRUST)  # of a finding
 
 
@@ -48,7 +49,8 @@ def judge(record: EnhancementRecord, card: Mapping[str, Any]) -> Assessments:
     }
     if record.distance:
         finding = distance_to_planning_ct(record.distance, expectation(card, "comparison", DISTANCE))
-        found["comparison"][DISTANCE] = _assessment([finding])
+        judged = _assessment([finding])
+        found["comparison"][DISTANCE] = judged if _strength(record) == FULL_STRENGTH else _OF_FULL_STRENGTH
     return found
 
 
@@ -71,9 +73,22 @@ def verdict_counts(assessments: Assessments) -> dict[str, int]:
 
 def _judged(record: EnhancementRecord, card: Mapping[str, Any], group: str, name: str) -> Assessment:
     if record.groups[group][name].has_value:
+        of_result = group in ("enhanced", "comparison")
+        if of_result and METRICS[name].of_full_strength and _strength(record) != FULL_STRENGTH:
+            return _judged_at_part(record, group, name)
         return _assessment(_findings(record, card, group, name))
     doubt = _why_missing(record, group, name)
     return _assessment([doubt]) if doubt else Assessment(NOT_APPLICABLE, _not_applicable(name))
+
+
+def _strength(record: EnhancementRecord) -> int:
+    return record.parameters.get("strength", FULL_STRENGTH)
+
+
+def _judged_at_part(record: EnhancementRecord, group: str, name: str) -> Assessment:
+    """Of a metric whose range holds for full strength only: whether a slice stands out can still be told."""
+    finding = outlier_slices(record.groups[group][name], record.slice_names(group))
+    return _assessment([finding]) if group == "comparison" and finding.level else _OF_FULL_STRENGTH
 
 
 def _not_applicable(name: str) -> str:

@@ -12,7 +12,7 @@ from typing import Literal
 from ..assessment.provenance import provenance_rows
 from ..assessment.verdicts import VERDICTS, verdict_counts
 from ..quality.catalogue import METRICS
-from ..quality.record import DISTANCE, EnhancementRecord, Provenance
+from ..quality.record import DISTANCE, EnhancementRecord
 from ..storage.atomic import atomic_file
 
 _GROUPS = ("mvct", "enhanced", "comparison")
@@ -24,7 +24,7 @@ MEANS = tuple(
 )
 _BY_VERDICT = {verdict: verdict.replace(" ", "_") for verdict in VERDICTS}
 _COUNTS = ("slices", "warnings", *_BY_VERDICT.values())
-_PROVENANCE = tuple(provenance_rows(Provenance()))
+_PROVENANCE = tuple(provenance_rows(EnhancementRecord({})))
 COLUMNS = ("case", "status", "reason", "seconds", "output", *_COUNTS, *MEANS, *_PROVENANCE)
 
 Status = Literal["waiting", "done", "withheld", "failed"]
@@ -60,7 +60,7 @@ def values_of(record: EnhancementRecord) -> dict[str, str]:
     values["slices"] = str(len(record.slice_names()))
     if record.assessments:
         values |= {_BY_VERDICT[verdict]: str(count) for verdict, count in verdict_counts(record.assessments).items()}
-    return values | provenance_rows(record.provenance)
+    return values | provenance_rows(record)
 
 
 def worst_verdict(values: Mapping[str, str]) -> str:

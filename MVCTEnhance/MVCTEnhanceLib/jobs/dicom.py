@@ -56,7 +56,7 @@ def write_derived_series(request: DicomRequest, *, on_event: EventHandler = igno
     for message in (*_kind_warnings(scan, request), *placeholder_warnings(volume)):
         on_event("warning", message=message)
     on_event("stage", stage="write")
-    texts = series_texts(volume.product.kind, record)
+    texts = series_texts(volume.product, record)
     write_dicom_series(
         volume,
         request.output,
@@ -83,7 +83,8 @@ def _product(scan: Volume, record: EnhancementRecord | None, request: DicomReque
     own = scan.product or Product("enhanced")
     kind = (request.kind or "").replace("-", " ")
     told = record.provenance.input_sha256 if record else ""
-    return Product(kind or own.kind, told or own.input_digest)
+    strength = record.parameters.get("strength", own.strength) if record else own.strength
+    return Product(kind or own.kind, told or own.input_digest, strength)
 
 
 def _kind_warnings(scan: Volume, request: DicomRequest) -> list[str]:

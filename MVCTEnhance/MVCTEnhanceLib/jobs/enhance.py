@@ -29,8 +29,9 @@ from .outputs import (
     without_dicom,
     write_outputs,
 )
-from .requests import EnhanceRequest
+from .requests import MATCH, EnhanceRequest
 from .scans import read_region, read_scan
+from .strength import matching_strength, with_strength
 
 PIXEL_FACTOR = 10  # to the model's pixels, either way: beyond lie headers with a wrong unit
 
@@ -68,7 +69,10 @@ def enhance(
     on_event("stage", stage="enhance")
     engine = Engine(model, device, on_event=on_event, cancelled=cancelled)
     input_digest = digest(mvct)
-    enhanced = replace(engine.enhance(mvct), product=Product("enhanced", input_digest))
+    enhanced = engine.enhance(mvct)
+    strength = matching_strength(mvct, enhanced, kvct) if request.strength == MATCH else request.strength
+    product = Product("enhanced", input_digest, strength)
+    enhanced = replace(with_strength(mvct, enhanced, strength), product=product)
     cycle_error = None
     if request.cycle_error:
         on_event("stage", stage="cycle")

@@ -15,7 +15,7 @@ from ..assessment.verdicts import judge
 from ..errors import InputError
 from ..model.card import DEFAULT_MODEL, find_model, model_identity, read_card
 from ..quality.readouts import evaluate
-from ..quality.record import EnhancementRecord
+from ..quality.record import FULL_STRENGTH, EnhancementRecord
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event, with_stage
 from ..runtime.machine import threads
 from ..volume import Volume
@@ -28,6 +28,10 @@ REGION_WITHOUT_BODY = "The region holds no part of the body: nothing could be me
 REGION_AND_PLANNING_CT = (
     "The region limits the readouts of the MVCT and of the enhanced scan, but not those of the planning CT: "
     "compare them with care."
+)
+PART_OF_STRENGTH = (
+    "The enhanced scan has a strength of {strength} %: the expected ranges of noise, CNR, NSelfSSIM and DIG hold at "
+    "100 % only and are not used."
 )
 NO_MODEL_NAMED = (
     f"No model was named: verdicts and input warnings are those of the default model, {DEFAULT_MODEL}. If another "
@@ -106,6 +110,7 @@ def measure(
     lists have them in the order of the scan's own axis along the patient; `z_mm` tells where they lie.
     """
     on_event("stage", stage="measure")
+    strength = {"strength": enhanced.product.strength} if enhanced.product else {}
     z_mm, planning_ct_z_mm = (tuple(listed_z_mm(scan)) if scan else () for scan in (mvct, kvct))
     if region is not None:
         region = listed(mvct.with_array(region)).array
@@ -121,8 +126,10 @@ def measure(
         threads=threads(),
         progress=with_stage(on_event, "measure"),
     )
+    if strength.get("strength", FULL_STRENGTH) != FULL_STRENGTH:
+        on_event("warning", message=PART_OF_STRENGTH.format(**strength))
     sides = zip(mvct.array.shape[1:], mvct.spacing[1::-1], strict=True)
-    parameters = {**record.parameters, "field_of_view_mm": [float(count * mm) for count, mm in sides]}
+    parameters = {**record.parameters, **strength, "field_of_view_mm": [float(count * mm) for count, mm in sides]}
     if region is not None and not record.groups["mvct"]["nselfssim"].has_value:
         on_event("warning", message=REGION_WITHOUT_BODY)
     elif region is not None and kvct:

@@ -18,7 +18,7 @@ from ..physics import density
 from ..quality.record import EnhancementRecord
 from ..storage.lock import locked
 from ..volume import SlicesOnDemand, Volume
-from ..volume.product import Kind
+from ..volume.product import Kind, Product
 from ..volume.values import rounded_int16
 from .requests import EnhanceRequest
 from .scans import require_no_report, require_writable, write_scan
@@ -134,8 +134,8 @@ def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, A
     }
     for name, (kind, made) in zip(SCANS, values.items(), strict=True):
         if path := getattr(request, name):
-            texts = series_texts(kind, result.record)
             scan = _made_with(result.enhanced, made(), kind)
+            texts = series_texts(scan.product or Product(kind), result.record)
             write_scan(scan, path, texts=texts, compress=request.compress, overwrite=request.overwrite)
     if request.report:
         from ..report.page import write_report

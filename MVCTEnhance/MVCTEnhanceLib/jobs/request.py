@@ -29,6 +29,7 @@ class Option:
         metavar: what --help calls the value.
         choices: the values that there are, None besides.
         at_least, at_most: of a whole number.
+        words: that may stand in the place of a whole number.
         in_slicer: for an option that Slicer's panel and console have, too, its default there; "" stands for the
             default of the field.
     """
@@ -40,6 +41,7 @@ class Option:
     choices: tuple[str, ...] = ()
     at_least: int | None = None
     at_most: int | None = None
+    words: tuple[str, ...] = ()
     in_slicer: Any = None
 
     def problem(self, value: Any) -> str:
@@ -48,10 +50,13 @@ class Option:
             return f"'{value}' is not possible: choose one of {', '.join(self.choices)}."
         if self.at_least is not None and not all(map(self._is_in_range, _values(value))):
             to = "" if self.at_most is None else f" to {self.at_most}"
-            return f"'{_text(value)}' is not possible: give a whole number from {self.at_least}{to}."
+            words = "".join(f" or '{word}'" for word in self.words)
+            return f"'{_text(value)}' is not possible: give a whole number from {self.at_least}{to}{words}."
         return ""
 
     def _is_in_range(self, number: Any) -> bool:
+        if number in self.words:
+            return True
         return isinstance(number, int) and self.at_least <= number and (self.at_most is None or number <= self.at_most)
 
 
@@ -94,10 +99,9 @@ class Request:
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
     @classmethod
-    def options_in_slicer(cls) -> dict[str, Any]:
-        """The fields that Slicer's panel and console have, too, with their defaults there."""
-        found = ((item.name, item_option.in_slicer) for item, item_option in _options(cls))
-        return {name: default for name, default in found if default is not None}
+    def options_in_slicer(cls) -> dict[str, Option]:
+        """The fields that Slicer's panel and console have, too."""
+        return {item.name: one for item, one in _options(cls) if one.in_slicer is not None}
 
     def to_argv(self) -> tuple[str, ...]:
         """The command line that asks for the same: the command, and its options where they are not the default."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import InputError
 from ..model.card import DEFAULT_MODEL
+from ..quality.record import FULL_STRENGTH
 from .request import Request, option
 
 DEVICE = "auto, cpu, cuda, cuda:N or mps [%(default)s]"
@@ -23,6 +25,7 @@ SCAN_OUTPUT = "volume file, or a new folder for DICOM"
 SERIES = "series to use where the {folder} has several: its UID or one of its files"
 
 FORMATS = ("nrrd", "nii", "nii.gz", "mha", "dicom")
+MATCH = "match"
 KINDS = ("enhanced", "difference", "correction", "cycle-error")
 
 
@@ -49,10 +52,25 @@ class EnhanceRequest(Request):
     region: Path | None = option(REGION, default=None)
     series_uid: str | None = option(SERIES.format(folder="folder"), default=None)
     compress: bool = option("write .nrrd and .mha files faster, and larger", default=True, flag="--uncompressed")
+    strength: int | str = option(
+        "in %%: 0 converts the HU only, 100 is the whole enhancement, 'match' what comes nearest to the planning CT's "
+        "NSelfSSIM [%(default)s]",
+        default=FULL_STRENGTH,
+        metavar="0-100|match",
+        at_least=0,
+        at_most=FULL_STRENGTH,
+        words=(MATCH,),
+        in_slicer=FULL_STRENGTH,
+    )
     device: str = option(DEVICE, default="auto", in_slicer="auto")
     overwrite: bool = option(OVERWRITE, default=False)
     identify: bool = option(IDENTIFY, default=False)
     force: bool = option(FORCE, default=False)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.strength == MATCH and self.kvct is None:
+            raise InputError("strength: 'match' needs the planning CT: name it, or give a number from 0 to 100.")
 
 
 @dataclass(frozen=True)

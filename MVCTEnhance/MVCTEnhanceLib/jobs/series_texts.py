@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 from ..assessment.provenance import PROGRAM, provenance_rows
 from ..assessment.verdicts import DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE, not_as_expected, verdict_counts
-from ..quality.record import EnhancementRecord, Provenance
+from ..quality.record import EnhancementRecord
+from ..volume.product import Product
 
 INTENDED_USE = "Research only: not for dose calculation or diagnosis."
 NOT_ASSESSED = "The image quality of this result was not assessed."
@@ -43,25 +44,25 @@ class SeriesTexts:
     comments: str = ""
 
 
-def series_texts(kind: str, record: EnhancementRecord | None) -> SeriesTexts:
-    """The texts of an output.
-
-    Args:
-        kind: of `volume.product.Kind`.
-        record: of the enhancement; None where there is none.
-    """
-    description, derivation, values = _KINDS[kind]
-    told = provenance_rows(record.provenance if record else Provenance())
+def series_texts(product: Product, record: EnhancementRecord | None) -> SeriesTexts:
+    """The texts of an output; record: of the enhancement, None where there is none."""
+    description, derivation, values = _KINDS[product.kind]
+    if product.at_strength:
+        description = description.replace(", research", f",{product.at_strength}, research")
+    told = provenance_rows(record or EnhancementRecord({}))
     program = told["program"] or PROGRAM
     sha256 = f" (SHA-256 {told['model_sha256']})" if told["model_sha256"] else ""
     model = f"model {told['model']}" if told["model"] else "a model that is not known"
+    at_strength = f", strength {product.strength} %" if product.at_strength else ""
     comments = (
         INTENDED_USE,
         values,
-        f"Made from an MVCT by {program} with {model}{sha256}.",
+        f"Made from an MVCT by {program} with {model}{sha256}{at_strength}.",
         assessment(record) if record and record.assessments else NOT_ASSESSED,
     )
-    return SeriesTexts(description, f"{derivation}, by {program}, {model}", " ".join(filter(None, comments)))
+    return SeriesTexts(
+        description, f"{derivation}, by {program}, {model}{at_strength}", " ".join(filter(None, comments))
+    )
 
 
 def assessment(record: EnhancementRecord) -> str:

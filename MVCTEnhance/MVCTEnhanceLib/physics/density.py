@@ -42,6 +42,18 @@ def difference(mvct: np.ndarray, enhanced: np.ndarray) -> np.ndarray:
     return np.subtract(enhanced, mvct, dtype=np.float32)
 
 
+def at_strength(mvct: np.ndarray, enhanced: np.ndarray, share: float) -> np.ndarray:
+    """A share, 0 to 1, of what the enhancement changed beyond the HU conversion, on the density scale.
+
+    Args:
+        mvct, enhanced: HU of the same shape, any.
+
+    Returns:
+        kilovoltage HU, float32: with 0 the MVCT whose HU are converted, with 1 the enhanced scan.
+    """
+    return kv_hu_from_density(mvct + np.float32(share) * correction(mvct, enhanced))
+
+
 def correction(mvct: np.ndarray, enhanced: np.ndarray) -> np.ndarray:
     """What was changed beyond the HU conversion, float32, of HU of any shape.
 

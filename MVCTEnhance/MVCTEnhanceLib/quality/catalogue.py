@@ -42,6 +42,7 @@ class Metric:
         max_widening: width as a part of the MVCT's above which to look closer, and above which not to trust: an
             enhancement is to keep edges or to sharpen them.
         max_above_planning_ct: difference from the planning CT above which to look closer.
+        of_full_strength: whether its expected ranges hold for an enhancement at full strength only.
         outlier_step: how far a slice must at least lie from its neighbours to stand out.
         outlier_share: the same as a part of the median over the slices.
     """
@@ -62,6 +63,7 @@ class Metric:
     limit: float | None = None
     max_widening: tuple[float, float] | None = None
     max_above_planning_ct: float | None = None
+    of_full_strength: bool = False
     outlier_step: float | None = None
     outlier_share: float | None = None
 
@@ -114,6 +116,7 @@ def metrics(_: Callable[[str], str] = str) -> dict[str, Metric]:
         "groups": ("comparison",),
         "pixels": "slice",
         "bounds": (0.0, None),
+        "of_full_strength": True,
         "causes": {
             "comparison": (
                 "less was changed than removing the noise takes",
@@ -152,6 +155,7 @@ def metrics(_: Callable[[str], str] = str) -> dict[str, Metric]:
             ),
             better=near_planning_ct,
             bounds=(None, 1.0),
+            of_full_strength=True,
             causes={
                 "mvct": ("the scan is smoother than MVCT is, as if filtered", "the scan is noisier or has artefacts"),
                 "enhanced": (
@@ -169,6 +173,7 @@ def metrics(_: Callable[[str], str] = str) -> dict[str, Metric]:
             better=near_planning_ct,
             bounds=(0.0, None),
             measured_in="homogeneous soft tissue",
+            of_full_strength=True,
             causes={
                 "mvct": (
                     "the scan may be filtered already or no MVCT, and is then smoothed too much",
@@ -187,6 +192,7 @@ def metrics(_: Callable[[str], str] = str) -> dict[str, Metric]:
             meaning=_("Contrast between muscle and fat, divided by the noise. Blur raises it, too."),
             better=near_planning_ct,
             measured_in="muscle and fat",
+            of_full_strength=True,
             causes={
                 "mvct": ("low contrast may be lost in the noise", "the scan is smoother than MVCT is"),
                 "enhanced": (_CNR_LOST, _SMOOTHED),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 DISTANCE = "nselfssim_distance"
+FULL_STRENGTH = 100  # of an enhancement, in %
 TRUTH = ("truth.mvct", "truth.enhanced")
 _GROUPS = ("mvct", "enhanced", "comparison", "planning_ct")
 

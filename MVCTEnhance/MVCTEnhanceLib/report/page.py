@@ -13,7 +13,7 @@ from ..assessment.provenance import provenance_rows
 from ..assessment.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
 from ..model.card_words import key_in_words, value_in_words
 from ..quality.catalogue import INTENDED_USE
-from ..quality.record import EnhancementRecord, Provenance
+from ..quality.record import EnhancementRecord
 from ..quality.slices import require_same_shape
 from ..storage.atomic import atomic_file
 from ..volume import Volume
@@ -67,7 +67,7 @@ def write_report(
         "pictures": pictures(mvct, enhanced, record, options),
         "tables": tables(record),
         "plots": plots(record),
-        "provenance": _provenance(record.provenance),
+        "provenance": _provenance(record),
         "card": first,
         "rest_of_card": {name: entry for name, entry in model_card.items() if name not in first},
     }
@@ -102,7 +102,7 @@ def _page(content: Mapping[str, Any]) -> str:
     return environment.get_template("report.html.j2").render(content)
 
 
-def _provenance(made: Provenance) -> dict[str, str]:
+def _provenance(record: EnhancementRecord) -> dict[str, str]:
     """What the values were made of, by which program and when; empty where the record does not say."""
-    rows = {"scan": ", ".join(made.scan.values())} | provenance_rows(made)
+    rows = {"scan": ", ".join(record.provenance.scan.values())} | provenance_rows(record)
     return {name.replace("sha256", "SHA-256"): text for name, text in rows.items() if text}

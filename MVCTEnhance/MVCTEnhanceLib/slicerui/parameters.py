@@ -6,7 +6,11 @@ The module's file imports this when Slicer starts, so that nothing is imported h
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Annotated, Any
 
+from slicer.parameterNodeWrapper import WithinRange
+
+from ..jobs.request import Option
 from ..jobs.requests import EnhanceRequest
 
 
@@ -17,10 +21,17 @@ def _parameter_name(name: str) -> str:
 
 
 def _class_of_parameters() -> type:
-    defaults = {_parameter_name(name): value for name, value in EnhanceRequest.options_in_slicer().items()}
-    kinds = {name: type(value) for name, value in defaults.items()}
+    options = {_parameter_name(name): option for name, option in EnhanceRequest.options_in_slicer().items()}
+    defaults = {name: option.in_slicer for name, option in options.items()}
+    kinds = {name: _kind(option) for name, option in options.items()}
     text = "The options with their types and defaults, for a parameterNodeWrapper to inherit."
     return type("OptionParameters", (), {"__doc__": text, "__annotations__": kinds, **defaults})
+
+
+def _kind(option: Option) -> Any:
+    """The type of a parameter, with its range where it has one."""
+    kind = type(option.in_slicer)
+    return kind if option.at_most is None else Annotated[kind, WithinRange(option.at_least, option.at_most)]
 
 
 def require_known(named: Iterable[str], known: Collection[str]) -> None:

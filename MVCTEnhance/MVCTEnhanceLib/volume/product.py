@@ -16,7 +16,9 @@ Kind = Literal["enhanced", "difference", "correction", "cycle error", "planning 
 
 PROGRAM = "MVCTEnhance"
 KEY = f"{PROGRAM}.product"  # of the marker among the fields of a header, and among the attributes of a node
-_MARKER = re.compile(rf"{PROGRAM} (enhanced|difference|correction|cycle error|planning CT) of ([0-9a-f]+|unknown)")
+_MARKER = re.compile(
+    rf"{PROGRAM} (enhanced|difference|correction|cycle error|planning CT)(?: at (\d+) %)? of ([0-9a-f]+|unknown)"
+)
 _HEADER_BYTES = 1 << 16
 _GZIP, _WITH_GZIP_HEADER = b"\x1f\x8b", 31
 _WORDS: dict[str, Kind] = {
@@ -36,15 +38,22 @@ class Product:
         kind: which of the outputs.
         input_digest: `grid.digest` of the scan that it was made of, or its first digits where a file has no room for
             all; empty where the file does not say.
+        strength: of the enhancement, in %.
     """
 
     kind: Kind | str
     input_digest: str = ""
+    strength: int = 100
+
+    @property
+    def at_strength(self) -> str:
+        """Such as " at 50 %"; empty for full strength."""
+        return "" if self.strength == 100 else f" at {self.strength} %"
 
     @property
     def marker(self) -> str:
         """The text that a file says it by, without time, place or anything of the patient."""
-        return f"{PROGRAM} {self.kind} of {self.input_digest or 'unknown'}"
+        return f"{PROGRAM} {self.kind}{self.at_strength} of {self.input_digest or 'unknown'}"
 
     def is_made_of(self, digest: str) -> bool:
         """Whether it was made of the scan that has this digest."""
@@ -54,7 +63,10 @@ class Product:
 def product_in(text: str) -> Product | None:
     """The product whose marker stands in a text, such as a file's header; None where there is none."""
     found = _MARKER.search(text)
-    return Product(found[1], found[2].replace("unknown", "")) if found else None
+    if found is None:
+        return None
+    kind, strength, input_digest = found.groups()
+    return Product(kind, input_digest.replace("unknown", ""), int(strength or 100))
 
 
 def product_of_file(path: Path) -> Product | None:

@@ -1,6 +1,8 @@
 """The user's choices are kept in the scene, and come back with it."""
 
-from slicerui.panels import choose_result, headings, open_with_scan, parameters, reload, table
+import json
+
+from slicerui.panels import apply_and_wait, choose_result, headings, open_with_scan, parameters, reload, table
 from slicerui.results import add_result
 from slicerui.scans import add_mvct
 
@@ -24,6 +26,7 @@ def choose_everything(app, tmp_path):
     app.type_text(app.ui.modelPathLineEdit, str(tmp_path / "own.safetensors"))
     app.choose(app.ui.deviceComboBox, app.ui.deviceComboBox.findData("cpu"))
     choose_result(app, result)
+    app.ui.strengthSlider.value = 70
     app.click(app.ui.makeCycleErrorCheckBox)
     app.choose(app.ui.cycleErrorSelector, cycle_error)
     app.choose(app.ui.chartComboBox, "Noise (HU)")
@@ -50,7 +53,7 @@ def shown(app) -> dict:
     found |= {
         name: getattr(ui, name).currentPath for name in ("modelPathLineEdit", "wheelPathLineEdit", "exportPathLineEdit")
     }
-    found |= {name: getattr(ui, name).value for name in ("fadeSlider", "differenceWindowSpinBox")}
+    found |= {name: getattr(ui, name).value for name in ("fadeSlider", "differenceWindowSpinBox", "strengthSlider")}
     found["device"] = device_shown(ui)
     return found | {"cycle": ui.makeCycleErrorCheckBox.checked, "all": ui.allItemsCheckBox.checked, "table": table(app)}
 
@@ -150,3 +153,23 @@ def test_a_panel_that_could_not_be_made_can_be_left(app):
 def test_headings_name_the_scans(app, tmp_path):
     choose_everything(app, tmp_path)
     assert headings(app) == ["Metric", "MVCT", "Enhanced", "Planning CT"]
+
+
+def test_strength_is_applied_as_chosen_or_as_it_matches_the_planning_ct(app):
+    mvct = open_with_scan(app)
+    app.ui.advancedGroupBox.collapsed = False
+    app.ui.strengthSlider.value = 90
+    assert parameters(app).strength == 90
+    apply_and_wait(app)
+    assert recorded_strength(app) == 90
+    app.click(app.ui.matchStrengthCheckBox)
+    assert not app.ui.strengthSlider.enabled and not app.ui.applyButton.enabled
+    assert "needs the planning CT" in app.ui.applyButton.toolTip
+    app.choose(app.ui.planningCTSelector, app.add_volume(app.slicer.util.arrayFromVolume(mvct), "CT"))
+    apply_and_wait(app)
+    assert recorded_strength(app) < 90 and parameters(app).strength == 90
+
+
+def recorded_strength(app) -> int:
+    """Of the shown result, from what is kept in the scene."""
+    return json.loads(parameters(app).readouts.GetText())["parameters"]["strength"]

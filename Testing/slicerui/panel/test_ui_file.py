@@ -20,7 +20,9 @@ SLICER_CLASSES = {
     "ctkCollapsibleButton": {"text", "collapsed"},
     "ctkCollapsibleGroupBox": {"title", "collapsed"},
     "ctkPathLineEdit": {"filters", "nameFilters", "settingKey"},
-    "ctkSliderWidget": {"singleStep", "pageStep", "minimum", "maximum", "value", "decimals", "spinBoxVisible"},
+    "ctkSliderWidget": {
+        "singleStep", "pageStep", "minimum", "maximum", "value", "decimals", "spinBoxVisible", "suffix",
+    },
 }  # fmt: skip
 COMMON = {"toolTip", "geometry", "sizePolicy", "SlicerParameterName"}
 
@@ -89,13 +91,13 @@ def test_every_bound_parameter_is_one_of_the_parameter_node_with_a_type_that_its
         kind = hints[name]
         kind = typing.get_args(kind)[0] if typing.get_origin(kind) is typing.Annotated else kind
         expected = {
-            "QCheckBox": bool,
-            "QDoubleSpinBox": float,
-            "ctkSliderWidget": float,
-            "ctkPathLineEdit": pathlib.Path,
+            "QCheckBox": {bool},
+            "QDoubleSpinBox": {float},
+            "ctkSliderWidget": {float, int},
+            "ctkPathLineEdit": {pathlib.Path},
         }
         if cls in expected:
-            assert kind is expected[cls], name
+            assert kind in expected[cls], name
         else:
             assert cls == "qMRMLNodeComboBox", name
 
@@ -136,7 +138,8 @@ def test_every_widget_has_a_tool_tip(ui):
 
 def without_tool_tip(app) -> list[str]:
     shown = {name: entry for name, entry in vars(app.ui).items() if entry.isWidgetType() and entry.isVisible()}
-    return [name for name, widget in shown.items() if not widget.toolTip and name != "MVCTEnhance"]
+    own = {name: widget for name, widget in shown.items() if not name.startswith("qt_")}  # else Qt shows the parent's
+    return [name for name, widget in own.items() if not widget.toolTip and name != "MVCTEnhance"]
 
 
 def test_every_visible_widget_has_a_tool_tip_at_run_time_too(app):

@@ -23,6 +23,9 @@ def test_what_cannot_be_done_is_told_before_it_is_tried(app):
     assert "no scalar volume" in options(labels).problem()
     assert "region" in options(mvct, region=other.GetID()).problem()
     assert "nobody" in options(mvct, model="nobody").problem()
+    assert "needs the planning CT" in options(mvct, strength="match").problem()
+    assert options(mvct, strength="match", planningCT=same).problem() == ""
+    assert "0 to 100" in options(mvct, strength=101).problem()
     before = contents(app)
     calls = run_job(app, options(mvct, enhanced=mvct.GetID()))
     assert "never overwritten" in calls.errors[0]
@@ -36,9 +39,10 @@ def test_parameters_keep_the_names_and_defaults_that_scripts_and_saved_scenes_ha
     app.load_module()
     nodes = {"planningCT", "region", "enhanced", "difference", "cycleError"}
     parameters = app.logic.getParameterNode()
-    assert {*PARAMETERS, *OPTIONS} == {*nodes, "segmentID", "model", "device", "makeCycleError", "allItems"}
-    values = {name: getattr(parameters, name) for name in {*PARAMETERS, *OPTIONS} - nodes}
-    assert values == {"segmentID": "", "model": "", "device": "auto", "makeCycleError": False, "allItems": False}
+    others = {"segmentID": "", "model": "", "device": "auto", "strength": 100}
+    others |= {"makeCycleError": False, "allItems": False}
+    assert {*PARAMETERS, *OPTIONS} == {*nodes, *others}
+    assert {name: getattr(parameters, name) for name in others} == others
 
 
 def test_option_reaches_the_worker_and_an_empty_one_is_its_default(app, tmp_path):

@@ -7,6 +7,7 @@ import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
+from ...jobs.requests import MATCH
 from ...quality.catalogue import intended_use
 from ..jobs import sample_data
 from ..metrics.follower import ResultFollower
@@ -122,6 +123,7 @@ class Panel(VTKObservationMixin):
         self._outputs.refresh(parameters)
         for part in (self._models, self._inputs, self._run.devices, self._run.installation):
             part.refresh(parameters)
+        self._ui.strengthSlider.enabled = not parameters.matchStrength
         self._inputs.check(parameters.mvct, parameters.planningCT, self._models.chosen)
         if self._follower.refresh(parameters):
             self._readouts.show(self._follower.result)
@@ -168,6 +170,8 @@ class Panel(VTKObservationMixin):
         named["allItems"] = parameters.allItems and sequence_of(parameters.mvct) is not None
         if not parameters.makeCycleError:
             named["cycleError"] = None
+        if parameters.matchStrength:
+            named["strength"] = MATCH
         return SceneRequest.of(parameters.mvct, **named)
 
     def _apply(self) -> None:

@@ -96,7 +96,7 @@ class SceneRequest:
 
     def _problem_of_options(self) -> str:
         try:
-            find_model(EnhanceRequest(Path(), Path(), **self.options).model)
+            find_model(EnhanceRequest(Path(), Path(), kvct=Path() if self.planningCT else None, **self.options).model)
         except MVCTEnhanceError as error:
             return str(error)
         return ""
