@@ -1,9 +1,10 @@
 """Set up and run on a machine that has only Python (3.10 or newer).
 
     python .ci/run.py demo      run the demonstration into demo-output/
-    python .ci/run.py test      check the code style and run the tests
+    python .ci/run.py quick     check the code style and run the quick tests, for every change
+    python .ci/run.py test      the same with the integration tests: processes, trainings, whole scans and panels
 
-Both make a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
+Each makes a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
 go to `mvct-enhance demo` or to pytest: `test -m ""` runs also the thorough tests, which take long and look at what
 seldom changes. Tests run side by side, one process a core and at most four. The tests of the Slicer panel need PySide6
 and slicer-core, which are installed for them, and on Linux the system's libraries for drawing; those of written DICOM
@@ -27,7 +28,7 @@ PYTHON = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
 STAMP = ENVIRONMENT / "installed.sha256"
 # A file's tests share what its fixtures made, so that they stay together.
 SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
-QUICKLY = ("-m", "not thorough")
+TESTS = {"quick": "not integration and not thorough", "test": "not thorough"}
 DRAWING_LIBRARIES = {  # as the loader calls them: Debian's packages
     "EGL": "libegl1 libegl-mesa0",
     "GL": "libgl1 libgl1-mesa-dri",
@@ -98,7 +99,7 @@ def main() -> int:
     if sys.version_info < (3, 10):  # noqa: UP036 - whoever starts this may have an older Python
         sys.exit(f"Python 3.10 or newer is needed, this is {sys.version.split()[0]}.")
     action, *arguments = sys.argv[1:] or [""]
-    if action not in ("demo", "test"):
+    if action not in ("demo", *TESTS):
         sys.exit(__doc__)
     if action == "demo":
         set_up("")
@@ -107,7 +108,7 @@ def main() -> int:
     add_drawing_libraries()
     add_dicom_programs()
     style = [run(PROGRAMS / "ruff", *check) for check in (("check", "."), ("format", "--check", "."))]
-    tests = run(PYTHON, "-m", "pytest", *SIDE_BY_SIDE, *QUICKLY, *arguments)
+    tests = run(PYTHON, "-m", "pytest", *SIDE_BY_SIDE, "-m", TESTS[action], *arguments)
     return tests or max(style)
 
 
