@@ -24,6 +24,7 @@ def names(folder):
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.integration
 def test_all_but_dicom_is_written_and_the_exit_code_is_1(main, scan, tmp_path, assessed, assert_one_sentence):
     assessed(BAD)
     outputs = ("--output", tmp_path / "e", "--difference", tmp_path / "d.nrrd", "--report", tmp_path / "r")

@@ -18,6 +18,8 @@ from MVCTEnhanceLib.io import read_volume, write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs.enhance import enhance
 from MVCTEnhanceLib.jobs.requests import EnhanceRequest
 
+pytestmark = pytest.mark.integration
+
 only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 only_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are listed as Linux does")
 SECRETS = {"PatientName": "Secretname^Given", "PatientID": "SECRET-ID-1"}

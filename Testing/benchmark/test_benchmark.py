@@ -25,6 +25,7 @@ def small(monkeypatch):
     monkeypatch.setattr(benchmark_module, "PIXEL_MM", 2.0)
 
 
+@pytest.mark.integration
 def test_everything_that_was_asked_for_is_timed_and_written(small, tmp_path, capsys):
     output = tmp_path / "benchmark.json"
     request = BenchmarkRequest(
@@ -49,6 +50,7 @@ def test_everything_that_was_asked_for_is_timed_and_written(small, tmp_path, cap
     assert all(text in shown for text in (AS_AUTHORS, "engine, batches of 2", "whole job, 2 slices", "readouts"))
 
 
+@pytest.mark.integration
 def test_stages_of_a_job_are_all_of_its_time(small, tmp_path):
     scan = noisy_phantom(2)
     row = timed_job(scan, tmp_path / "job", find_model(DEFAULT_MODEL), "cpu", threads=1)
@@ -60,6 +62,7 @@ def test_stages_of_a_job_are_all_of_its_time(small, tmp_path):
         assert row["peak_bytes"] > row["above_volume_bytes"] > 1e8  # torch alone takes as much
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not tell")
 def test_memory_of_a_job_is_not_that_of_the_benchmark(small, tmp_path):
     ballast = np.ones((1500, 1000, 1000), np.uint8)
@@ -78,6 +81,7 @@ def test_unknown_model_is_refused_before_anything_is_timed():
         benchmark(BenchmarkRequest(model="nowhere"))
 
 
+@pytest.mark.integration
 def test_slices_of_a_long_phantom_differ_by_their_noise(small):
     scan = noisy_phantom(benchmark_module.ANATOMY_SLICES + 1).array
     assert scan.dtype == np.int16

@@ -104,6 +104,7 @@ def test_values_that_are_no_numbers(enhance, tmp_path, assert_refused, value):
     assert_refused(enhance(tmp_path / "nan.nrrd"), "1 voxels of 1200", "no numbers")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("kind", ["file", "dicom"])
 def test_one_or_two_slices(enhance, mvct, tmp_path, assert_enhanced, count, kind):
@@ -127,6 +128,7 @@ def test_very_small_slices(enhance, tmp_path, assert_enhanced, shape):
     assert_enhanced(enhance(write_values(tmp_path / "small.nrrd", np.zeros(shape, np.int16))))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("hu", [-1000, 0, 50, 3071])
 def test_constant_volume(enhance, tmp_path, assert_enhanced, hu):
     result = enhance(write_values(tmp_path / "constant.nrrd", np.full((2, 64, 64), hu, np.int16)))
@@ -165,12 +167,14 @@ def test_pixels_in_metres(enhance, mvct, tmp_path, assert_refused):
     assert_refused(enhance(path), "no scanner makes")
 
 
+@pytest.mark.integration
 def test_left_handed_axes(enhance, mvct, tmp_path, assert_enhanced):
     write_volume(replace(mvct, direction=np.diag([1.0, -1.0, 1.0])), tmp_path / "left.nrrd")
     assert_enhanced(enhance(tmp_path / "left.nrrd"))
     assert sitk.ReadImage(str(tmp_path / "out" / "e.nrrd")).GetDirection()[4] == -1
 
 
+@pytest.mark.integration
 def test_coronal_slices(enhance, mvct, tmp_path, assert_enhanced):
     coronal = turned(mvct, np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]))
     write_volume(coronal, tmp_path / "coronal.nrrd")
@@ -206,6 +210,7 @@ def drop_rights():
         ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
 
 
+@pytest.mark.integration
 @only_linux
 @pytest.mark.parametrize("option", ["--output", "--difference", "--report"])
 def test_no_permission(run, scan, tmp_path, assert_refused, option):
@@ -240,6 +245,7 @@ def test_disk_that_is_full(main, small_disk, tmp_path, assert_refused, name):
     assert_refused(result, "disk")
 
 
+@pytest.mark.integration
 @only_linux
 @pytest.mark.parametrize("names", [("e.nrrd", "d.nrrd"), ("enhanced", "difference")])
 def test_files_that_may_not_grow(run, tmp_path, assert_refused, names):
@@ -256,6 +262,7 @@ def test_files_that_may_not_grow(run, tmp_path, assert_refused, names):
     assert_refused(result)
 
 
+@pytest.mark.integration
 def test_report_on_a_full_disk(main, scan, small_disk, tmp_path):
     """What was written before is complete, and the exit code says that not all was done."""
     result = main("enhance", scan, "--output", tmp_path / "e.nrrd", "--report", small_disk / "report")
@@ -265,6 +272,7 @@ def test_report_on_a_full_disk(main, scan, small_disk, tmp_path):
     assert not list(small_disk.rglob(".partial*")) and not list(small_disk.rglob("*.html"))
 
 
+@pytest.mark.integration
 def test_planning_ct_with_a_tilted_gantry_and_a_missing_slice(enhance, scan, dicom_scan, assert_enhanced):
     for k, path in enumerate(slices(dicom_scan)):
         ds = pydicom.dcmread(path)
@@ -278,6 +286,7 @@ def test_planning_ct_with_a_tilted_gantry_and_a_missing_slice(enhance, scan, dic
     assert len(said) == 2 and "tilt" in said[1]
 
 
+@pytest.mark.integration
 def test_two_patients_under_one_series_uid(enhance, dicom_scan, assert_refused, assert_enhanced):
     for path in slices(dicom_scan):
         ds = pydicom.dcmread(path)

@@ -34,6 +34,7 @@ def hu(mvct):
     return mvct.array[:2].astype(np.int32)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.uint16, np.int32, np.uint32, np.int64, np.float32, np.float64])
 def test_every_type_of_values_gives_the_same_as_int16(enhance, hu, dtype):
     low = max(np.iinfo(dtype).min if np.dtype(dtype).kind in "iu" else -1024, -1024)
@@ -118,6 +119,7 @@ def test_files_of_any_name_are_enhanced(enhance, hu, tmp_path, name):
     assert not list(tmp_path.rglob("trace"))
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="names of any bytes")
 def test_a_name_that_is_no_text_is_refused_where_itk_would_end_the_process(run, main, scan, tmp_path, assert_refused):
     folder = tmp_path / os.fsdecode(b"\xff\xfe")

@@ -37,6 +37,7 @@ def test_script_started_in_its_own_folder_by_a_relative_path(copy):
     assert (result.returncode, result.stdout) == (0, "mvct-enhance 9.9.9\n")
 
 
+@pytest.mark.integration
 def test_scan_in_a_folder_of_such_a_name_is_enhanced(run, copy, scan, tmp_path):
     folder = tmp_path / "Ünter suchung 1"
     folder.mkdir()

@@ -5,7 +5,10 @@ import stat
 
 import pytest
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX systems")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX systems"),
+]
 
 
 @pytest.mark.parametrize("umask", [0o027, 0o077], ids=oct)

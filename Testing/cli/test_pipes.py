@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from MVCTEnhanceLib.io import read_volume
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and pipes")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(os.name == "nt", reason="POSIX signals and pipes"),
+]
 SECONDS_TO_END = 5  # on a busy computer; without a limit of its own it would be ten or never
 LAST_WORDS = "mvct-enhance: Cancelled; every file that is there is complete.\n"
 

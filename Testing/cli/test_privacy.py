@@ -60,6 +60,7 @@ def more_inputs(mvct, tmp_path):
     return make
 
 
+@pytest.mark.integration
 def test_nothing_tells_who_the_patient_is(main, dicom_scan, more_inputs, tmp_path, monkeypatch, with_texts):
     """Nor the names of the files and folders, in what is shown, in the report and in volume files."""
     with_texts(dicom_scan, TELLING)
@@ -112,6 +113,7 @@ def hostile_model(tmp_path):
     return path
 
 
+@pytest.mark.integration
 @pytest.mark.filterwarnings("ignore:The value length")  # of pydicom, while the texts are written
 def test_texts_of_others_are_never_part_of_the_page(
     main, dicom_scan, more_inputs, hostile_model, scan, tmp_path, with_texts
@@ -149,6 +151,7 @@ sys.exit(main())
 """
 
 
+@pytest.mark.integration
 def test_no_socket_is_made_and_no_program_started(run, dicom_scan, more_inputs, tmp_path):
     """Python itself tells of each: also what a library does that is imported."""
     arguments = ["--output", tmp_path / "dicom", "--report", tmp_path / "report", "--force", *more_inputs("other")]
@@ -161,6 +164,7 @@ def test_no_socket_is_made_and_no_program_started(run, dicom_scan, more_inputs, 
     assert trapped.returncode == 1 and "FORBIDDEN socket.__new__" in trapped.stderr
 
 
+@pytest.mark.integration
 def test_a_computer_without_any_network_suffices(run, scan, tmp_path):
     unshare = shutil.which("unshare")
     if not unshare or subprocess.run([unshare, "-rn", "true"], capture_output=True).returncode:

@@ -96,6 +96,7 @@ def test_jsonl_is_json_in_each_line_of_every_command(main, extra):
     assert [json.loads(line)["event"] for line in lines] == ["result"]
 
 
+@pytest.mark.integration
 def test_console_without_the_letters_is_no_error(run, scan, tmp_path):
     result = run("enhance", scan, "--output", tmp_path / "e.nrrd", env={"PYTHONIOENCODING": "ascii"})
     assert result.code == 0, result.stderr
@@ -169,6 +170,7 @@ def test_error_is_an_event_too(main, tmp_path):
     assert result.stderr == f"mvct-enhance: {last['message']}\n"
 
 
+@pytest.mark.integration
 @only_posix
 @pytest.mark.parametrize("shown", [["--progress", "jsonl"], ["--progress", "none"], ["--progress", "none", "--json"]])
 def test_reader_that_goes_away_ends_the_work(start, scan, tmp_path, shown, assert_one_sentence):
@@ -202,6 +204,7 @@ def signal_at(process, stage, *signals):
     return err, time.monotonic() - sent
 
 
+@pytest.mark.integration
 @only_posix
 @pytest.mark.parametrize(
     ("stage", "signals"),
@@ -232,6 +235,7 @@ def test_cancel_leaves_nothing_and_is_130(start, long_scan, tmp_path, files, sta
     assert seconds < SECONDS_TO_END
 
 
+@pytest.mark.integration
 @only_posix
 def test_cancelled_simulation_leaves_nothing(start, long_scan, tmp_path, files):
     before = files()
@@ -267,6 +271,7 @@ def test_signal_that_a_shell_had_ignored_stays_ignored(run, scan, tmp_path):
     assert run(python=("-c", code)).code == 0
 
 
+@pytest.mark.integration
 def test_simulated_mvct_of_water(main, tmp_path):
     water, _ = density_inserts(inserts_hu=(), shape=(64, 64), spacing_mm=(4, 4, 6))
     write_volume(water, tmp_path / "kvct.nrrd")
@@ -291,6 +296,7 @@ def test_simulated_mvct_of_a_dicom_series_is_no_scan_of_the_patient(main, dicom_
     assert (ds.PatientName, ds.SeriesDescription, ds.ImageType[0]) == ("Anonymous", "Simulated MVCT", "DERIVED")
 
 
+@pytest.mark.integration
 def test_training_is_wired_to_the_command(main, tmp_path, mvct):
     for domain in ("mvct", "kvct"):
         (tmp_path / domain).mkdir()

@@ -169,6 +169,7 @@ def test_fine(app):
 """
 
 
+@pytest.mark.integration
 def test_errors_that_no_test_looks_for_fail_it(tmp_path):
     pytest.importorskip("PySide6")
     import os

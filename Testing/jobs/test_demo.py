@@ -18,6 +18,7 @@ def small_phantom(monkeypatch):
     monkeypatch.setattr(phantom, "head_neck_phantom", partial(head_neck_phantom, slices=2))
 
 
+@pytest.mark.integration
 def test_demo_leaves_series_files_and_report(main, small_phantom, tmp_path):
     folder = tmp_path / "new" / "demo"
     result = main("demo", "--output", folder, "--device", "cpu")

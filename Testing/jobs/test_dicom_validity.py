@@ -52,6 +52,7 @@ def slices(folder):
     return sorted(folder.iterdir())
 
 
+@pytest.mark.integration
 def test_derived_series_are_accepted_by_other_programs(source, derived, tmp_path):
     for folder in derived.values():
         volume = read_volume(folder)

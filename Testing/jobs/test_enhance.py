@@ -163,6 +163,7 @@ def test_oblique_and_left_handed_grids_are_kept(main, mvct, tmp_path, handedness
     assert_same_grid(read(tmp_path / "difference.mha"), read(tmp_path / "in.nrrd"))
 
 
+@pytest.mark.integration
 def test_json_is_one_object_with_all_readouts_and_what_they_depend_on(run, scan, tmp_path):
     result = run("enhance", scan, "--output", tmp_path / "e.nrrd", "--json")
     readouts = json.loads(result.stdout)
@@ -190,6 +191,7 @@ def test_readouts_without_a_value_are_null(main, tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.integration
 def test_report_holds_the_readouts_that_are_printed(main, scan, tmp_path):
     arguments = ["--output", tmp_path / "e.nrrd", "--report", tmp_path / "new" / "report", "--json"]
     result = main("enhance", scan, *arguments, "--progress", "none")
@@ -215,6 +217,7 @@ def test_readouts_are_shown_to_a_person(main, scan, tmp_path):
     assert "device: " in result.stderr and "4/4" in result.stderr
 
 
+@pytest.mark.integration
 def test_jsonl_tells_the_course_of_the_work(run, scan, tmp_path):
     arguments = ["enhance", scan, "--output", tmp_path / "e.nrrd", "--progress", "jsonl", "--json"]
     result = run(*arguments)
@@ -263,6 +266,7 @@ def odd_dicom_scan(dicom_scan) -> Path:
     return dicom_scan
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("style", ["jsonl", "bar", "none"])
 def test_patient_is_not_told(main, odd_dicom_scan, tmp_path, style):
     """Nor the folder, whose name may be the patient's, nor the series' identifier."""
@@ -322,6 +326,7 @@ def test_outputs_that_would_do_harm_are_refused_before_any_work(
     assert_refused(main("enhance", *arguments.split()), words)
 
 
+@pytest.mark.integration
 def test_report_may_lie_around_the_other_outputs(main, scan, tmp_path):
     arguments = ["--output", tmp_path / "all" / "e.nrrd", "--difference", tmp_path / "all" / "difference", "--force"]
     assert main("enhance", scan, *arguments, "--report", tmp_path / "all").code == 0

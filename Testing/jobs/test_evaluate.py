@@ -77,6 +77,7 @@ def test_model_that_is_not_there_is_named(main, scans, tmp_path, assert_refused)
     assert_refused(main("evaluate", *pair, "--model", "none"), "'none' is neither an installed model")
 
 
+@pytest.mark.integration
 def test_json_is_one_object(run, scans, tmp_path):
     pair = ["--mvct", tmp_path / "mvct.nrrd", "--enhanced", tmp_path / "enhanced.nrrd"]
     result = run("evaluate", *pair, "--json")

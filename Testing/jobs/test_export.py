@@ -28,6 +28,7 @@ def exported(tmp_path_factory):
     return path, export_model(ExportRequest(path))
 
 
+@pytest.mark.integration
 def test_exported_model_gives_the_engines_hu_on_slices_of_any_size(exported, mvct):
     path, result = exported
     assert result["largest_difference_hu"] < 0.01
@@ -49,16 +50,19 @@ def test_file_is_one_that_tells_its_plan_and_card(exported):
     assert "Research" in json.loads(texts["card"])["intended_use"]
 
 
+@pytest.mark.integration
 def test_other_programs_are_timed_with_the_exported_model(mvct):
     ways = other_programs(load_model(find_model(DEFAULT_MODEL)), mvct, threads=1)
     ways[ONNX_RUNTIME]()
 
 
+@pytest.mark.integration
 def test_exported_model_that_gives_other_hu_is_not_written(tmp_path, main, assert_refused, monkeypatch):
     monkeypatch.setattr(export_module, "_difference_hu", lambda package, content: 0.7)
     assert_refused(main("export", "--output", tmp_path / "model.onnx"), "0.7 HU", "not written")
 
 
+@pytest.mark.integration
 def test_model_that_could_not_be_run_is_written_with_a_warning(tmp_path, main, monkeypatch):
     monkeypatch.setattr(export_module, "_difference_hu", lambda package, content: None)
     result = main("export", "--output", tmp_path / "model.onnx", "--json")

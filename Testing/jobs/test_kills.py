@@ -10,7 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "studies" / "faults
 import inputs
 import kill
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are found as Linux has them")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are found as Linux has them"),
+]
 
 
 def test_killed_run_leaves_nothing_wrong_and_the_next_makes_the_same_bytes(tmp_path):

@@ -7,7 +7,10 @@ import pytest
 from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.volume import Volume
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits as Linux has them")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits as Linux has them"),
+]
 SENTENCE = "mvct-enhance: The memory of this computer does not suffice: close other programs.\n"
 # Allows the process so many bytes more than it has.
 LIMIT = (

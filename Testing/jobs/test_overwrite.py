@@ -73,6 +73,7 @@ def quick(monkeypatch):
     monkeypatch.setattr("MVCTEnhanceLib.cli.output.show_benchmark", lambda result: None)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", COMMANDS)
 def test_what_is_there_is_kept_unless_it_is_to_be_replaced(main, put, quick, files, assert_refused, name):
     command, place = COMMANDS[name]

@@ -10,6 +10,7 @@ from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.jobs import phantom
 from MVCTEnhanceLib.jobs.requests import PhantomRequest
 from MVCTEnhanceLib.model.card import find_model, read_card
+from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.edges import bone_edge_width, skin_edge_width
@@ -22,6 +23,16 @@ def small_phantom(monkeypatch):
     monkeypatch.setattr(phantom, "head_neck_phantom", partial(head_neck_phantom, slices=2))
 
 
+@pytest.fixture
+def tiny_phantom(monkeypatch):
+    """2 coarse slices, which take a moment."""
+    grid = {"slices": 2, "shape": (96, 96), "spacing_mm": (2.0, 2.0, 6.0)}
+    monkeypatch.setattr(phantom, "head_neck_phantom", partial(head_neck_phantom, **grid))
+    settings = MVCTSettings(matrix=96, pixel_mm=2.0, views=60)
+    monkeypatch.setattr(phantom, "simulate_mvct", partial(simulate_mvct, settings=settings))
+
+
+@pytest.mark.integration
 def test_planning_ct_and_noisier_mvct_of_one_place_are_left(main, small_phantom, tmp_path):
     folder = tmp_path / "new" / "phantom"
     result = main("phantom", folder, "--device", "cpu", "--json", "--progress", "none")
@@ -43,6 +54,7 @@ def test_planning_ct_and_noisier_mvct_of_one_place_are_left(main, small_phantom,
     assert noise[1] > 2 * noise[0]
 
 
+@pytest.mark.integration
 def test_edges_are_as_wide_as_a_patients(monkeypatch):
     monkeypatch.setattr(phantom, "head_neck_phantom", partial(head_neck_phantom, slices=1))
     expected = read_card(find_model("simulated-anchor"))[1]["expected"]
@@ -56,7 +68,7 @@ def test_edges_are_as_wide_as_a_patients(monkeypatch):
             assert low < width(scan.array[0], body, pixel_size=pixel_size) < high, (name, readout)
 
 
-def test_progress_tells_of_every_slice(small_phantom, tmp_path):
+def test_progress_tells_of_every_slice(tiny_phantom, tmp_path):
     events = []
     phantom.write_phantom(
         PhantomRequest(tmp_path / "p", device="cpu"),
@@ -73,7 +85,7 @@ def test_folder_with_something_in_it_is_refused_at_once(main, tmp_path, monkeypa
     assert_refused(main("phantom", tmp_path / "kept"), "is not empty")
 
 
-def test_phantom_that_fails_leaves_nothing(main, small_phantom, tmp_path, assert_refused, monkeypatch):
+def test_phantom_that_fails_leaves_nothing(main, tiny_phantom, tmp_path, assert_refused, monkeypatch):
     monkeypatch.setattr(phantom, "simulate_mvct", lambda *_, **__: 1 / 0)
     assert main("phantom", tmp_path / "p", "--device", "cpu").code == 1
     assert list(tmp_path.iterdir()) == []

@@ -38,6 +38,7 @@ def files(folder):
     }
 
 
+@pytest.mark.integration
 def test_two_runs_differ_in_their_times_only(runs):
     first = files(runs / "first")
     assert first == files(runs / "second")
@@ -65,6 +66,7 @@ def page(tmp_path):
     return lambda folder: (tmp_path / folder / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.integration
 def test_report_names_the_scan_only_when_asked(main, dicom_scan, with_texts, tmp_path, page):
     with_texts(dicom_scan, NAMED)
     outputs = ["--output", tmp_path / "e.nrrd", "--report", tmp_path / "named", "--identify"]
@@ -81,6 +83,7 @@ def test_report_names_the_scan_only_when_asked(main, dicom_scan, with_texts, tmp
     assert page("again") == page("named")
 
 
+@pytest.mark.integration
 def test_scan_without_description_and_date_is_told(main, scan, tmp_path):
     result = main("enhance", scan, "--output", tmp_path / "e.nrrd", "--report", tmp_path / "r", "--identify")
     assert result.code == 0 and "is no DICOM series with a description or date" in result.stderr

@@ -50,6 +50,7 @@ def changed(enhanced, tmp_path):
     return write
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("readouts", ["first/readouts.json", "event.json"])
 def test_files_are_those_of_the_first_report(again, enhanced, tmp_path, readouts, monkeypatch):
     monkeypatch.setattr(quality_readouts, "evaluate", lambda *_, **__: pytest.fail("measured again"))

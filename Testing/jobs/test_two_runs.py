@@ -9,6 +9,8 @@ import pytest
 from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.jobs.requests import BatchRequest
 
+pytestmark = pytest.mark.integration
+
 # Writes all outputs of a run whose voxels are all of one value, slowly.
 WRITER = (
     "import sys, time\n"

@@ -87,6 +87,7 @@ def lists(readouts):
                     yield (group, name, inner), leaf
 
 
+@pytest.mark.integration
 def test_results_are_the_same_on_the_scans_own_grid(copy, plain, files):
     order, _, folder = copy
     stored = sitk.ReadImage(str(store(files["mvct"], order)))

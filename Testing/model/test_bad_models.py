@@ -199,6 +199,7 @@ def test_a_pickle_by_any_name_is_refused_and_never_opened(tmp_path, kind, suffix
         assert trace.exists()
 
 
+@pytest.mark.integration
 def test_a_pickle_is_never_opened_by_the_program(tmp_path):
     path, trace = tmp_path / "evil.safetensors", tmp_path / "trace"
     write_pickle(path, "torch", trace)

@@ -76,6 +76,7 @@ def test_engine_gives_what_the_networks_give_in_plain_pytorch(preset, rows, fuse
         assert np.abs(run(scan).array - plain).max() <= 0.501
 
 
+@pytest.mark.integration
 def test_shipped_model_in_the_engine_gives_what_it_gives_in_plain_pytorch(shipped, shipped_engine, head_mvct):
     plain = in_plain_pytorch(shipped.translator, head_mvct.array, "mv", "kv")
     assert np.abs(shipped_engine.enhance(head_mvct).array - plain).max() <= 0.501

@@ -42,12 +42,14 @@ def water_scan():
     return simulate_mvct(water_cylinder(diameter_mm=200, slices=3))
 
 
+@pytest.mark.integration
 def test_water_is_0_and_air_is_minus_1000(water_scan):
     radius = radius_mm(water_scan)
     assert water_scan.array[:, radius < 90].mean() == pytest.approx(0, abs=1)
     assert water_scan.array[:, (radius > 110) & (radius < 190)].mean() == pytest.approx(-1000, abs=5)
 
 
+@pytest.mark.integration
 def test_water_is_uniform_from_centre_to_rim_without_noise():
     scan = simulate_mvct(water_cylinder(shape=(288, 288)), MVCTSettings(matrix=288, photons=0))
     radius = radius_mm(scan)
@@ -62,12 +64,14 @@ def test_noise_in_20_cm_of_water_is_24_hu(water_scan):
     assert 23 <= central_noise(water_scan) <= 25
 
 
+@pytest.mark.integration
 def test_noise_grows_with_the_body(water_scan):
     """By counts alone the ratio is exp(0.0068 / 2 * (350 - 200)) = 1.67."""
     large = simulate_mvct(water_cylinder(diameter_mm=350), MVCTSettings(matrix=128))
     assert 1.55 < central_noise(large) / central_noise(water_scan) < 1.8
 
 
+@pytest.mark.integration
 def test_inserts_lie_on_the_density_line():
     inserts = (-700, -500, -100, 50, 200, 400, 800, 1200)
     phantom, labels = density_inserts(inserts_hu=inserts, shape=(288, 288))
@@ -115,6 +119,7 @@ def test_scan_is_int16_on_the_scanners_grid_about_the_same_centre():
     assert scan.warnings == ("A.",)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("pixel_mm", [(0.488, 0.488), (0.95, 0.95), (0.488, 0.95)])
 def test_input_pixel_size_changes_neither_hu_nor_place(pixel_mm):
     """Three rods stand at 0°, 120° and 240°; only the one at 120° differs from water."""

@@ -59,6 +59,7 @@ def test_later_paint_covers_earlier():
     assert canvas[5].tolist() == [0, 1, 1, 2, 2, 2, 2, 2, 1, 1, 0]
 
 
+@pytest.mark.integration
 def test_head_neck_holds_every_tissue_at_its_hu():
     grid = {"slices": 40, "shape": (256, 256), "spacing_mm": (1.0, 1.0, 6.0)}
     volume = head_neck_phantom(**grid)
@@ -107,6 +108,7 @@ def test_head_neck_is_symmetric_but_for_the_inserts():
     assert np.mean(volume.array != mirrored) < 0.02
 
 
+@pytest.mark.integration
 def test_low_contrast_inserts_have_their_diameter_and_contrast():
     for number, (x, y, low, high, diameter, background, contrast) in enumerate(INSERTS):
         height = (low + high) / 2
@@ -131,6 +133,7 @@ def test_neighbouring_slices_differ_little_and_far_ones_much():
     assert near.min() > 0
 
 
+@pytest.mark.integration
 def test_phantom_lies_in_patient_space_head_up_and_face_forward():
     volume = head_neck_phantom(slices=24, shape=(256, 256), spacing_mm=(1.5, 1.5, 6.0), centre_z_mm=-40.0)
     assert volume.origin == pytest.approx((-127.5 * 1.5, -127.5 * 1.5, -40 - 11.5 * 6))

@@ -20,6 +20,7 @@ BEFORE = (
 RUN = "commands.models = models\nsys.exit(program.main(['models', '--json']))\n"
 
 
+@pytest.mark.integration
 @only_posix
 @pytest.mark.parametrize(
     "module", ["numpy._core.multiarray", "torch", "torch._C", "torch.nn", "torch.library", "scipy"]

@@ -31,6 +31,7 @@ def test_kept_memory_is_used_again_without_page_faults():
     assert kept < 0.1 * pages_of_all < without
 
 
+@pytest.mark.integration
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="for GNU's OpenMP, which tells what it was set to")
 def test_threads_of_torch_sleep_while_they_wait():
     result = subprocess.run(

@@ -14,6 +14,8 @@ from MVCTEnhanceLib.io import write_volume
 from MVCTEnhanceLib.runtime.parent import PARENT
 from MVCTEnhanceLib.volume import Volume
 
+pytestmark = pytest.mark.integration
+
 PROGRAM = Path(MVCTEnhanceLib.__file__).parent / "__main__.py"
 SECONDS_TO_END = 5
 

@@ -74,6 +74,7 @@ def assert_reads_back(folder, volume):
     assert back.warnings == ()
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("name", ["chest-lungdx-a0001", "abdomen-crlm-1004"])
 def test_a_derived_real_series_keeps_values_place_and_patient(real_data, tmp_path, name):
     source = read_volume(real_data / "dicom" / name)

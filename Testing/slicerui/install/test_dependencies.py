@@ -97,6 +97,7 @@ def test_what_is_missing_is_found_without_importing_it(app, resources):
     assert {"torch", "safetensors", "matplotlib"} & (set(sys.modules) - before) == set()
 
 
+@pytest.mark.integration
 def test_a_version_that_is_too_old_counts_as_missing(app, place, wheels, resources):
     from MVCTEnhanceLib.slicerui.install import dependencies
 
@@ -109,6 +110,7 @@ def test_a_version_that_is_too_old_counts_as_missing(app, place, wheels, resourc
     assert "mvct_test_torch>=2.4" in dependencies.missing(resources)
 
 
+@pytest.mark.integration
 def test_a_wheel_folder_is_enough_without_a_network(app, place, wheels, resources):
     from MVCTEnhanceLib.slicerui.install import dependencies
 
@@ -124,6 +126,7 @@ def test_a_wheel_folder_is_enough_without_a_network(app, place, wheels, resource
     assert not list(app.folder.glob("MVCTEnhance-*"))
 
 
+@pytest.mark.integration
 def test_slicer_s_own_packages_are_never_replaced(app, place, wheels, resources):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
     from MVCTEnhanceLib.slicerui.install import dependencies
@@ -208,6 +211,7 @@ def torch_utils(monkeypatch, wheels):
     return calls
 
 
+@pytest.mark.integration
 def test_torch_comes_through_the_pytorch_extension_and_the_rest_through_pip(
     app, place, wheels, resources, torch_utils, monkeypatch
 ):
@@ -243,6 +247,7 @@ def test_a_failure_of_the_pytorch_extension_is_told_in_a_sentence(app, place, re
         dependencies.ensure(resources, ask=Answer(True))
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("error", [OSError("[WinError 126]"), AttributeError("'Popen' has no attribute 'x'")])
 def test_a_torch_that_is_there_is_enough_whatever_loading_it_raised(
     app, place, wheels, resources, torch_utils, monkeypatch, error

@@ -5,6 +5,8 @@ import pydicom
 import pytest
 from slicerui.scans import Calls, add_mvct, add_result, add_transform, contents, noisy_head, temporary_files
 
+pytestmark = pytest.mark.integration
+
 PATIENT = {"PatientName": "Doe^Jane", "PatientID": "ID-7", "StudyInstanceUID": "1.2.826.0.1.3680043.8.498.77"}
 
 

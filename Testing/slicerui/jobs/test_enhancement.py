@@ -18,6 +18,8 @@ from slicerui.scans import (
     start_job,
 )
 
+pytestmark = pytest.mark.integration
+
 
 def voxels(app, node) -> np.ndarray:
     return app.slicer.util.arrayFromVolume(node)

@@ -5,6 +5,8 @@ import csv
 import pytest
 from slicerui.scans import Calls, add_mvct, add_result, temporary_files
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def enhanced(app):

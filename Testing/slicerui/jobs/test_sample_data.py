@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from slicerui.scans import temporary_files
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def sample_data(app):

@@ -16,6 +16,8 @@ from slicerui.scans import (
     temporary_files,
 )
 
+pytestmark = pytest.mark.integration
+
 DAYS = ("2024-05-02", "2024-05-03", "2024-05-06")
 
 

@@ -51,6 +51,7 @@ def test_delete_current_leaves_none_in_every_selector_that_shows_the_node(app, p
         assert getattr(parameters(app), name) is getattr(app.ui, SELECTORS[name]).currentNode() is None
 
 
+@pytest.mark.integration
 def test_apply_after_delete_current_overwrites_no_scan(app):
     open_with_scan(app)
     scan = add_mvct(app, "Patient's scan", seed=8)
@@ -62,6 +63,7 @@ def test_apply_after_delete_current_overwrites_no_scan(app):
     assert parameters(app).difference.GetNodeReference("MVCTEnhance.mvct") is parameters(app).mvct
 
 
+@pytest.mark.integration
 def test_apply_fills_what_was_chosen_by_hand_and_no_scan_that_came_to_be_shown_otherwise(app):
     mvct = open_with_scan(app)
     scan, mine = add_mvct(app, "Patient's scan", seed=8), add_mvct(app, "mine")
@@ -90,6 +92,7 @@ def outputs(app):
     return filled
 
 
+@pytest.mark.integration
 def test_results_of_the_mvct_are_filled_again_also_in_a_scene_that_was_loaded(app, outputs, tmp_path):
     choose_result(app, add_result(app, parameters(app).mvct))
     assert outputs() == ["MVCT enhanced", "MVCT difference", ""]

@@ -58,6 +58,7 @@ def test_a_name_that_no_file_may_have_is_changed(app, result, tmp_path):
     assert [path.name for path in tmp_path.glob("*.csv")] == ["1_2_ _enhanced__.csv"]
 
 
+@pytest.mark.integration
 def test_the_report_is_written_into_a_new_folder(app, result, tmp_path):
     app.type_text(app.ui.exportPathLineEdit, str(tmp_path))
     app.click(app.ui.exportReportButton)

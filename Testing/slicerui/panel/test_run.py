@@ -17,6 +17,8 @@ from slicerui.panels import (
 )
 from slicerui.scans import add_mvct, contents, temporary_files
 
+pytestmark = pytest.mark.integration
+
 
 def voxels(app, node) -> np.ndarray:
     return app.slicer.util.arrayFromVolume(node)
