@@ -4,6 +4,7 @@ import base64
 import csv
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -71,19 +72,38 @@ def readouts(scans):
     return evaluate(mvct, enhanced, spacing=SPACING, truth=enhanced, **planning).to_dict()
 
 
-@pytest.fixture
-def report(tmp_path, scans, readouts):
-    """Writes a report and gives the parsed page and its text."""
+@pytest.fixture(scope="module")
+def write(scans, readouts):
+    """Function (folder, changes of what is given by keyword): writes a report."""
 
-    def write(**changes):
+    def write(folder, **changes):
         mvct, enhanced = scans
         record = EnhancementRecord.from_dict(changes.pop("readouts", readouts))
         given = {"mvct": mvct, "enhanced": enhanced, "record": record, "model_card": CARD}
-        path = write_report(tmp_path / "report", **(given | changes))
-        html = path.read_text(encoding="utf-8")
-        return Page(html), html
+        return write_report(folder, **(given | changes))
 
     return write
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory, write):
+    """The folder of the report in which nothing is changed."""
+    return write(tmp_path_factory.mktemp("unchanged") / "report").parent
+
+
+@pytest.fixture
+def report(tmp_path, write, unchanged):
+    """Writes a report, or copies the one in which nothing is changed, and gives the parsed page and its text."""
+
+    def report(**changes):
+        if changes:
+            write(tmp_path / "report", **changes)
+        else:
+            shutil.copytree(unchanged, tmp_path / "report")
+        html = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+        return Page(html), html
+
+    return report
 
 
 def test_three_files_are_written_and_nothing_else(report, tmp_path):
@@ -249,7 +269,7 @@ def test_scans_of_different_shape_are_refused(report, scans):
 def test_place_that_is_a_file_is_one_sentence(tmp_path, report):
     (tmp_path / "report").write_text("here already")
     with pytest.raises(OutputError):
-        report()
+        report(overwrite=False)
     assert (tmp_path / "report").read_text() == "here already"
 
 
