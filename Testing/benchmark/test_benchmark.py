@@ -62,7 +62,7 @@ def test_stages_of_a_job_are_all_of_its_time(small, tmp_path):
         assert row["peak_bytes"] > row["above_volume_bytes"] > 1e8  # torch alone takes as much
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems do not tell")
 def test_memory_of_a_job_is_not_that_of_the_benchmark(small, tmp_path):
     ballast = np.ones((1500, 1000, 1000), np.uint8)

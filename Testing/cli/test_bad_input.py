@@ -129,7 +129,9 @@ def test_very_small_slices(enhance, tmp_path, assert_enhanced, shape):
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("hu", [-1000, 0, 50, 3071])
+@pytest.mark.parametrize(
+    "hu", [-1000, pytest.param(0, marks=pytest.mark.thorough), 50, pytest.param(3071, marks=pytest.mark.thorough)]
+)
 def test_constant_volume(enhance, tmp_path, assert_enhanced, hu):
     result = enhance(write_values(tmp_path / "constant.nrrd", np.full((2, 64, 64), hu, np.int16)))
     assert assert_enhanced(result)["mvct"]["edge_width_mm"]["mean"] is None
@@ -212,7 +214,7 @@ def drop_rights():
 
 @pytest.mark.integration
 @only_linux
-@pytest.mark.parametrize("option", ["--output", "--difference", "--report"])
+@pytest.mark.parametrize("option", ["--output", pytest.param("--difference", marks=pytest.mark.thorough), "--report"])
 def test_no_permission(run, scan, tmp_path, assert_refused, option):
     places = {"--output": tmp_path / "e.nrrd", "--difference": tmp_path / "d.nrrd", "--report": tmp_path / "report"}
     closed = tmp_path / "closed"

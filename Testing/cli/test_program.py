@@ -172,7 +172,14 @@ def test_error_is_an_event_too(main, tmp_path):
 
 @pytest.mark.integration
 @only_posix
-@pytest.mark.parametrize("shown", [["--progress", "jsonl"], ["--progress", "none"], ["--progress", "none", "--json"]])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        ["--progress", "jsonl"],
+        pytest.param(["--progress", "none"], marks=pytest.mark.thorough),
+        ["--progress", "none", "--json"],
+    ],
+)
 def test_reader_that_goes_away_ends_the_work(start, scan, tmp_path, shown, assert_one_sentence):
     ours, theirs = os.pipe()
     process = start("enhance", scan, "--output", tmp_path / "e.nrrd", *shown, stdout=theirs)
@@ -209,10 +216,10 @@ def signal_at(process, stage, *signals):
 @pytest.mark.parametrize(
     ("stage", "signals"),
     [
-        ("read", [signal.SIGTERM]),
+        pytest.param("read", [signal.SIGTERM], marks=pytest.mark.thorough),
         ("enhance", [signal.SIGINT]),
         ("measure", [signal.SIGTERM]),
-        ("write", [signal.SIGINT]),
+        pytest.param("write", [signal.SIGINT], marks=pytest.mark.thorough),
         ("write", [signal.SIGTERM, signal.SIGINT, signal.SIGTERM]),
     ],
 )

@@ -50,7 +50,7 @@ def test_file_is_one_that_tells_its_plan_and_card(exported):
     assert "Research" in json.loads(texts["card"])["intended_use"]
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_other_programs_are_timed_with_the_exported_model(mvct):
     ways = other_programs(load_model(find_model(DEFAULT_MODEL)), mvct, threads=1)
     ways[ONNX_RUNTIME]()
@@ -62,7 +62,7 @@ def test_exported_model_that_gives_other_hu_is_not_written(tmp_path, main, asser
     assert_refused(main("export", "--output", tmp_path / "model.onnx"), "0.7 HU", "not written")
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_model_that_could_not_be_run_is_written_with_a_warning(tmp_path, main, monkeypatch):
     monkeypatch.setattr(export_module, "_difference_hu", lambda package, content: None)
     result = main("export", "--output", tmp_path / "model.onnx", "--json")

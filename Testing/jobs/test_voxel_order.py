@@ -16,7 +16,7 @@ from MVCTEnhanceLib.jobs.requests import EnhanceRequest, EvaluateRequest, Report
 from MVCTEnhanceLib.volume.grid import turned
 
 # Where i, j and k run to, in the letters of DICOM; in the last two its own slices are sagittal and coronal.
-ORDERS = ("LAS", "RPS", "RAI", "PSL", "LIP")
+ORDERS = ("RAI", "PSL", *(pytest.param(order, marks=pytest.mark.thorough) for order in ("LAS", "RPS", "LIP")))
 PER_SLICE = ("mvct", "enhanced", "comparison", "planning_ct")
 
 

@@ -108,7 +108,7 @@ def test_head_neck_is_symmetric_but_for_the_inserts():
     assert np.mean(volume.array != mirrored) < 0.02
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_low_contrast_inserts_have_their_diameter_and_contrast():
     for number, (x, y, low, high, diameter, background, contrast) in enumerate(INSERTS):
         height = (low + high) / 2

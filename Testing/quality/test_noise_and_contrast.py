@@ -76,7 +76,7 @@ def phantom_twice():
     return realisations(Volume(np.stack(planes), (0.763, 0.763, 6.0)))
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 @pytest.mark.parametrize("scan", WITHIN)
 def test_noise_is_that_of_the_difference_of_two_scans_in_neck_and_head(phantom_twice, scan):
     for k, plane in enumerate(phantom_twice["mvct"][0]):

@@ -75,7 +75,7 @@ def assert_reads_back(folder, volume):
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("name", ["chest-lungdx-a0001", "abdomen-crlm-1004"])
+@pytest.mark.parametrize("name", [pytest.param("chest-lungdx-a0001", marks=pytest.mark.thorough), "abdomen-crlm-1004"])
 def test_a_derived_real_series_keeps_values_place_and_patient(real_data, tmp_path, name):
     source = read_volume(real_data / "dicom" / name)
     result = enhanced(source)

@@ -48,7 +48,7 @@ def headers(paths) -> list:
     return sorted((pydicom.dcmread(path) for path in paths), key=lambda header: float(header.ImagePositionPatient[2]))
 
 
-@pytest.mark.parametrize("identify", [False, True])
+@pytest.mark.parametrize("identify", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_report_names_the_scan_of_the_database_only_when_asked(app, mvct, tmp_path, identify):
     from MVCTEnhanceLib.slicerui.jobs.export import ReportExportOptions, export_report_and_wait
     from slicerui.results import add_result as add_result_with_readouts
@@ -168,6 +168,7 @@ def test_an_import_that_lost_slices_is_told(app, mvct, database, monkeypatch):
         export(add_result(app, mvct).enhanced)
 
 
+@pytest.mark.thorough
 def test_the_export_runs_beside_the_application_too(app, mvct, tmp_path):
     from MVCTEnhanceLib.slicerui.jobs.dicom_export import DicomJob, DicomOptions
 
