@@ -55,7 +55,7 @@ def registerAtStartup():
 class MVCTEnhanceParameterNode(OptionParameters):
     """What the user chose; it is saved with the scene.
 
-    allItems: every item of the sequence that the MVCT shows. region, segmentID: where the readouts are measured.
+    allItems: every item of the sequence that the MVCT shows. region, segmentID: where the metrics are measured.
     readouts: of enhanced. The options of an enhancement, such as model and device, come with OptionParameters.
     matchStrength: in the place of `strength`, the one whose NSelfSSIM comes nearest to the planning CT's.
     fade: 0 MVCT to 1 enhanced. differenceWindow: HU of the full colours. showCorrection: not the difference is shown.
@@ -183,7 +183,7 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
         return scripting().export_report(enhancedNode, folder, overwrite=overwrite, identify=identify)
 
     def exportReadouts(self, enhancedNode, path, *, overwrite=False):
-        """Write the readouts as CSV, a line a slice; returns the path."""
+        """Write the metrics as CSV, a line a slice; returns the path."""
         return scripting().export_csv(enhancedNode, path, overwrite=overwrite)
 
     def installDependencies(self, wheelFolder=None):

@@ -293,7 +293,7 @@ def test_cancel_leaves_no_child_and_nothing_half_done(volumes, tmp_path, start, 
     for number in signals:
         send(process.pid, number)
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "mvct-enhance: Cancelled; every file that is there is complete.\n")
+    assert (process.returncode, err) == (130, "mvct-enhance: Cancelled. No incomplete files were left.\n")
     assert time.monotonic() - sent < SECONDS_TO_END
     assert_gone(pids, 0)
     for name, row in read_rows(output).items():

@@ -101,7 +101,7 @@ def test_values_that_are_no_numbers(enhance, tmp_path, assert_refused, value):
     array = np.zeros((3, 20, 20), np.float32)
     array[1, 3, 4] = value
     sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / "nan.nrrd"))
-    assert_refused(enhance(tmp_path / "nan.nrrd"), "1 voxels of 1200", "no numbers")
+    assert_refused(enhance(tmp_path / "nan.nrrd"), "1 voxels of 1200", "not finite")
 
 
 @pytest.mark.integration

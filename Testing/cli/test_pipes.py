@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="POSIX signals and pipes"),
 ]
 SECONDS_TO_END = 5  # on a busy computer; without a limit of its own it would be ten or never
-LAST_WORDS = "mvct-enhance: Cancelled; every file that is there is complete.\n"
+LAST_WORDS = "mvct-enhance: Cancelled. No incomplete files were left.\n"
 
 
 @pytest.fixture

@@ -237,7 +237,7 @@ def test_cancel_leaves_nothing_and_is_130(start, long_scan, tmp_path, files, sta
         "jsonl",
     )
     err, seconds = signal_at(process, stage, *signals)
-    assert (process.returncode, err) == (130, "mvct-enhance: Cancelled; every file that is there is complete.\n")
+    assert (process.returncode, err) == (130, "mvct-enhance: Cancelled. No incomplete files were left.\n")
     assert files() == before
     assert seconds < SECONDS_TO_END
 

@@ -156,7 +156,7 @@ def test_readouts_of_another_scan_are_refused(main, dicom_scan, mvct, enhanced, 
     arguments = ["--output", tmp_path / "out", "--readouts"]
     assert_refused(main("dicom", tmp_path / "other.nrrd", *arguments, tmp_path / "readouts.json"), "another MVCT")
     assert_refused(main("dicom", tmp_path / "shorter.nrrd", *arguments, tmp_path / "readouts.json"), "of 4 slices")
-    assert_refused(main("dicom", tmp_path / "other.nrrd", *arguments, tmp_path / "none.json"), "no readouts")
+    assert_refused(main("dicom", tmp_path / "other.nrrd", *arguments, tmp_path / "none.json"), "no metrics")
 
 
 def test_source_in_pieces_becomes_one_study_and_it_is_said(main, dicom_scan, enhanced_file, tmp_path):

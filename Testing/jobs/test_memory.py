@@ -11,7 +11,7 @@ pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits as Linux has them"),
 ]
-SENTENCE = "mvct-enhance: The memory of this computer does not suffice: close other programs.\n"
+SENTENCE = "mvct-enhance: Out of memory: close other programs.\n"
 # Allows the process so many bytes more than it has.
 LIMIT = (
     "import resource, sys\n"
@@ -131,5 +131,5 @@ def test_slices_go_through_fewer_at_a_time_where_memory_is_short(run, tmp_path):
     result = run(python=("-c", code))
     assert result.code == 0, result.stderr
     *warnings, difference = result.stdout.splitlines()
-    assert warnings[0] == "The memory is short: going on with 4 slices at a time."
+    assert warnings[0] == "Low memory: continuing with 4 slices at a time."
     assert int(difference) <= 1

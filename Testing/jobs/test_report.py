@@ -115,9 +115,9 @@ def test_file_without_readouts_is_one_sentence(again, tmp_path, assert_refused, 
 def test_readouts_that_are_missing_or_of_another_scan_are_refused(again, changed, tmp_path, assert_refused):
     assert_refused(again(tmp_path / "none.json"), "none.json", "cannot be read")
     other = changed(lambda readouts: [readouts[name]["nselfssim"]["per_slice"].pop() for name in ("mvct", "enhanced")])
-    assert_refused(again(other), "readouts of 3 slices", "has 4")
+    assert_refused(again(other), "metrics of 3 slices", "has 4")
     cut = changed(lambda readouts: readouts["slices"]["z_mm"].pop())
-    assert_refused(again(cut), "readouts of 3 slices", "has 4")
+    assert_refused(again(cut), "metrics of 3 slices", "has 4")
 
 
 def test_inputs_are_never_overwritten(again, enhanced, tmp_path, assert_refused):

@@ -198,15 +198,15 @@ def test_short_memory_halves_the_batch_with_a_warning(rng, out_of_memory, error)
     )
     assert engine.enhance(scan).array.shape == scan.array.shape
     assert [fields["message"] for event, fields in events if event == "warning"] == [
-        "The memory is short: going on with 4 slices at a time.",
-        "The memory is short: going on with 2 slices at a time.",
+        "Low memory: continuing with 4 slices at a time.",
+        "Low memory: continuing with 2 slices at a time.",
     ]
     assert [fields["done"] for event, fields in events if event == "progress"] == [2, 4, 6, 8, 9]
 
 
 def test_memory_too_short_for_one_slice_is_an_error(out_of_memory):
     engine = engine_with(out_of_memory(0, torch.OutOfMemoryError("CUDA out of memory.")), batch=2)
-    with pytest.raises(DeviceError, match="does not hold one slice"):
+    with pytest.raises(DeviceError, match="one slice does not fit"):
         engine.enhance(Volume(np.zeros((3, 20, 20), np.int16)))
 
 
@@ -225,12 +225,12 @@ def test_short_memory_of_the_processor_halves_the_strips(untrained_model, rng, m
     monkeypatch.setattr(Translator, "translate_rows", little_room)
     engine = Engine(untrained_model, CPU, on_event=lambda event, **fields: events.append(fields.get("message")))
     if room == 1:
-        with pytest.raises(DeviceError, match="does not hold one slice"):
+        with pytest.raises(DeviceError, match="one slice does not fit"):
             engine.enhance(scan)
         return
     assert np.abs(engine.enhance(scan).array.astype(int) - whole).max() <= 1
     warnings = [message for message in events if message]
-    assert warnings[0] == "The memory is short: going on with 128 rows of a slice at a time."
+    assert warnings[0] == "Low memory: continuing with 128 rows of a slice at a time."
     assert len(warnings) == (3 if room == 40 else 2)
 
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-QUIET = (130, "mvct-enhance: Cancelled; every file that is there is complete.\n")
+QUIET = (130, "mvct-enhance: Cancelled. No incomplete files were left.\n")
 only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 # Runs `mvct-enhance models` with another body; what it needs of the library is imported before.
 BEFORE = (

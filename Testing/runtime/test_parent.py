@@ -58,7 +58,7 @@ def test_worker_ends_with_its_parent_as_if_it_was_cancelled(start, parent, long_
     parent.wait()
     killed = time.monotonic()
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, err) == (130, "mvct-enhance: Cancelled; every file that is there is complete.\n")
+    assert (process.returncode, err) == (130, "mvct-enhance: Cancelled. No incomplete files were left.\n")
     assert json.loads(out.splitlines()[-1])["event"] == "error"
     assert time.monotonic() - killed < SECONDS_TO_END
     assert files() == before
@@ -132,7 +132,7 @@ def test_worker_of_a_parent_that_is_gone_already_does_nothing(run, parent, scan,
     parent.wait()
     result = run("enhance", scan, "--output", tmp_path / "e.nrrd", env={PARENT: str(parent.pid)})
     assert result.code == 130
-    assert result.stderr.splitlines()[-1] == "mvct-enhance: Cancelled; every file that is there is complete."
+    assert result.stderr.splitlines()[-1] == "mvct-enhance: Cancelled. No incomplete files were left."
     assert not (tmp_path / "e.nrrd").exists()
 
 

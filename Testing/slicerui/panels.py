@@ -70,7 +70,7 @@ def choose_result(app, result) -> None:
 
 def table(app) -> dict[str, list[str]]:
     """The table's texts: readout -> cells from left to right, hidden columns left out."""
-    widget = app.ui.readoutsTable
+    widget = app.ui.metricsTable
     columns = [column for column in range(1, widget.columnCount) if not widget.isColumnHidden(column)]
     return {
         widget.item(row, 0).text(): [widget.item(row, column).text() for column in columns]
@@ -79,13 +79,13 @@ def table(app) -> dict[str, list[str]]:
 
 
 def headings(app) -> list[str]:
-    widget = app.ui.readoutsTable
+    widget = app.ui.metricsTable
     shown = [column for column in range(widget.columnCount) if not widget.isColumnHidden(column)]
     return [widget.horizontalHeaderItem(column).text() for column in shown]
 
 
 def tip(app, readout: str, column: int) -> str:
     """Tool tip of a cell of the table."""
-    widget = app.ui.readoutsTable
+    widget = app.ui.metricsTable
     row = next(row for row in range(widget.rowCount) if widget.item(row, 0).text() == readout)
     return widget.item(row, column).toolTip()

@@ -60,7 +60,7 @@ def test_what_is_wrong_is_raised_as_one_sentence(app, logic):
         (lambda: logic.enhance(mvct, enhanced=mvct), "never overwritten"),
         (lambda: logic.enhance(mvct, model="nobody"), "nobody"),
         (lambda: logic.enhance(mvct, device="cuda:99"), "cuda:99"),
-        (lambda: logic.exportReadouts(mvct, "x.csv"), "no readouts"),
+        (lambda: logic.exportReadouts(mvct, "x.csv"), "no metrics"),
     ):
         with pytest.raises(MVCTEnhanceError, match=words):
             call()

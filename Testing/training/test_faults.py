@@ -171,7 +171,7 @@ def test_cancelled_training_ends_at_once_with_nothing_half_written(scans, tmp_pa
     sent = time.monotonic()
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (130, "mvct-enhance: Cancelled; every file that is there is complete.\n")
+    assert (process.returncode, errors) == (130, "mvct-enhance: Cancelled. No incomplete files were left.\n")
     assert time.monotonic() - sent < SECONDS_TO_END
     assert not list(tmp_path.rglob(".*"))
 

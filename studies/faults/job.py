@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 MARK = "MVCTENHANCE_FAULTS_RUN"  # in the environment of a run and of all that it starts
-TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")  # as readouts tell it
+TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")  # as metrics tell it
 
 
 class Job:

@@ -3,7 +3,7 @@
     python studies/models/expected.py DATA_FOLDER PREPARED_FOLDER MODEL_FILE WORK_FOLDER
 
 PREPARED_FOLDER is what prepare.py made of DATA_FOLDER. Every MVCT of it is enhanced and measured, with its own kVCT as
-planning CT; WORK_FOLDER gets these readouts (those that are there are not measured again) and ranges.json, which
+planning CT; WORK_FOLDER gets these metrics (those that are there are not measured again) and ranges.json, which
 ship.py puts on the model's card. docs/models.md states the rule by which ranges come from slices.
 """
 

@@ -42,7 +42,7 @@ def run(study: Study) -> None:
             )
     near, far = OvershootParameters().error_mm
     notes = f"""
-Overshoot and undershoot: the readouts of that name, means over the slices that have a value. The errors are scan -
+Overshoot and undershoot: the metrics of that name, means over the slices that have a value. The errors are scan -
 truth, over all pixels {near:g} to {far:g} mm from the edge of air inside the body, bone and what is near it left out.
 The phantom is that of the [table phantom](phantom.md), without noise and with the edges of a kVCT; the
 patients are the test patients of the models. All MVCT is simulated; the truth is the kVCT that it was simulated from.

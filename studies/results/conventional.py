@@ -128,7 +128,7 @@ def density_curve(mv_hu: np.ndarray) -> np.ndarray:
 def slice_noise(image: np.ndarray, pixel_size: tuple[float, float]) -> float:
     """Noise SD in HU of an MVCT slice (j, i), from the windows of soft tissue that vary least.
 
-    The unit of the strengths, which a change of the noise readout must not change: any estimate serves that follows the
+    The unit of the strengths, which a change of the noise metric must not change: any estimate serves that follows the
     noise, since the strengths were tuned with it. Where it cannot be measured it is that of 20 cm of water.
     """
     flat = flattest_windows([image], pixel_size)

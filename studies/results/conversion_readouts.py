@@ -27,7 +27,7 @@ HEADINGS = {
 
 
 def measured(mvct: Volume, converted: np.ndarray, truth: Volume) -> dict[str, float]:
-    """The readouts of one converted scan, means over its slices, under the keys of `HEADINGS`.
+    """The metrics of one converted scan, means over its slices, under the keys of `HEADINGS`.
 
     Args:
         converted: HU, shape (k, j, i), on the grid of the MVCT and the truth.

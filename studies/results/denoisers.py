@@ -1,4 +1,4 @@
-"""Conventional denoisers and networks against the true kVCT: readouts, flicker, a noise-free phantom, speed, a picture.
+"""Conventional denoisers and networks against the true kVCT: metrics, flicker, a noise-free phantom, speed, a picture.
 
 Makes the tables tuning, denoisers, phantom and speed and the figure denoisers.
 """

@@ -1,4 +1,4 @@
-"""The table speed: seconds a slice of every conversion, all in one process on one thread."""
+"""The table speed: seconds per slice of every conversion, all in one process on one thread."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ BM3D's time depends on its profile, which is the one of [tuning](tuning.md). {NO
 
 
 def seconds_a_slice(chosen: Sequence[Versioned], mvct: Volume, rounds: int = ROUNDS) -> dict[str, dict[str, float]]:
-    """Median processor and wall seconds a slice of each method, by its name, on one thread.
+    """Median processor and wall seconds per slice of each method, by its name, on one thread.
 
     The methods take turns, so that what else the machine does meets them all alike.
     """

@@ -42,7 +42,7 @@ def main() -> None:
     slices["ours"] = (slices["ours"][0], slices["ours"][1] / BATCH)
     ours, _ = slices["ours"]
     inside = ndimage.binary_erosion(labels[0] > 0, iterations=4)
-    print("projector    CPU s a slice   largest insert error (HU)   SD of the difference to ours (HU)")
+    print("projector    CPU s/slice   largest insert error (HU)   SD of the difference to ours (HU)")
     for name, (hu, seconds) in slices.items():
         error = max(abs(hu[rod].mean() - truth[rod].mean()) for rod in rods(labels[0]))
         print(f"{name:12} {seconds:13.1f} {error:27.2f} {np.std((hu - ours)[inside]):35.2f}")

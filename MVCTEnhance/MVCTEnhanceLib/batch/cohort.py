@@ -25,7 +25,7 @@ class BatchResult:
 
     Args:
         done: finished; `kept` of them or of those withheld were so before.
-        withheld: all but their DICOM series was written, since a readout is assessed as 'do not trust'.
+        withheld: all but their DICOM series was written, since a metric is assessed as 'do not trust'.
         look_closer, do_not_trust: by the gravest assessment of a case, of those done or withheld.
         own_outputs: files and series passed over since they are outputs of this program.
     """

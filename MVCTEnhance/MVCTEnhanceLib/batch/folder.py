@@ -1,6 +1,6 @@
 """The output folder of a batch.
 
-Each case has a folder in it that appears when the case is finished: with the enhanced scan, the readouts, what else was
+Each case has a folder in it that appears when the case is finished: with the enhanced scan, the metrics, what else was
 asked for, and a note of what it was made of. Hidden folders are cases being worked on; batch.json keeps which case has
 which folder.
 """

@@ -36,7 +36,7 @@ class CaseRow:
 
     Args:
         case: its name.
-        status: "waiting" until it was run; "withheld" where all but DICOM was written, since a readout is assessed as
+        status: "waiting" until it was run; "withheld" where all but DICOM was written, since a metric is assessed as
             'do not trust'.
         reason: why it failed, or its DICOM was withheld, one sentence.
         seconds: that it took.
@@ -64,7 +64,7 @@ def values_of(record: EnhancementRecord) -> dict[str, str]:
 
 
 def worst_verdict(values: Mapping[str, str]) -> str:
-    """The gravest assessment that one of the readouts has; empty where none was assessed."""
+    """The gravest assessment that one of the metrics has; empty where none was assessed."""
     return next((verdict for verdict in reversed(VERDICTS) if int(values.get(_BY_VERDICT[verdict], 0))), "")
 
 

@@ -33,7 +33,7 @@ def timed_job(scan: Volume, folder: Path, model: Path, device: str, threads: int
 
     Returns:
         slices; seconds and seconds by stage, from the start of the process to its end; the share
-        of reading, readouts and writing;
+        of reading, metrics and writing;
         peak_bytes of memory of the process and above_volume_bytes, the part of it above the scan itself (None where
         the system does not tell).
     """

@@ -1,4 +1,4 @@
-"""Seconds a slice of the paper's network, of a model as it is, in other programs, and of the engine."""
+"""Seconds per slice of the paper's network, of a model as it is, in other programs, and of the engine."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def time_slices(path: Path, device: torch.device, scan: Volume, rounds: int, thr
 def time_batches(
     path: Path, device: torch.device, scan: Volume, batches: Sequence[int], rounds: int, threads: int
 ) -> list[dict[str, Any]]:
-    """Seconds a slice of the engine by the slices that go through together."""
+    """Seconds per slice of the engine by the slices that go through together."""
     model, part = load_model(path), Volume(scan.array[: max(batches, default=1)], scan.spacing)
     engines = {batch: Engine(model, device, batch=batch) for batch in batches}
     turns = [

@@ -52,10 +52,10 @@ def show_devices(result: Result) -> None:
 
 
 def show_benchmark(result: Result) -> None:
-    """One table: seconds a slice of everything that was timed."""
+    """One table: seconds per slice of everything that was timed."""
     print(", ".join(str(value) for value in result["machine"].values()))
     line = "{:34} {:>7} {:>9} {:>8} {:>6} {:>9}".format
-    print(line("", "threads", "s a slice", "x paper", "GMAC", "% of peak"))
+    print(line("speed-up: over the paper's network", "threads", "s/slice", "speed-up", "GMAC", "% of peak"))
     for row in result["slices"]:
         share = f"{100 * row['share_of_peak']:.0f}"
         figures = (f"{row['seconds']:.3f}", f"{row['times_paper']:.1f}", f"{row['giga_macs']:.1f}", share)
@@ -70,7 +70,7 @@ def show_benchmark(result: Result) -> None:
         print(line(name, row["threads"], f"{row['seconds'] / row['slices']:.3f}", "", "", ""))
         stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in row["stages"].items())
         memory = "" if row["peak_bytes"] is None else f"; {row['above_volume_bytes'] / 1e9:.2f} GB above the scan"
-        print(f"  {stages}; reading, readouts, writing {100 * row['share_besides_network']:.0f} %{memory}")
+        print(f"  {stages}; reading, metrics, writing {100 * row['share_besides_network']:.0f} %{memory}")
     print(f"start of the command line {result['start_s']:.2f} s")
 
 

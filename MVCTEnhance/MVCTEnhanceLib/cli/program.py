@@ -121,7 +121,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, MVCTEnhanceError):
         return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(error))
     if is_out_of_memory(error):
-        return "The memory of this computer does not suffice: close other programs."
+        return "Out of memory: close other programs."
     if isinstance(error, OSError):
         return f"The operating system says '{error.strerror}': check the paths and the disk."
     return f"Unexpected {type(error).__name__}: run this again with {DEBUG}=1 set and report what it shows."

@@ -77,7 +77,7 @@ def _read(path: Path, series_uid: str | None, slices_only: bool) -> Volume:
     if path.is_dir():
         return read_dicom_folder(path, series_uid=series_uid, slices_only=slices_only)
     if not path.is_file():
-        raise InputError(f"{path} is no ordinary file: choose a scan.")
+        raise InputError(f"{path} is not a regular file: choose a scan.")
     if has_suffix(path, READABLE):
         return replace(read_volume_file(path), product=product_of_file(path))
     if has_suffix(path, (".hdr", ".img", ".img.gz")):
@@ -99,7 +99,7 @@ def _checked(volume: Volume, path: Path) -> Volume:
     outside = array < OUTSIDE_FIELD_HU
     if _looks_lowered(array):
         warnings.append(
-            f"{path} has most of its values near -2000 and -1000, as if 1024 had been taken from its HU: check that "
+            f"{path} has most of its values near -2000 and -1000, so that its HU appear shifted by -1024: check that "
             "air is about -1000 HU, the values were not changed."
         )
     elif outside.any():

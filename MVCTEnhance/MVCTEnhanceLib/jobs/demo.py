@@ -21,7 +21,7 @@ def run_demo(request: DemoRequest, *, on_event: EventHandler = ignore_event) -> 
         on_event: called with an event's name and its fields.
 
     Returns:
-        The readouts, as `enhance` gives them.
+        The metrics, as `enhance` gives them.
 
     Raises:
         OutputError: the folder has something in it or cannot be written.

@@ -35,9 +35,9 @@ def write_derived_series(request: DicomRequest, *, on_event: EventHandler = igno
         slices: how many files were written; warnings.
 
     Raises:
-        InputError: something cannot be read, the volume's voxels are not those of the source, or the readouts are of
+        InputError: something cannot be read, the volume's voxels are not those of the source, or the metrics are of
             another scan.
-        NotTrusted: a readout is assessed as 'do not trust'.
+        NotTrusted: a metric is assessed as 'do not trust'.
         OutputError: the folder has something in it or cannot be written; no part of the series is left.
     """
     sources = (path for path in (request.scan, request.source, request.readouts) if path)
@@ -69,13 +69,13 @@ def write_derived_series(request: DicomRequest, *, on_event: EventHandler = igno
 
 
 def _require_of_scan(record: EnhancementRecord, scan: Volume, request: DicomRequest) -> None:
-    """Refuse readouts that were measured on another scan, as far as their slices and the digests can tell."""
+    """Refuse metrics that were measured on another scan, as far as their slices and the digests can tell."""
     require_slices(record, len(axial(scan).array), request.readouts, request.scan)
     told, own = record.provenance.input_sha256, scan.product.input_digest if scan.product else ""
     if told and own and not told.startswith(own):
         raise InputError(
-            f"'{request.readouts}' holds readouts of another MVCT than the one '{request.scan}' was made of: give the "
-            "readouts of this scan."
+            f"'{request.readouts}' holds metrics of another MVCT than the one '{request.scan}' was made of: give the "
+            "metrics of this scan."
         )
 
 

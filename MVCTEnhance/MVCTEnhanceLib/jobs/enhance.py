@@ -1,4 +1,4 @@
-"""The main job: an MVCT scan in; an enhanced scan, a difference map, readouts and a report out."""
+"""The main job: an MVCT scan in; an enhanced scan, a difference map, metrics and a report out."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def enhance(
     """Enhance a scan and write everything that was asked for.
 
     Raises:
-        NotTrusted: a readout is assessed as 'do not trust', so that all but DICOM was written.
+        NotTrusted: a metric is assessed as 'do not trust', so that all but DICOM was written.
         MVCTEnhanceError: with one sentence on the fault and what to do; each output is either complete or not there.
     """
     require_outputs(request)

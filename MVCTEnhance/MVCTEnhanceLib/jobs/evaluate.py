@@ -1,4 +1,4 @@
-"""Readouts of an enhanced scan that is there already."""
+"""Metrics of an enhanced scan that is there already."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .scans import read_region, read_scan
 
 REGION_WITHOUT_BODY = "The region holds no part of the body: nothing could be measured in it."
 REGION_AND_PLANNING_CT = (
-    "The region limits the readouts of the MVCT and of the enhanced scan, but not those of the planning CT: "
+    "The region limits the metrics of the MVCT and of the enhanced scan, but not those of the planning CT: "
     "compare them with care."
 )
 PART_OF_STRENGTH = (
@@ -40,7 +40,7 @@ NO_MODEL_NAMED = (
 
 
 def evaluate_files(request: EvaluateRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
-    """Every readout of an enhanced scan with verdicts and input warnings as `enhance` gives them, JSON-serialisable.
+    """Every metric of an enhanced scan with verdicts and input warnings as `enhance` gives them, JSON-serialisable.
 
     It has also "card", which model's card both rest on.
 

@@ -1,4 +1,4 @@
-"""The report of an enhancement from its scans and readouts, which are there already."""
+"""The report of an enhancement from its scans and metrics, which are there already."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_report_again(request: ReportRequest, *, on_event: EventHandler = ignor
         files: the names of the files in the folder; warnings, of this report's making.
 
     Raises:
-        InputError: a scan or the readouts cannot be read, or they do not belong together.
+        InputError: a scan or the metrics cannot be read, or they do not belong together.
         ModelError: the model that was asked for is none.
         OutputError: a file cannot be written, or would replace an input.
     """
@@ -76,7 +76,7 @@ def read_record(path: Path) -> EnhancementRecord:
 
 
 def _no_readouts(path: Path) -> InputError:
-    return InputError(f"'{path}' holds no readouts of an enhancement: give the readouts.json of a report.")
+    return InputError(f"'{path}' holds no metrics of an enhancement: give the readouts.json of a report.")
 
 
 def _require_output(request: ReportRequest) -> None:
@@ -89,7 +89,7 @@ def _require_output(request: ReportRequest) -> None:
 
 
 def require_slices(record: EnhancementRecord, slices: int, path: Path, scan: Path) -> None:
-    """Refuse readouts of another scan, as far as the number of axial slices tells it.
+    """Refuse metrics of another scan, as far as the number of axial slices tells it.
 
     Raises:
         InputError: another number of slices was measured, or there are none.
@@ -98,8 +98,7 @@ def require_slices(record: EnhancementRecord, slices: int, path: Path, scan: Pat
     measured |= {len(record.z_mm)} if record.z_mm else set()
     if others := measured - {slices}:
         raise InputError(
-            f"'{path}' holds readouts of {max(others)} slices, but '{scan}' has {slices}: give the readouts of this "
-            "scan."
+            f"'{path}' holds metrics of {max(others)} slices, but '{scan}' has {slices}: give the metrics of this scan."
         )
 
 

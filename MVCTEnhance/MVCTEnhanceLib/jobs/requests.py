@@ -136,17 +136,17 @@ class BatchRequest(Request):
 @dataclass(frozen=True)
 class ReportRequest(Request):
     """The report of scans that are enhanced and measured already; with `identify` without a DICOM series, it names
-    the scan as the readouts do.
+    the scan as the metrics do.
     """
 
     command = "report"
-    summary = "write the report of readouts again"
+    summary = "write the report of metrics again"
 
     mvct: Path = option("the scan before")
     enhanced: Path = option("the scan after")
-    readouts: Path = option("JSON file of their readouts")
+    readouts: Path = option("readouts.json of their report")
     output: Path = option(REPORT_FOLDER)
-    model: str | Path | None = option("whose card is shown [the installed one that the readouts name]", default=None)
+    model: str | Path | None = option("whose card is shown [the installed one that readouts.json names]", default=None)
     overwrite: bool = option(OVERWRITE, default=False)
     identify: bool = option(IDENTIFY, default=False)
 
@@ -155,7 +155,7 @@ class ReportRequest(Request):
 class DicomRequest(Request):
     """A DICOM series of an enhanced scan or a map in a file, on the MVCT's voxels.
 
-    Patient, study and place are the source's; without one the series is anonymous. Without readouts it says 'not
+    Patient, study and place are the source's; without one the series is anonymous. Without metrics it says 'not
     assessed'.
     """
 

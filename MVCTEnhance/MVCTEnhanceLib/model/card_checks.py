@@ -51,7 +51,7 @@ def require_plan(entries: Mapping[str, Any]) -> None:
 
 
 def require_card(card: Mapping[str, Any]) -> None:
-    """Refuse a card whose ranges for scans and readouts are none; it need not have any.
+    """Refuse a card whose ranges for scans and metrics are none; it need not have any.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError: some are not [lowest, highest].

@@ -128,9 +128,9 @@ class Engine:
             left = f"{self._rows} rows of a slice"
         else:
             raise DeviceError(
-                f"The memory of the {describe_device(self.device)} does not hold one slice: "
+                f"Out of memory on the {describe_device(self.device)}: one slice does not fit; "
                 f"close other programs{'' if self.device.type == 'cpu' else ' or choose the CPU'}."
             ) from error
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        self.on_event("warning", message=f"The memory is short: going on with {left} at a time.")
+        self.on_event("warning", message=f"Low memory: continuing with {left} at a time.")

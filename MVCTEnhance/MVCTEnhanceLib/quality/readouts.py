@@ -48,7 +48,7 @@ def evaluate(
     Args:
         mvct, enhanced: HU, shape (k, j, i), the same grid.
         spacing: of that grid, in mm along (i, j, k), as in Volume.
-        kvct: planning CT of any shape (k, j, i), for the values to aim at; it needs no registration.
+        kvct: planning CT of any shape (k, j, i), the reference; it needs no registration.
         kvct_spacing: of the planning CT, in mm along (i, j, k); needed with it.
         truth: kVCT of the same anatomy on the same grid, where there is one (simulated MVCT).
         region: shape (k, j, i), not zero inside; None for the whole scan. Everything is then measured in the body

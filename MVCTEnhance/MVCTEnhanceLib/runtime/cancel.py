@@ -15,7 +15,7 @@ from typing import Any
 from ..runtime.events import EventHandler
 
 EXIT_CANCELLED = 130
-CANCELLED = "Cancelled; every file that is there is complete."
+CANCELLED = "Cancelled. No incomplete files were left."
 NOTICE_S = 1.0  # for a library to return, which one that compresses a long scan does not; then the process ends
 GRACE_S = 10.0  # for what is half written to be removed; after it the process ends where it stands
 TELL_S = 1.0  # for a reader to take the last words

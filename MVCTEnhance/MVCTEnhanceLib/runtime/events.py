@@ -1,7 +1,7 @@
 """Events of a job, shown to a person or to a program.
 
 An event is a name and its fields: stage (stage), device (device, name), progress (stage, done, total), validation,
-case (of a batch: case, cases, status, what it does), warning (message), error (message), result (the readouts).
+case (of a batch: case, cases, status, what it does), warning (message), error (message), result (the metrics).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def event_handler(style: ProgressStyle) -> EventHandler:
     """A callable `report(event, **fields)`.
 
     "bar" draws a progress bar and lines of text on stderr, "jsonl" prints one JSON object a line on stdout, where
-    progress also has eta_s (seconds left, null as long as it cannot be told), "none" keeps silent but for warnings,
+    progress also has eta_s (seconds left, null as long as it is unknown), "none" keeps silent but for warnings,
     which "bar" and "none" print on stderr.
     """
     return {"bar": _Bar, "jsonl": _JsonLines, "none": _WarningsOnly}[style]()

@@ -116,7 +116,7 @@ def export_report(enhanced: Node, folder: str | Path, *, overwrite: bool = False
 
 
 def export_csv(enhanced: Node, path: str | Path, *, overwrite: bool = False) -> Path:
-    """The readouts, a line a slice; returns the path."""
+    """The metrics, a line a slice; returns the path."""
     return export_readouts(_id(enhanced), Path(path), overwrite=overwrite)
 
 

@@ -99,7 +99,7 @@ def apply_enhances(user: User) -> None:
 
 def metrics_are_shown(user: User) -> None:
     """Every metric has a value and an assessment in the table, and its values by slice are in table and chart nodes."""
-    table, metrics = user.ui.readoutsTable, user.result.readouts["enhanced"]
+    table, metrics = user.ui.metricsTable, user.result.readouts["enhanced"]
     values = [table.item(row, 2) for row in range(table.rowCount)]
     user.case.assertGreaterEqual(len(values), len(metrics))
     user.case.assertTrue(any(symbol in value.text() for value in values for symbol in "✓⚠✗"))

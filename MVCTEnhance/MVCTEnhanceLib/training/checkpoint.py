@@ -33,7 +33,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Raises:
         InputError: the file is damaged or cannot be opened.
-        MemoryError: the memory does not suffice.
+        MemoryError: out of memory.
     """
     try:
         with path.open("rb") as file:

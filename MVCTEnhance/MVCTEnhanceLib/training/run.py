@@ -67,7 +67,7 @@ def train(
         InputError: too few or unsuitable data, the folder's checkpoint is of another configuration or another model
             to start from, or that model does not fit.
         MVCTEnhanceError: the losses or weights are not finite any more.
-        DeviceError: the device's memory does not suffice.
+        DeviceError: the device is out of memory.
         Cancelled: as asked.
     """
     started_from = read_start(start, config) if start else None
@@ -169,7 +169,7 @@ class _Run:
             values = trainer.run_step()
         except torch.OutOfMemoryError as error:
             raise DeviceError(
-                f"The memory of the {describe_device(trainer.device)} does not hold a training step: "
+                f"Out of memory on the {describe_device(trainer.device)}: one training step does not fit; "
                 "lower schedule.batch or data.crop_px."
             ) from error
         self._require_finite(all(math.isfinite(value) for value in values.values()))

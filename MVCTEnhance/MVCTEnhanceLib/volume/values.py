@@ -34,12 +34,12 @@ def rounded_int16(array: np.ndarray) -> np.ndarray:
         return array
     bad = array.size - int(np.count_nonzero(np.isfinite(array)))
     if bad:
-        raise OutputError(f"{bad} voxels are no numbers (NaN or infinite): the volume was not written, run it again.")
+        raise OutputError(f"{bad} voxels are not finite (NaN or infinite): the volume was not written, run it again.")
     return np.clip(np.rint(array), _INT16.min, _INT16.max).astype(np.int16)
 
 
 def require_finite(array: np.ndarray, path: Path) -> None:
-    """Refuse a scan with values that are no numbers.
+    """Refuse a scan with non-finite values.
 
     Raises:
         InputError: how many there are, in the file `path`.
@@ -51,7 +51,7 @@ def require_no_bad(bad: int, size: int, path: Path) -> None:
     """As `require_finite`, for a number of voxels that somebody else has counted."""
     if bad:
         raise InputError(
-            f"{path} has {bad} voxels of {size} that are no numbers (NaN or infinite): export the scan again."
+            f"{path} has {bad} voxels of {size} that are not finite (NaN or infinite): export the scan again."
         )
 
 

@@ -277,7 +277,7 @@ def test_special_files_and_loops_of_links_in_a_folder_are_passed_over(make_serie
 @pytest.mark.parametrize("name", ["pipe", "pipe.dcm", "pipe.nrrd", "pipe.nii.gz", "pipe.mha"])
 def test_a_special_file_is_no_scan(tmp_path, name):
     os.mkfifo(tmp_path / name)
-    refused(tmp_path / name, "no ordinary file")
+    refused(tmp_path / name, "not a regular file")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names of any letters")

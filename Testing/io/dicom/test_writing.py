@@ -534,7 +534,7 @@ def test_a_full_folder_is_refused_untouched(make_series, tmp_path):
 
 
 def test_nan_is_not_written(tmp_path):
-    with pytest.raises(OutputError, match="no numbers"):
+    with pytest.raises(OutputError, match="not finite"):
         write(Volume(np.full((2, 3, 4), np.nan, np.float32)), tmp_path / "out")
     assert names(tmp_path) == []
 

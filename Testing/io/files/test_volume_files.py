@@ -273,7 +273,7 @@ def test_missing_special_and_foreign_paths_are_refused(tmp_path, capfd):
     refused(tmp_path / "report.txt", capfd, "no scan that can be read")
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.nrrd")
-        refused(tmp_path / "pipe.nrrd", capfd, "no ordinary file")
+        refused(tmp_path / "pipe.nrrd", capfd, "not a regular file")
 
 
 def test_a_file_without_read_permission_is_refused(tmp_path, capfd, limited_user):
@@ -296,7 +296,7 @@ def test_an_unknown_suffix_is_refused_with_the_known_ones(tmp_path, name):
 
 
 def test_a_volume_with_nan_is_not_written(tmp_path):
-    with pytest.raises(OutputError, match="1 voxels are no numbers"):
+    with pytest.raises(OutputError, match="1 voxels are not finite"):
         write_volume(Volume(np.array([[[0.0, np.nan]]], np.float32)), tmp_path / "v.nrrd")
     assert names(tmp_path) == []
 

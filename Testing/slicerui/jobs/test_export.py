@@ -66,11 +66,11 @@ def test_a_volume_without_readouts_is_refused(app, tmp_path):
     from MVCTEnhanceLib.slicerui.jobs.export import ReportExportOptions, export_readouts, export_report_and_wait
 
     node = add_mvct(app)
-    with pytest.raises(MVCTEnhanceError, match="no readouts"):
+    with pytest.raises(MVCTEnhanceError, match="no metrics"):
         export_readouts(node.GetID(), tmp_path / "x.csv")
     other = add_result(app, node, {"what": "something else"}).enhanced
     for volume in (node, other):
-        with pytest.raises(MVCTEnhanceError, match="This volume has no readouts: choose one"):
+        with pytest.raises(MVCTEnhanceError, match="This volume has no metrics: choose one"):
             export_report_and_wait(ReportExportOptions(volume.GetID(), tmp_path / "report"))
     assert not list(tmp_path.glob("*.csv"))
 

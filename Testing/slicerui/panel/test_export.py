@@ -110,7 +110,7 @@ def test_a_scan_that_is_not_to_be_trusted_is_exported_after_one_question(app, tm
     wait_for_the_end(app)
     assert len(list((tmp_path / "Day 1 enhanced").iterdir())) == 4
     assert len(app.popups.shown) == 2
-    assert "The assessment of these readouts of the scan is 'do not trust':\n\nEnhanced, Noise" in app.popups.shown[0]
+    assert "The assessment of these metrics of the scan is 'do not trust':\n\nEnhanced, Noise" in app.popups.shown[0]
 
 
 def test_a_place_that_cannot_be_written_to_is_said(app, result, tmp_path):

@@ -324,7 +324,7 @@ def test_a_model_file_of_one_s_own_can_be_chosen(app, tmp_path):
     own = tmp_path / "own model.safetensors"
     shutil.copyfile(find_model("simulated-anchor"), own)
     open_with_scan(app)
-    app.choose(app.ui.modelComboBox, "Model file of your own…")
+    app.choose(app.ui.modelComboBox, "Your own model file…")
     assert app.ui.modelPathLineEdit.isVisible()
     assert not app.ui.applyButton.enabled and app.ui.applyButton.toolTip == "Choose a model file."
     app.type_text(app.ui.modelPathLineEdit, str(own))
@@ -339,7 +339,7 @@ def test_a_model_file_of_one_s_own_can_be_chosen(app, tmp_path):
 def test_a_damaged_model_file_is_refused_before_the_run(app, tmp_path):
     (tmp_path / "cut.safetensors").write_bytes(b"not a model")
     open_with_scan(app)
-    app.choose(app.ui.modelComboBox, "Model file of your own…")
+    app.choose(app.ui.modelComboBox, "Your own model file…")
     app.type_text(app.ui.modelPathLineEdit, str(tmp_path / "cut.safetensors"))
     assert "damaged" in app.ui.modelSummaryLabel.text
     assert not app.ui.applyButton.enabled and "damaged" in app.ui.applyButton.toolTip

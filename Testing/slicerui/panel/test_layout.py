@@ -46,7 +46,7 @@ def test_nothing_overlaps_or_is_cut_after_a_visit_to_another_module(app):
 def test_the_names_of_the_readouts_are_not_cut(app, planning_ct):
     show_all(app, planning_ct=planning_ct)
     resize(app, SLICER_WIDTH)
-    table = app.ui.readoutsTable
+    table = app.ui.metricsTable
     words = [word for row in range(table.rowCount) for word in table.item(row, 0).text().split()]
     longest = max(table.fontMetrics().horizontalAdvance(word) for word in words)
     assert table.columnWidth(0) > longest + 2 * app.qt.QApplication.style().pixelMetric(

@@ -18,7 +18,7 @@ def result(app):
 
 def test_an_empty_panel_says_that_there_are_no_readouts(app):
     open_with_scan(app)
-    assert table(app) == {} and not app.ui.readoutsTable.isVisible()
+    assert table(app) == {} and not app.ui.metricsTable.isVisible()
     assert app.ui.verdictLabel.text.startswith("No metrics yet")
     assert not app.ui.showChartButton.enabled
 
@@ -44,10 +44,10 @@ def test_each_value_has_a_verdict_by_symbol_words_and_colour_with_its_reason_in_
     assert bias["reason"] in tip(app, "HU change, bone (HU)", 2)
     assert look_of(bias["verdict"]).words in tip(app, "HU change, bone (HU)", 2)
     colours = {
-        verdict: app.ui.readoutsTable.item(row, 2).background().color().name()
-        for row in range(app.ui.readoutsTable.rowCount)
+        verdict: app.ui.metricsTable.item(row, 2).background().color().name()
+        for row in range(app.ui.metricsTable.rowCount)
         for verdict in ("as expected", "look closer", "do not trust")
-        if look_of(verdict).symbol in app.ui.readoutsTable.item(row, 2).text()
+        if look_of(verdict).symbol in app.ui.metricsTable.item(row, 2).text()
     }
     assert len(colours) >= 2 and len(set(colours.values())) == len(colours)
 
@@ -145,7 +145,7 @@ def test_cells_without_a_verdict_have_a_tool_tip_too(app):
 
 
 def table_items(app) -> list:
-    widget = app.ui.readoutsTable
+    widget = app.ui.metricsTable
     cells = [widget.item(row, column) for row in range(widget.rowCount) for column in range(widget.columnCount)]
     return [*map(widget.horizontalHeaderItem, range(widget.columnCount)), *cells]
 

@@ -22,7 +22,7 @@ def choose_everything(app, tmp_path):
     app.choose(app.ui.planningCTSelector, planning_ct)
     app.choose(app.ui.regionSelector, segmentation)
     app.choose(app.ui.segmentComboBox, "Bladder")
-    app.choose(app.ui.modelComboBox, "Model file of your own…")
+    app.choose(app.ui.modelComboBox, "Your own model file…")
     app.type_text(app.ui.modelPathLineEdit, str(tmp_path / "own.safetensors"))
     app.choose(app.ui.deviceComboBox, app.ui.deviceComboBox.findData("cpu"))
     choose_result(app, result)

@@ -153,11 +153,11 @@ def test_every_visible_widget_has_a_tool_tip_at_run_time_too(app):
     app.run_events()
     assert without_tool_tip(app) == []
     mvct = open_with_scan(app)
-    app.choose(app.ui.modelComboBox, "Model file of your own…")
+    app.choose(app.ui.modelComboBox, "Your own model file…")
     assert app.ui.modelPathLineEdit.isVisible() and without_tool_tip(app) == []
     choose_result(app, add_result(app, mvct))
     app.click(app.ui.reviewButton)
-    assert app.ui.readoutsTable.isVisible() and without_tool_tip(app) == []
+    assert app.ui.metricsTable.isVisible() and without_tool_tip(app) == []
 
 
 def test_every_label_of_a_field_has_it_as_its_buddy(ui):

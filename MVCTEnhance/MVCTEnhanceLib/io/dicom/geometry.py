@@ -165,7 +165,7 @@ def _require_straight(
         )
     tilt = _degrees(sideways[-1], (positions[-1] - positions[0]) @ normal)
     raise InputError(
-        f"The slices of series {name} do not lie straight above each other: "
+        f"The slices of series {name} are not stacked along the slice normal: "
         f"{headers[sideways.argmax()].label} is shifted sideways by {sideways.max():.1f} mm (a gantry tilt of "
         f"{tilt:.1f} degrees, or two scans in one series); resample it to an untilted grid first."
     )

@@ -76,7 +76,7 @@ def write_dicom_series(
 
     Raises:
         OutputError: the folder has something in it or cannot be written, the volume does not fit its source, or its
-            values are no numbers; no part of the series is left.
+            values are not finite; no part of the series is left.
         InputError: the source files cannot be read any more.
     """
     values = rounded_int16(volume.array)

@@ -53,7 +53,7 @@ def with_upright_axes(volume: Volume, path: Path) -> Volume:
     by more than 1 mm.
 
     Raises:
-        InputError: they are sheared by more, or are no numbers.
+        InputError: they are sheared by more, or are not finite.
     """
     direction = np.asarray(volume.direction, float)
     place = np.array([*volume.origin, *volume.spacing, *direction.ravel()])

@@ -159,7 +159,9 @@ def _has_data_files(header: str, path: Path) -> bool:
             continue
         data = path.parent / name
         if data.exists() and not (data.is_file() or data.is_dir()):
-            raise InputError(f"{path} has its voxels in {data.name}, which is no ordinary file: export the scan again.")
+            raise InputError(
+                f"{path} has its voxels in {data.name}, which is not a regular file: export the scan again."
+            )
         if not data.exists():
             raise InputError(f"{path} lacks its data file {_shown(data.name)}: copy it to where the header says.")
     return True

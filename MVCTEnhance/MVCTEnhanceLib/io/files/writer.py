@@ -29,7 +29,7 @@ def write_volume(volume: Volume, path: str | Path, *, compress: bool = True, ove
         overwrite: whether an existing file is replaced, or refused.
 
     Raises:
-        OutputError: another suffix, values that are no numbers, or a place that cannot be written to; nothing of
+        OutputError: another suffix, non-finite values, or a place that cannot be written to; nothing of
             the new file is left.
     """
     path = Path(path)

@@ -29,7 +29,7 @@ class DicomOptions:
         enhanced: ID of the enhanced volume, which knows its MVCT.
         folder: new or empty folder; None for the DICOM database.
         description: the Series Description; empty for the usual one.
-        force: whether it is exported also where a readout is assessed as 'do not trust'.
+        force: whether it is exported also where a metric is assessed as 'do not trust'.
     """
 
     enhanced: str
@@ -136,7 +136,7 @@ def export_dicom_and_wait(options: DicomOptions, on_progress: OnProgress | None 
 
 
 def distrusted_metrics_of(enhanced: str) -> list[str]:
-    """The readouts of an enhanced volume (by its ID) that are assessed as 'do not trust'; none where it has none."""
+    """The metrics of an enhanced volume (by its ID) that are assessed as 'do not trust'; none where it has none."""
     from ...assessment.verdicts import distrusted_metrics
 
     result = result_of(node_of(enhanced))

@@ -1,4 +1,4 @@
-"""Readouts as CSV and the report as HTML, of an enhanced volume in the scene."""
+"""Metrics as CSV and the report as HTML, of an enhanced volume in the scene."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _PATIENCE_S = 3.0
 
 
 def export_readouts(enhanced: str, path: Path, *, overwrite: bool = False) -> Path:
-    """Write the readouts of an enhanced volume (by its ID) as CSV, a line a slice; returns the path.
+    """Write the metrics of an enhanced volume (by its ID) as CSV, a line a slice; returns the path.
 
     Raises:
-        InputError: the volume has no readouts.
+        InputError: the volume has no metrics.
         OutputError: the file exists and is not to be replaced, or cannot be written.
     """
     from ...report.table import metrics_csv
@@ -51,7 +51,7 @@ class ReportExportOptions:
     """What is reported where to.
 
     Args:
-        enhanced: ID of the enhanced volume, which knows its MVCT and readouts.
+        enhanced: ID of the enhanced volume, which knows its MVCT and metrics.
         folder: for the report.
         overwrite: whether a report in it is replaced.
         identify: whether the report names the scan by description and date of the MVCT's DICOM series.
@@ -97,7 +97,7 @@ class ReportExport:
             folder / "enhanced.nrrd",
             folder / "readouts.json",
             self._options.folder,
-            model=model if model and Path(model).is_file() else None,  # the installed ones are found by the readouts
+            model=model if model and Path(model).is_file() else None,  # the installed ones are found by the metrics
             overwrite=self._options.overwrite,
             identify=self._options.identify,
         )
@@ -145,4 +145,4 @@ def _result(enhanced: str) -> EnhanceResult:
 
 
 def _no_readouts() -> str:
-    return _("This volume has no readouts: choose one that was enhanced here.")
+    return _("This volume has no metrics: choose one that was enhanced here.")

@@ -19,7 +19,7 @@ class FolderResult:
 
     Args:
         summary: the table, a row a case.
-        rows: the same: case, status, reason, seconds, readouts by column.
+        rows: the same: case, status, reason, seconds, metrics by column.
         done, failed, withheld: numbers of cases; of those withheld all but DICOM was written.
     """
 

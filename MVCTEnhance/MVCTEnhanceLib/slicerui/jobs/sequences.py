@@ -95,7 +95,7 @@ class SequenceEnhancement(Enhancement):
 class SequenceJob(EnhanceJob):
     """Enhance all items of the sequence whose proxy is the MVCT.
 
-    Results go into new sequences (enhanced, difference, correction, cycle error, readouts) of the same browser, whose
+    Results go into new sequences (enhanced, difference, correction, cycle error, metrics) of the same browser, whose
     proxies are the nodes of the `EnhanceResult`. An item that fails is left out, and a warning tells why.
     """
 

@@ -39,7 +39,7 @@ class MetricChart:
                 widget.plotView().fitToContent()
 
     def leave(self) -> None:
-        """Let go of the scene."""
+        """Release the scene."""
         self._clicks.disconnect()
         self._result = self._chart = None
 

@@ -50,7 +50,7 @@ class ResultFollower(VTKObservationMixin):
         return changed
 
     def leave(self) -> None:
-        """Let go of the scene."""
+        """Release the scene."""
         self.removeObservers()
         self.chart.leave()
         self.result = self._key = None

@@ -23,7 +23,7 @@ SLICE_COLUMN, Z_COLUMN = "slice", "z_mm"
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the chart: its name, the table's column, colour, and whether it is a value to aim at."""
+    """One line of the chart: its name, the table's column, colour, and whether it is the reference."""
 
     name: str
     column: str

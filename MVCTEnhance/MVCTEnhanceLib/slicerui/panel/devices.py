@@ -57,7 +57,7 @@ class DeviceList:
         self._updating = False
 
     def leave(self) -> None:
-        """Let go of the scene."""
+        """Release the scene."""
         self._parameters = None
 
     def stop(self) -> None:

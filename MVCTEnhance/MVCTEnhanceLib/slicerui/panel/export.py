@@ -45,7 +45,7 @@ class ExportSection:
         self._update_buttons()
 
     def leave(self) -> None:
-        """Let go of the scene; an export that is under way goes on while the scene is there."""
+        """Release the scene; a running export continues while the scene exists."""
         self._folder.leave()
         self._parameters = self._result = None
         self._update_buttons()
@@ -74,7 +74,7 @@ class ExportSection:
 
     def _confirm(self, names: list[str]) -> bool:
         question = _(
-            "The assessment of these readouts of the scan is 'do not trust':\n\n{names}\n\nOther programs do not show "
+            "The assessment of these metrics of the scan is 'do not trust':\n\n{names}\n\nOther programs do not show "
             "this assessment. Export the scan as DICOM all the same?"
         )
         return slicer.util.confirmOkCancelDisplay(question.format(names="\n".join(names)))

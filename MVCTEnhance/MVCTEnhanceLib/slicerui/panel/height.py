@@ -27,5 +27,5 @@ class PanelHeight(qt.QObject):
         return False
 
     def close(self) -> None:
-        """Let go of the widget."""
+        """Release the widget."""
         self._widget.removeEventFilter(self)

@@ -53,7 +53,7 @@ class InputsSection(VTKObservationMixin):
         self._input_warnings.check(volume, planning_ct, model)
 
     def leave(self) -> None:
-        """Let go of the scene."""
+        """Release the scene."""
         self._parameters = None
         self._input_warnings.close()
         self.removeObservers()

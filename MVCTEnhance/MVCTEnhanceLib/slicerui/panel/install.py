@@ -35,7 +35,7 @@ class InstallSection:
         self._wheels.refresh(parameters)
 
     def leave(self) -> None:
-        """Let go of the scene."""
+        """Release the scene."""
         self._parameters = None
         self._wheels.leave()
 

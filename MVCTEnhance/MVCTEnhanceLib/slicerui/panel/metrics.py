@@ -32,7 +32,7 @@ class MetricsSection:
         self._ui = ui
         self._parameters = None
         self._updating = False
-        table = ui.readoutsTable
+        table = ui.metricsTable
         headings = _headings()
         table.setColumnCount(len(headings))
         table.setHorizontalHeaderLabels(list(headings))
@@ -75,7 +75,7 @@ class MetricsSection:
         set_label(self._ui.warningsLabel, "\n".join(f"⚠ {text}" for text in texts), CAUTION)
 
     def leave(self) -> None:
-        """Let go of the scene."""
+        """Release the scene."""
         self._parameters = None
         self._fit.stop()
 
@@ -106,7 +106,7 @@ class MetricsSection:
             self._parameters.chartReadout = self._ui.chartComboBox.itemData(index)
 
     def _fill_table(self, rows: list[MetricRow]) -> None:
-        table = self._ui.readoutsTable
+        table = self._ui.metricsTable
         table.setRowCount(len(rows))
         with_planning_ct = any("planning_ct" in row.cells for row in rows)
         table.setColumnHidden(1 + SCANS.index("planning_ct"), not with_planning_ct)
@@ -122,7 +122,7 @@ class MetricsSection:
 
     def _fit_height(self) -> None:
         """Make the table as high as its rows, whose texts break as the panel's width allows."""
-        table = self._ui.readoutsTable
+        table = self._ui.metricsTable
         table.resizeRowsToContents()
         rows = sum(table.rowHeight(number) for number in range(table.rowCount))
         table.setFixedHeight(table.horizontalHeader().sizeHint.height() + rows + 2 * table.frameWidth)
@@ -136,7 +136,7 @@ def _headings() -> dict[str, str]:
         "planning_ct": _("Values of the planning CT, the reference."),
     }
     return {
-        _("Metric"): _("What was measured; the tool tip of each says what it tells."),
+        _("Metric"): _("What was measured; its tool tip explains it."),
         **{scan_title(scan): tips[scan] for scan in SCANS},
     }
 

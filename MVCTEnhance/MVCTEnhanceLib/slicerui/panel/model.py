@@ -36,7 +36,7 @@ class ModelSection:
         self._own = False
         for name in model_names():
             ui.modelComboBox.addItem(name, name)
-        ui.modelComboBox.addItem(_("Model file of your own…"), _OWN_FILE)
+        ui.modelComboBox.addItem(_("Your own model file…"), _OWN_FILE)
         ui.modelComboBox.connect("currentIndexChanged(int)", self._on_chosen)
         on_path_changed(ui.modelPathLineEdit, self._on_path)
 
@@ -55,7 +55,7 @@ class ModelSection:
         self._show()
 
     def leave(self) -> None:
-        """Let go of the scene."""
+        """Release the scene."""
         self._parameters = None
         self._own = False
 

@@ -58,7 +58,7 @@ class ChosenOutputs:
         return {name: node.GetID() if may_be_filled(name, node) else "" for name, node in nodes.items()}
 
     def forget(self) -> None:
-        """Let go of the scene."""
+        """Release the scene."""
         self._by_hand = {}
         self.mvct = None
 

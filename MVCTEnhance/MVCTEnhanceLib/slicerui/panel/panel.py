@@ -48,7 +48,7 @@ class Panel(VTKObservationMixin):
         self._run = RunSection(ui, self._apply, self._take_result)
         self._follower = ResultFollower(self.refresh)
         self._review = ReviewSection(ui, self._follower.chart.put_into_views)
-        self._readouts = MetricsSection(ui, self._review.show)
+        self._metrics = MetricsSection(ui, self._review.show)
         self._export = ExportSection(ui)
         set_label(ui.intendedUseLabel, intended_use(_))
         sample_data.register()  # again after a reload, which replaces what the button calls
@@ -61,7 +61,7 @@ class Panel(VTKObservationMixin):
         self._parameters = parameters
         if parameters is None:
             self._outputs.forget()
-            self._readouts.show(None)
+            self._metrics.show(None)
             self._run.forget()
             self._run.set_problem(_("Choose the MVCT."))
             return
@@ -99,7 +99,7 @@ class Panel(VTKObservationMixin):
         self._review.pause()
 
     def close(self) -> None:
-        """Let go of the application: no process, observer or timer stays behind."""
+        """Release the application: no process, observer or timer stays behind."""
         self.set_parameters(None)
         self._run.close()
         self._export.close()
@@ -114,7 +114,7 @@ class Panel(VTKObservationMixin):
             self._run.devices,
             self._run.installation,
             self._follower,
-            self._readouts,
+            self._metrics,
             self._review,
             self._export,
         )
@@ -126,11 +126,11 @@ class Panel(VTKObservationMixin):
         self._ui.strengthSlider.enabled = not parameters.matchStrength
         self._inputs.check(parameters.mvct, parameters.planningCT, self._models.chosen)
         if self._follower.refresh(parameters):
-            self._readouts.show(self._follower.result)
+            self._metrics.show(self._follower.result)
         self._open_sections()
         self._show_warnings()
         self._run.set_problem(self._models.problem or self._request().problem())
-        self._readouts.refresh(parameters)
+        self._metrics.refresh(parameters)
         self._review.refresh(parameters, self._follower.result)
         self._export.refresh(parameters, self._follower.result)
 
@@ -139,7 +139,7 @@ class Panel(VTKObservationMixin):
         with_result = self._follower.result is not None
         if with_result != self._with_result:
             self._with_result = with_result
-            for name in ("readouts", "review", "export"):
+            for name in ("metrics", "review", "export"):
                 getattr(self._ui, f"{name}CollapsibleButton").collapsed = not with_result
 
     def _show_warnings(self) -> None:
@@ -148,7 +148,7 @@ class Panel(VTKObservationMixin):
         if result is not None and self._parameters is not None:
             of_input = result.enhanced.GetNodeReference(ROLE_MVCT) is self._parameters.mvct
             shown = self._inputs.warnings if of_input else []
-            self._readouts.show_warnings([text for text in result.warnings if text not in shown])
+            self._metrics.show_warnings([text for text in result.warnings if text not in shown])
 
     def _on_modified(self, caller, event) -> None:
         self.refresh()

@@ -35,7 +35,7 @@ class PathBox:
             self._updating = False
 
     def leave(self) -> None:
-        """Let go of the scene."""
+        """Release the scene."""
         self._parameters = None
 
     def _on_changed(self, text: str) -> None:

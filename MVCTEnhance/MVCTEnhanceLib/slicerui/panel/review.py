@@ -94,14 +94,14 @@ class ReviewSection:
         self._ui.flickerButton.checked = False
 
     def leave(self) -> None:
-        """Let go of the scene."""
+        """Release the scene."""
         self.pause()
         self._review.close()
         self._parameters = self._volumes = self._half_width = None
         self._update_buttons()
 
     def close(self) -> None:
-        """Let go of the application, too."""
+        """Release the application, too."""
         self.leave()
         if self._manager is not None:
             self._manager.disconnect("layoutChanged(int)", self._on_layout)

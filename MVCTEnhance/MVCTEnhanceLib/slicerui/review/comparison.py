@@ -119,7 +119,7 @@ class Review:
             _set_opacity(self._fade)
 
     def close(self) -> None:
-        """Let go of scene and application."""
+        """Release scene and application."""
         self._timer.stop()
         self._window_level.unlink()
         self._has_legend = False
@@ -167,7 +167,7 @@ def jump_to_slice(volume, number: int) -> None:
     """Move all slice views to an axial slice of a volume node, wherever its transforms put it.
 
     Args:
-        number: from 0, in the order of the readouts' lists: along the volume's own axis that runs along the patient.
+        number: from 0, in the order of the metrics' lists: along the volume's own axis that runs along the patient.
     """
     from ...volume.grid import axis_along_patient
 

@@ -37,7 +37,7 @@ class EnhanceResult:
 
     Args:
         enhanced, difference, cycleError: volumes; cycleError is None where it was not asked for.
-        readoutsNode: text node that holds the readouts as JSON.
+        readoutsNode: text node that holds the metrics as JSON.
         readouts: the record as `mvct-enhance enhance --json` gives it.
         warnings: what the user must be told, one sentence each.
         correction: volume of what was changed beyond the HU conversion; None in scenes of older versions.
@@ -156,7 +156,7 @@ def result_of(enhanced: slicer.vtkMRMLNode | None) -> EnhanceResult | None:
 
 
 def readouts_text(readouts: Mapping[str, Any]) -> str:
-    """Readouts as they are kept in a text node."""
+    """Metrics as they are kept in a text node."""
     return json.dumps(readouts, indent=1, allow_nan=False)
 
 
@@ -185,7 +185,7 @@ def _readouts_node(
     browser: slicer.vtkMRMLSequenceBrowserNode | None,
 ) -> slicer.vtkMRMLTextNode:
     old = enhanced.GetNodeReferenceID(ROLE_READOUTS) or ""
-    node = _free(old, browser) or _new("vtkMRMLTextNode", f"{mvct.GetName()} {_('readouts')}")
+    node = _free(old, browser) or _new("vtkMRMLTextNode", f"{mvct.GetName()} {_('metrics')}")
     node.SetText(readouts_text(readouts))
     place_beside(node, mvct)
     return node

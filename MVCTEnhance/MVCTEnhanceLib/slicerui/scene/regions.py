@@ -1,4 +1,4 @@
-"""The part of a scan that the readouts are to be taken from, drawn as a segment or a box."""
+"""The part of a scan that the metrics are to be taken from, drawn as a segment or a box."""
 
 from __future__ import annotations
 

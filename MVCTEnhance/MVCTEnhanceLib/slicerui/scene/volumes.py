@@ -96,7 +96,7 @@ def fill(
 
     Raises:
         InputError: `like` or `grid` has another size.
-        OutputError: values that are no numbers.
+        OutputError: non-finite values.
     """
     from ...volume.values import rounded_int16
 

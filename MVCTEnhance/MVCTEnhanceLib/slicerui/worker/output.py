@@ -72,10 +72,10 @@ def _unexplained_end(code: int, tail: str) -> MVCTEnhanceError:
             )
         )
     if is_out_of_memory(tail):
-        return DeviceError(_("The memory did not suffice: close other programs, or choose the CPU as device."))
+        return DeviceError(_("Out of memory: close other programs, or choose the CPU as device."))
     if code in (-9, 137, 9):
         return MVCTEnhanceError(
-            _("The work was ended from outside, most often for want of memory: close other programs and try again.")
+            _("The work was ended from outside, most often because memory ran out: close other programs and try again.")
         )
     return MVCTEnhanceError(
         _(

@@ -93,7 +93,7 @@ class Job:
         except MVCTEnhanceError as error:
             self._fail(str(error))
         except MemoryError:
-            self._fail(_("The memory of this computer does not suffice: close other programs."))
+            self._fail(_("Out of memory: close other programs."))
         except Exception as error:
             self._fail(_("Unexpected {type}: see Slicer's Python console.").format(type=type(error).__name__))
             raise
