@@ -154,7 +154,7 @@ def test_values_with_1024_added(enhance, mvct, tmp_path, assert_enhanced):
     stored = (np.maximum(mvct.array, -1024) + 1024).astype(np.uint16)
     sitk.WriteImage(sitk.GetImageFromArray(stored), str(tmp_path / "stored.nrrd"))
     warnings = assert_enhanced(enhance(tmp_path / "stored.nrrd"))["warnings"]
-    assert any("as if 1024 had been added" in warning for warning in warnings)
+    assert any("appear shifted by +1024" in warning for warning in warnings)
 
 
 def test_pixels_that_are_not_square(enhance, mvct, tmp_path, assert_enhanced):

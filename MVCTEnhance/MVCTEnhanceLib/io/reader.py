@@ -112,8 +112,8 @@ def _checked(volume: Volume, path: Path) -> Volume:
         warnings.append(f"{path} has values above {np.iinfo(np.int16).max} HU: results are clipped there.")
     if _looks_offset(array):
         warnings.append(
-            f"{path} has hardly a value below -300 and many near 1024, as if 1024 had been added to its HU: check that "
-            "air is about -1000 HU, the values were not changed."
+            f"{path} has hardly a value below -300 and many near 1024, so that its HU appear shifted by +1024: check "
+            "that air is about -1000 HU, the values were not changed."
         )
     return replace(volume, array=array, warnings=tuple(warnings))
 
