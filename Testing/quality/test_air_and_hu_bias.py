@@ -1,4 +1,4 @@
-"""Air agreement and the HU bias of each tissue."""
+"""Air agreement and the HU change of each tissue."""
 
 import numpy as np
 import pytest

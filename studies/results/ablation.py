@@ -108,7 +108,7 @@ that is no larger than between two seeds says nothing; of the other rows there i
 
 These runs are short. NSelfSSIM falls with blur, so that its distance to the kVCT's counts, with the edge beside it. DIG
 is 0 for a method that changes nothing, and the true kVCT's is that of the right answer: a low DIG is no merit by
-itself. Distance: of a patient's mean to its kVCT's, averaged over the patients. Bias: scan - truth. Scores: the
+itself. Distance: of a patient's mean to its kVCT's, averaged over the patients. HU error: scan - truth. Scores: the
 discriminator's for real and made kVCT in the last tenth of the run; equal scores mean that it teaches nothing.
 """
 

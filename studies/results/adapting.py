@@ -45,7 +45,7 @@ COLUMNS = {
     "noise": "noise / HU",
     "noise_kvct": "noise of kVCT / HU",
     "skin_edge": "skin edge / mm",
-    "bias_soft_tissue": "bias soft / HU",
+    "bias_soft_tissue": "HU error, soft tissue",
     "bias_fat": "fat",
     "bias_lung": "lung",
     "bias_bone": "bone",
@@ -193,7 +193,7 @@ seed {whole["seed"]}, one run each, so that the spread over seeds is not known. 
 chosen without truth, on slices of the training. The kVCT, and the anatomy of the training patients, are those of the
 model's own training: a clinic's scans differ in both.
 
-Means over the slices of each test patient, who is in no training; bias is scan - true kVCT. "Own scanner" is the model
+Means over the slices of each test patient, who is in no training; HU error is scan - true kVCT. "Own scanner" is the model
 on the MVCT that it was made for: what adapting could reach at best, were it not for the noise of fewer photons.
 """
 

@@ -17,7 +17,7 @@ HEADINGS = {
     "bone_edge": "bone edge / mm",
     "noise": "noise / HU",
     "cnr": "CNR",
-    "bias_soft_tissue": "bias soft / HU",
+    "bias_soft_tissue": "HU error, soft tissue",
     "bias_fat": "fat",
     "bias_lung": "lung",
     "bias_bone": "bone",

@@ -81,7 +81,7 @@ def _lowest_mae(by_patient: Sequence[Row], like: Row, methods: Sequence[str]) ->
 
 
 def _bias_conclusion(study: Study, by_patient: Sequence[Row]) -> str:
-    lines = ["Largest bias in soft tissue of a patient and noise:", ""]
+    lines = ["Largest HU error in soft tissue of a patient and noise:", ""]
     for name in names(trained(study)):
         own = [row for row in by_patient if row["method"] == name and math.isfinite(row["bias_soft_tissue"])]
         worst = max(own, key=lambda row: abs(row["bias_soft_tissue"]), default=None)

@@ -27,7 +27,7 @@ QUANTITIES = {
     "air": "air agreement / %",
     "mae": "MAE / HU",
     "mae_sd": "SD",
-    "bias_soft_tissue": "bias soft tissue / HU",
+    "bias_soft_tissue": "HU error, soft tissue",
     "skin_edge": "skin edge / mm",
     "noise": "noise / HU",
 }

@@ -25,7 +25,7 @@ READOUTS = {
     "ssim": "SSIM",
     "distance": "NSelfSSIM, distance to kVCT",
     "noise": "noise / HU",
-    "bias_soft_tissue": "bias soft tissue / HU",
+    "bias_soft_tissue": "HU error, soft tissue",
     "skin_edge": "skin edge / mm",
 }
 UNADAPTED = (
