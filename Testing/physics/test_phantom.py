@@ -6,9 +6,10 @@ from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.physics.head_neck import INSERTS, TISSUE_HU, Tissue, anatomy, label_hu
 from MVCTEnhanceLib.physics.phantom import (
     PSF_FWHM_MM,
+    SHAPE,
     SLICE_MM,
+    SPACING_MM,
     density_inserts,
-    head_neck_labels,
     head_neck_phantom,
 )
 from MVCTEnhanceLib.physics.shapes import Ellipse, Outline, Stroke, paint
@@ -20,6 +21,20 @@ def area(shape, step=0.1):
     canvas = np.zeros((axis.size, axis.size), np.uint8)
     paint(canvas, axis, axis, [(1, shape)])
     return canvas.sum() * step**2
+
+
+def head_neck_labels(*, slices=1, shape=SHAPE, spacing_mm=SPACING_MM, centre_z_mm=-40.0):
+    """Tissue at each voxel centre of `head_neck_phantom` with the same arguments, unblurred: uint8, shape (k, j, i).
+
+    The n-th low-contrast rod of `INSERTS` has len(Tissue) + n.
+    """
+    labels = np.zeros((slices, *shape), np.uint8)
+    x, y, z = (
+        (np.arange(size) - (size - 1) / 2) * step for size, step in zip((*shape[::-1], slices), spacing_mm, strict=True)
+    )
+    for plane, height in zip(labels, z + centre_z_mm, strict=True):
+        paint(plane, x.astype(np.float32), y.astype(np.float32), anatomy(height))
+    return labels
 
 
 @pytest.mark.parametrize(

@@ -193,8 +193,8 @@ seed {whole["seed"]}, one run each, so that the spread over seeds is not known. 
 chosen without truth, on slices of the training. The kVCT, and the anatomy of the training patients, are those of the
 model's own training: a clinic's scans differ in both.
 
-Means over the slices of each test patient, who is in no training; HU error is scan - true kVCT. "Own scanner" is the model
-on the MVCT that it was made for: what adapting could reach at best, were it not for the noise of fewer photons.
+Means over the slices of each test patient, who is in no training; HU error is scan - true kVCT. "Own scanner" is the
+model on the MVCT that it was made for: what adapting could reach at best, were it not for the noise of fewer photons.
 """
 
 

@@ -71,8 +71,8 @@ Each denoiser works in the plane on the MVCT, at the strength that was best on t
 ([tuning](tuning.md)), and is followed by the density curve from MV to kV HU, which is that of the simulation: exact
 here, as no clinic's is. Nothing is random. {NOTE_ON_BM3D}
 
-NSelfSSIM is to come near to the true kVCT's, not low. HU error: scan - truth. Air agreement and DIG are against the MVCT;
-DIG is 0 for a method that changes nothing, and the true kVCT's is that of the right answer. Flicker: SD of the
+NSelfSSIM is to come near to the true kVCT's, not low. HU error: scan - truth. Air agreement and DIG are against the
+MVCT; DIG is 0 for a method that changes nothing, and the true kVCT's is that of the right answer. Flicker: SD of the
 difference between neighbouring slices, divided by √2, in windows of 11 mm of soft tissue that are flat in both slices
 of the true kVCT; the windows' means are taken off, so that changes of anatomy do not count. Beside it, the mean step
 of (scan - truth) over that tissue from slice to slice, which is what the windows' means leave out. The slices of

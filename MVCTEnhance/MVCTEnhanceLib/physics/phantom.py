@@ -61,24 +61,6 @@ def head_neck_phantom(
     return _centred(array, spacing_mm, centre_z_mm)
 
 
-def head_neck_labels(
-    *,
-    slices: int = 24,
-    shape: tuple[int, int] = SHAPE,
-    spacing_mm: tuple[float, float, float] = SPACING_MM,
-    centre_z_mm: float = -40.0,
-) -> np.ndarray:
-    """Tissue at each voxel centre of `head_neck_phantom` with the same arguments, unblurred: uint8, shape (k, j, i).
-
-    Values are those of `head_neck.Tissue`; the n-th low-contrast rod of `head_neck.INSERTS` has len(Tissue) + n.
-    """
-    labels = np.zeros((slices, *shape), dtype=np.uint8)
-    x, y = _points(shape, spacing_mm, 1)
-    for k, z in enumerate(_heights(slices, spacing_mm, centre_z_mm)):
-        paint(labels[k], x, y, anatomy(z))
-    return labels
-
-
 def density_inserts(
     *,
     inserts_hu: Sequence[float] = (-700, -500, -100, 50, 200, 400, 800, 1200),

@@ -20,7 +20,7 @@ from ..volume import Volume
 from ..volume.grid import axial
 from .table import metrics_csv
 from .values import main_metrics, plots, tables, verdicts
-from .views import PictureOptions, pictures
+from .views import pictures
 
 CARD_FIRST = ("name", "version", "intended_use", "training_data", "trained_on", "credits")
 _CLASSES = {NOT_APPLICABLE: "none", AS_EXPECTED: "good", LOOK_CLOSER: "doubt", DO_NOT_TRUST: "bad"}
@@ -33,7 +33,6 @@ def write_report(
     enhanced: Volume,
     record: EnhancementRecord,
     model_card: Mapping,
-    options: PictureOptions | None = None,
     overwrite: bool = False,
 ) -> Path:
     """Write report.html, readouts.json and readouts.csv (one line a slice) into a folder.
@@ -55,7 +54,7 @@ def write_report(
         OutputError: a file exists already or cannot be written.
     """
     require_same_shape(mvct.array, enhanced.array, names=("MVCT", "enhanced scan"))
-    folder, options = Path(folder), options or PictureOptions()
+    folder = Path(folder)
     first = {name: model_card[name] for name in CARD_FIRST if name in model_card}
     content = {
         "version": __version__,
@@ -64,7 +63,7 @@ def write_report(
         "record": record,
         "main_metrics": main_metrics(record),
         "verdicts": verdicts(record),
-        "pictures": pictures(mvct, enhanced, record, options),
+        "pictures": pictures(mvct, enhanced, record),
         "tables": tables(record),
         "plots": plots(record),
         "provenance": _provenance(record),

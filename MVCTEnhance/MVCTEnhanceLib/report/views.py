@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,38 +21,25 @@ _WITHIN = 98.0  # per cent of the shown pixels
 _LIMITS_HU = (50, 100, 150, 200, 300, 400, 500, 700, 1000)
 _SLICES_FOR_SECTIONS = 9
 _MARGIN_MM = 15.0
+_GREY_HU = {"window": 400.0, "level": 40.0}
+_AXIAL_SLICES = 4
 
 
-@dataclass(frozen=True)
-class PictureOptions:
-    """How the pictures look.
-
-    Args:
-        window: width of the grey window in HU.
-        level: its centre in HU.
-        slices: how many axial slices are shown.
-    """
-
-    window: float = 400.0
-    level: float = 40.0
-    slices: int = 4
-
-
-def pictures(mvct: Volume, enhanced: Volume, record: EnhancementRecord, options: PictureOptions) -> dict[str, Any]:
+def pictures(mvct: Volume, enhanced: Volume, record: EnhancementRecord) -> dict[str, Any]:
     """Axial slices spread over the body and, where there are enough slices, a coronal and a sagittal section.
 
     Returns:
         sections: name, aspect ratio and panels (name, PNG, HU of the full colours or 0 for grey), one after the other;
         and what the page says of them.
     """
-    sections = list(_sections(mvct, enhanced, record, options))
+    sections = list(_sections(mvct, enhanced, record))
     limits = {name: _limit([change(*pair) for _, pair, _ in sections]) for name, change in _MAPS.items()}
     return {
         "sections": [
-            (name, f"aspect-ratio: {width:.4g} / {height:.4g}", list(_panels(pair, options, limits)))
+            (name, f"aspect-ratio: {width:.4g} / {height:.4g}", list(_panels(pair, limits)))
             for name, pair, (width, height) in sections
         ],
-        "grey": options,
+        "grey": _GREY_HU,
         "margin_mm": _MARGIN_MM,
         "within": _WITHIN,
         "colours": DIFFERENCE_COLOURS,
@@ -61,14 +47,14 @@ def pictures(mvct: Volume, enhanced: Volume, record: EnhancementRecord, options:
 
 
 def _sections(
-    mvct: Volume, enhanced: Volume, record: EnhancementRecord, options: PictureOptions
+    mvct: Volume, enhanced: Volume, record: EnhancementRecord
 ) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray], tuple[float, float]]]:
     """Name, the two scans (row, column) and size (width, height) in mm of what is shown, one after the other."""
     numbers, names = _numbers_in_lists(mvct, record), record.slice_names()
     mvct, enhanced = axial(mvct), axial(enhanced)
     volumes = (mvct.array, enhanced.array)
     nselfssim = record.groups["mvct"]["nselfssim"].per_slice
-    shown = _shown_slices([nselfssim[number] for number in numbers], options.slices)
+    shown = _shown_slices([nselfssim[number] for number in numbers])
     pixel_size = (mvct.spacing[1], mvct.spacing[0])
     rows, columns = _around_body(mvct.array[shown], pixel_size)
     for k in shown:
@@ -101,10 +87,10 @@ def _numbers_in_lists(mvct: Volume, record: EnhancementRecord) -> list[int]:
     return numbers if z_mm[0] <= z_mm[-1] else numbers[::-1]
 
 
-def _shown_slices(values: Sequence[float], wanted: int) -> list[int]:
+def _shown_slices(values: Sequence[float]) -> list[int]:
     """Slices spread evenly over those that show a body (NSelfSSIM has a value in every one of them)."""
     with_body = [k for k, value in enumerate(values) if math.isfinite(value)] or list(range(len(values)))
-    places = np.linspace(0, len(with_body), min(wanted, len(with_body)), endpoint=False)
+    places = np.linspace(0, len(with_body), min(_AXIAL_SLICES, len(with_body)), endpoint=False)
     half_step = len(with_body) / len(places) / 2
     return [with_body[int(place + half_step)] for place in places]
 
@@ -127,10 +113,8 @@ def _limit(changes: Sequence[np.ndarray]) -> int:
     return next((limit for limit in _LIMITS_HU if limit >= reach), _LIMITS_HU[-1])
 
 
-def _panels(
-    pair: tuple[np.ndarray, np.ndarray], options: PictureOptions, limits: Mapping[str, int]
-) -> Iterator[tuple[str, bytes, int]]:
+def _panels(pair: tuple[np.ndarray, np.ndarray], limits: Mapping[str, int]) -> Iterator[tuple[str, bytes, int]]:
     for name, scan in zip(("MVCT", "Enhanced"), pair, strict=True):
-        yield name, grey_png(scan, window=options.window, level=options.level), 0
+        yield name, grey_png(scan, **_GREY_HU), 0
     for name, change in _MAPS.items():
         yield name, difference_png(change(*pair), limit=limits[name]), limits[name]

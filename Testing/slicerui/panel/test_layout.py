@@ -77,11 +77,11 @@ def test_sections_open_when_they_are_needed_and_stay_as_the_user_leaves_them(app
     app.ui.outputsCollapsibleButton.collapsed = False
     result = add_result(app, mvct)
     choose_result(app, result)
-    assert opened(app) == ["inputs", "outputs", "run", "readouts", "review", "export"]
+    assert opened(app) == ["inputs", "outputs", "run", "metrics", "review", "export"]
     app.ui.exportCollapsibleButton.collapsed = True
     app.exit()
     app.enter()
-    assert opened(app) == ["inputs", "outputs", "run", "readouts", "review"]
+    assert opened(app) == ["inputs", "outputs", "run", "metrics", "review"]
     app.choose(app.ui.enhancedSelector, None)
     assert opened(app) == ["inputs", "outputs", "run"]
 
@@ -95,7 +95,7 @@ def test_sections_that_need_a_result_close_with_its_scene(app):
 
 
 def opened(app) -> list[str]:
-    names = ("inputs", "model", "outputs", "run", "readouts", "review", "export")
+    names = ("inputs", "model", "outputs", "run", "metrics", "review", "export")
     return [name for name in names if not getattr(app.ui, f"{name}CollapsibleButton").collapsed]
 
 

@@ -67,7 +67,7 @@ def test_everything_is_saved_with_the_scene_and_comes_back(app, tmp_path):
     choose_everything(app, tmp_path)
     values, seen = chosen(app), shown(app)
     assert values["fade"] == 0.4 and values["segmentID"] == "Bladder" and values["chartReadout"] == "noise_hu"
-    assert values["readouts"] == "Day 1 readouts" and seen["table"]
+    assert values["readouts"] == "Day 1 metrics" and seen["table"]
     assert all(value not in (None, "") for value in values.values())
     file = app.save_scene(tmp_path / "scene")
     app.close_scene()
