@@ -118,6 +118,21 @@ def main(capfd, monkeypatch, files):
     return run
 
 
+@pytest.fixture(scope="session")
+def patiently() -> tuple[str, ...]:
+    """Python's arguments for a command line that gives cancelled work minutes to end.
+
+    Work that takes no notice is then still there when a test loses its patience, however busy the computer is.
+    """
+    code = (
+        "from MVCTEnhanceLib.cli import program\n"
+        "from MVCTEnhanceLib.runtime import cancel\n"
+        "cancel.GRACE_S = 600.0\n"
+        "program.command()\n"
+    )
+    return "-c", code
+
+
 @pytest.fixture
 def start():
     """Starts the command line as its own process: start(*arguments, **of Popen) -> Popen."""

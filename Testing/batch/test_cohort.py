@@ -482,7 +482,7 @@ def test_workers_give_the_same_table(batch, rows, tmp_path):
 
 
 def test_workers_run_at_the_same_time(batch, children, monkeypatch):
-    together = threading.Barrier(3, timeout=20)
+    together = threading.Barrier(3, timeout=60)
     quick = children.run
 
     def run(self, arguments, *, on_event):

@@ -46,7 +46,7 @@ def app(tmp_path, monkeypatch):
             running.run_events()
         finally:
             running.end()
-            orphans = processes.wait_for_none(seconds=3)
+            orphans = processes.wait_for_none(seconds=20)
             install.leave()
             sys.path[:] = path
             restore_library(library)

@@ -67,9 +67,9 @@ def test_python_slicer_is_a_launcher_whose_child_tells_line_by_line(app):
     app.slicer.util.launchConsoleProcess(
         ["PythonSlicer", "-c", code], blocking=False, logCallback=lines.append, completedCallback=codes.append
     )
-    app.wait(lambda: lines == ["one"], seconds=20)
+    app.wait(lambda: lines == ["one"])
     assert len(app.child_processes()) == 2
-    app.wait(lambda: codes == [0], seconds=20)
+    app.wait(lambda: codes == [0])
     assert lines == ["one", "two"] and app.child_processes() == []
 
 
@@ -77,8 +77,8 @@ def test_waiting_ends_at_once_on_an_error_and_at_last_in_the_end(app):
     app.qt.QTimer.singleShot(0, lambda: 1 / 0)
     start = time.monotonic()
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
-        app.wait(lambda: False, seconds=30)
-    assert time.monotonic() - start < 10
+        app.wait(lambda: False, seconds=300)
+    assert time.monotonic() - start < 100
     app.failures.take()
     with pytest.raises(AssertionError, match="nothing of what"):
         app.wait(lambda: False, seconds=0.1)

@@ -80,9 +80,9 @@ def test_a_full_slice_is_quick(white_noise):
     nselfssim(image, body)
     times = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.thread_time()
         nselfssim(image, body)
-        times.append(time.perf_counter() - start)
+        times.append(time.thread_time() - start)
     assert min(times) < 0.5
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 
 import pytest
 
@@ -32,14 +31,14 @@ def test_signal_in_the_middle_of_an_import_ends_at_once(run, scan, tmp_path, mod
         "    def find_spec(self, name, path=None, target=None):\n"
         f"        if name == {module!r}: os.kill(os.getpid(), signal.SIGTERM)\n"
         "from MVCTEnhanceLib.cli.program import main\n"
+        "from MVCTEnhanceLib.runtime import cancel\n"
+        "cancel.GRACE_S = 600.0\n"
         "sys.meta_path.insert(0, Finder())\n"
         "sys.exit(main())\n"
     )
-    started = time.monotonic()
     result = run("enhance", scan, "--output", tmp_path / "e.nrrd", "--progress", "jsonl", python=("-c", code))
     assert (result.code, result.stderr) == QUIET
     assert '"event": "error"' in result.stdout.splitlines()[-1]
-    assert time.monotonic() - started < 10
     assert not (tmp_path / "e.nrrd").exists()
 
 
@@ -65,17 +64,15 @@ def test_signal_in_an_import_while_something_is_written_leaves_nothing_of_it(run
 @only_posix
 def test_signal_in_a_destructor_is_not_lost(run):
     code = (
-        f"{BEFORE}"
+        f"{BEFORE}cancel.GRACE_S = 600.0\n"
         "class Loud:\n"
         "    def __del__(self): signal.raise_signal(signal.SIGTERM)\n"
         "def models(request, on_event):\n"
         "    Loud()\n"
-        "    time.sleep(9)\n" + RUN
+        "    time.sleep(60)\n" + RUN
     )
-    started = time.monotonic()
     result = run(python=("-c", code))
     assert (result.code, result.stderr) == QUIET
-    assert time.monotonic() - started < 5
 
 
 @only_posix
@@ -185,13 +182,14 @@ def test_other_losses_are_told_as_ever(run):
     assert "ValueError: told" in result.stderr
 
 
-def test_a_finished_command_leaves_no_timer_behind(main, monkeypatch):
-    """An application that calls main() goes on afterwards."""
-    from MVCTEnhanceLib.model import card
-    from MVCTEnhanceLib.runtime import cancel
-
-    monkeypatch.setattr(cancel, "GRACE_S", 0.2)
-    monkeypatch.setattr(cancel, "_end_now", lambda: pytest.fail("ended"))
-    monkeypatch.setattr(card, "installed_models", lambda: signal.raise_signal(signal.SIGTERM))
-    assert main("models").code == 130
-    time.sleep(0.4)
+@only_posix
+def test_an_application_that_calls_main_goes_on_after_a_cancelled_command(run):
+    code = (
+        f"{BEFORE}cancel.GRACE_S = cancel.TELL_S = 0.2\n"
+        "commands.models = lambda request, on_event: signal.raise_signal(signal.SIGTERM)\n"
+        "code = program.main(['models'])\n"
+        "time.sleep(0.6)\n"
+        "print('goes on after', code)\n"
+    )
+    result = run(python=("-c", code))
+    assert (result.code, result.stdout) == (0, "goes on after 130\n")

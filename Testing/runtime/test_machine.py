@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from MVCTEnhanceLib.cli.program import _collecting_from_now
+from MVCTEnhanceLib.cli import commands
 from MVCTEnhanceLib.runtime.machine import threads
 
 PAGE_FAULTS = """
@@ -52,13 +52,20 @@ def test_threads_are_those_granted_else_one_a_core_but_not_too_many(monkeypatch,
     assert threads() == expected
 
 
-def test_garbage_is_collected_again_from_the_first_event_on():
-    told = []
+def test_garbage_is_collected_again_from_the_first_event_on(main, monkeypatch):
+    seen = []
+
+    def models(request, on_event):
+        seen.append(gc.isenabled())
+        on_event("stage", stage="read")
+        seen.append(gc.isenabled() and gc.get_freeze_count() > 0)
+        return {}
+
+    monkeypatch.setattr(commands, "models", models)
     gc.disable()
     try:
-        _collecting_from_now(lambda event, **fields: told.append((event, fields)))("stage", stage="read")
-        assert gc.isenabled() and gc.get_freeze_count() > 0
+        result = main("models", "--json")
     finally:
         gc.enable()
         gc.unfreeze()
-    assert told == [("stage", {"stage": "read"})]
+    assert (result.code, seen) == (0, [False, True])

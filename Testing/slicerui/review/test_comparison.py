@@ -207,7 +207,7 @@ def test_flicker_switches_between_both_scans_and_ends_at_the_fade(app, review, r
         seen.add(composites(app)[1].GetForegroundOpacity())
         return {0.0, 1.0} <= seen
 
-    app.wait(look, 10)
+    app.wait(look)
     review.set_fade(0.3)
     review.set_flicker(False)
     assert composites(app)[1].GetForegroundOpacity() == 0.3

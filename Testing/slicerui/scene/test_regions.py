@@ -174,6 +174,6 @@ def test_a_large_scan_takes_no_more_than_a_moment(app):
     box = add_box(app, (-200, -200, 100), (100, 100, 80))
     box.SetAndObserveTransformNodeID(add_transform(app, QUARTER_TURN @ np.diag([1.0, 1, 1, 1])).GetID())
     box.SetCenter(-150, 200, 100)
-    start = time.perf_counter()
+    start = time.process_time()
     assert region_mask(box, "", volume).any()
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3
