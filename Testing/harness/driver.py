@@ -96,7 +96,8 @@ class App:
                 raise AssertionError("while waiting:\n" + "\n".join(self.failures.found))
             if time.monotonic() > end:
                 raise AssertionError(f"nothing of what was waited for came in {seconds} s")
-            self.run_events(0.01)
+            self.run_events()
+            time.sleep(0.01)
 
     def run_events(self, seconds: float = 0.0) -> None:
         """Runs the event loop for a while (at least once), deferred deletions included."""

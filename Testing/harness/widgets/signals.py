@@ -27,14 +27,20 @@ def call_slot(slot, arguments: tuple):
 
 
 def guarded(slot):
-    """A slot for Qt whose errors go to sys.excepthook, as PythonQt does, and never through Qt's event loop."""
+    """A slot for Qt whose errors go to sys.excepthook, as PythonQt does, and never through Qt's event loop.
+
+    Its `forget` lets go of the slot: PySide keeps what it was told to call for ever, and with it the whole panel.
+    """
+    held = [slot]
 
     def receive(*arguments):
         try:
-            call_slot(slot, arguments)
+            for slot in held:
+                call_slot(slot, arguments)
         except Exception:
             sys.excepthook(*sys.exc_info())
 
+    receive.forget = held.clear
     return receive
 
 
@@ -45,6 +51,10 @@ def key_of(sender, signature: str) -> tuple[int, str]:
 
 def forget_connections() -> None:
     """Lets go of all slots; called between tests."""
+    for connections in _connections.values():
+        for _slot, receive in connections:
+            if receive is not None:
+                receive.forget()
     _connections.clear()
 
 

@@ -43,6 +43,7 @@ class QUiLoader:
         for wire in wires:
             connect(by_name, *wire)
         top.__dict__["_widgets"] = by_name  # keeps the Python side of the stand-ins alive as long as the panel
+        signals.raw_connect(top, QtCore.SIGNAL("destroyed()"), lambda: by_name.clear())
         return top
 
     def _take_declared_properties(self, root) -> list[tuple]:
