@@ -15,6 +15,7 @@ def logic(app):
     return MVCTEnhance.MVCTEnhanceLogic()
 
 
+@pytest.mark.integration
 def test_enhance_waits_and_gives_nodes_and_readouts(app, logic):
     mvct, planning_ct = add_mvct(app), app.add_volume(head(), "CT")
     output = app.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "mine")
@@ -29,6 +30,7 @@ def test_enhance_waits_and_gives_nodes_and_readouts(app, logic):
     np.testing.assert_array_equal(app.slicer.util.arrayFromVolume(mvct), noisy_head())
 
 
+@pytest.mark.integration
 def test_start_enhance_returns_at_once_and_calls_back(app, logic):
     calls = Calls()
     job = logic.startEnhance(

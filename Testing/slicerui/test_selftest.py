@@ -5,6 +5,8 @@ import unittest
 
 import pytest
 
+pytestmark = pytest.mark.integration
+
 STEPS = [
     "panel opens",
     "sample data is loaded",

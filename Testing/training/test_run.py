@@ -118,6 +118,7 @@ def flat(state, prefix=""):
     return {prefix: state}
 
 
+@pytest.mark.integration
 def test_killed_and_resumed_run_is_bit_identical_to_one_in_one_go(runs):
     whole, killed, _, events = runs
     assert next(event for event in events if event.get("stage") == "training")["first_step"] in (6, 8)
@@ -133,6 +134,7 @@ def test_killed_and_resumed_run_is_bit_identical_to_one_in_one_go(runs):
     assert models[0].card == models[1].card
 
 
+@pytest.mark.integration
 def test_logs_of_a_resumed_run_are_those_of_one_in_one_go(runs):
     whole, killed, _, _ = runs
     for name in ("log.csv", "validation.csv"):
@@ -146,6 +148,7 @@ def test_logs_of_a_resumed_run_are_those_of_one_in_one_go(runs):
     assert [int(row["step"]) for row in rows(killed / "validation.csv")] == [2, 4, 6, 8, 9]
 
 
+@pytest.mark.integration
 def test_log_shows_terms_and_discriminator_scores_by_phase(runs):
     log = rows(runs[0] / "log.csv")
     for row in log:
@@ -156,6 +159,7 @@ def test_log_shows_terms_and_discriminator_scores_by_phase(runs):
     assert {"adversarial", "cycle", "autoencoder", "perceptual", "air", "identity", "paired", "seconds"} <= set(log[0])
 
 
+@pytest.mark.integration
 def test_pictures_of_samples_and_features_are_left(runs):
     names = {path.name for path in (runs[1] / "samples").iterdir()}
     for step in (2, 4, 6, 8, 9):
@@ -163,6 +167,7 @@ def test_pictures_of_samples_and_features_are_left(runs):
     assert (runs[1] / "samples" / "step-000009.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.integration
 def test_best_model_is_the_one_that_the_stated_rule_chooses(runs):
     whole, _, events, _ = runs
     late = [row for row in rows(whole / "validation.csv") if 2 * int(row["step"]) > 9]
@@ -179,6 +184,7 @@ def test_best_model_is_the_one_that_the_stated_rule_chooses(runs):
     assert sum(event["event"] == "validation" for event in events) == 5
 
 
+@pytest.mark.integration
 def test_card_tells_how_the_model_was_made(runs):
     card = load_model(runs[0] / "model.safetensors").card
     assert card["name"] == "tiny" and card["seed"] == 4 and card["credits"] == ["phantom"]
@@ -190,6 +196,7 @@ def test_card_tells_how_the_model_was_made(runs):
     assert "dose" in card["intended_use"]
 
 
+@pytest.mark.integration
 def test_finished_run_has_nothing_more_to_do(runs):
     whole, _, first, _ = runs
     again = events_of(start(whole.parent / "train.toml", whole))

@@ -68,6 +68,7 @@ def test_the_report_is_written_into_a_new_folder(app, result, tmp_path):
     assert "Noise" in page.read_text(encoding="utf-8") and str(page) in says(app)
 
 
+@pytest.mark.integration
 def test_a_report_is_to_name_a_scan_without_dicom_where_the_box_is_checked(app, result, tmp_path):
     app.type_text(app.ui.exportPathLineEdit, str(tmp_path))
     app.click(app.ui.identifyCheckBox)
@@ -76,6 +77,7 @@ def test_a_report_is_to_name_a_scan_without_dicom_where_the_box_is_checked(app, 
     assert "The MVCT is no DICOM series with a description or date" in says(app)
 
 
+@pytest.mark.integration
 def test_what_the_report_lacks_is_said_with_caution(app, result, tmp_path):
     from slicerui.jobs.test_export import forget_the_model
 
@@ -87,6 +89,7 @@ def test_what_the_report_lacks_is_said_with_caution(app, result, tmp_path):
     assert "#ffedc0" in app.ui.exportStatusLabel.styleSheet
 
 
+@pytest.mark.integration
 def test_a_dicom_series_is_written_into_a_new_folder(app, result, tmp_path):
     from pydicom import dcmread
 
@@ -99,6 +102,7 @@ def test_a_dicom_series_is_written_into_a_new_folder(app, result, tmp_path):
     assert "did not come from DICOM" in says(app)
 
 
+@pytest.mark.integration
 def test_a_scan_that_is_not_to_be_trusted_is_exported_after_one_question(app, tmp_path):
     result = add_result(app, open_with_scan(app, "Day 1"), verdicts=verdicts("do not trust"))
     choose_result(app, result)
@@ -113,6 +117,7 @@ def test_a_scan_that_is_not_to_be_trusted_is_exported_after_one_question(app, tm
     assert "The assessment of these metrics of the scan is 'do not trust':\n\nEnhanced, Noise" in app.popups.shown[0]
 
 
+@pytest.mark.integration
 def test_a_place_that_cannot_be_written_to_is_said(app, result, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     app.type_text(app.ui.exportPathLineEdit, str(tmp_path / "file"))
@@ -123,14 +128,16 @@ def test_a_place_that_cannot_be_written_to_is_said(app, result, tmp_path):
     assert says(app).endswith(".") and "Written" not in says(app)
 
 
+@pytest.mark.integration
 def test_leaving_slicer_during_an_export_leaves_no_process(app, result, tmp_path):
     app.type_text(app.ui.exportPathLineEdit, str(tmp_path))
     app.click(app.ui.exportReportButton)
-    app.wait(app.child_processes, 30)
+    app.wait(app.child_processes)
     app.close_application()
     assert app.child_processes() == []
 
 
+@pytest.mark.integration
 def test_a_derived_series_arrives_in_the_dicom_database(app, result, tmp_path):
     app.slicer.dicomDatabase.openDatabase(str(tmp_path / "database" / "ctkDICOM.sql"))
     app.click(app.ui.exportDicomDatabaseButton)

@@ -14,7 +14,7 @@ def input_warnings(app) -> str:
 
 
 def wait_for_input_warnings(app) -> str:
-    app.wait(lambda: input_warnings(app), 20)
+    app.wait(lambda: input_warnings(app))
     return input_warnings(app)
 
 
@@ -155,7 +155,7 @@ def test_an_output_of_this_program_is_said_before_the_run(app):
     assert "is a difference map that this program made" in wait_for_input_warnings(app)
     app.choose(app.ui.mvctSelector, app.slicer.util.getNode("MVCT"))
     app.choose(app.ui.planningCTSelector, result.enhanced)
-    app.wait(lambda: "planning CT" in input_warnings(app), 20)
+    app.wait(lambda: "planning CT" in input_warnings(app))
     assert "The planning CT is an enhanced scan that this program made" in input_warnings(app)
 
 
@@ -283,7 +283,8 @@ def test_all_items_are_offered_only_for_a_scan_of_a_sequence(app):
     assert not app.ui.allItemsCheckBox.isVisible()
 
 
-def test_the_devices_of_this_computer_are_listed_by_name(app):
+@pytest.mark.integration
+def test_the_devices_of_this_computer_are_listed_by_name(app, looks_for_devices):
     app.load_module()
     combo = app.ui.deviceComboBox
     assert items(combo) == ["Automatic (GPU if there is one)", "CPU"]
@@ -301,9 +302,10 @@ def test_a_device_that_is_not_there_is_kept_and_said_to_be_missing(app):
     assert items(app.ui.deviceComboBox) == ["Automatic (GPU if there is one)", "CPU"]
 
 
-def test_leaving_slicer_while_devices_are_looked_for_leaves_no_process(app):
+@pytest.mark.integration
+def test_leaving_slicer_while_devices_are_looked_for_leaves_no_process(app, looks_for_devices):
     app.load_module()
-    app.wait(app.child_processes, 30)
+    app.wait(app.child_processes)
     app.close_application()
     assert app.child_processes() == []
 

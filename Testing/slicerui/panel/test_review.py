@@ -69,7 +69,7 @@ def test_flicker_ends_with_the_button_with_the_layout_and_with_the_module(app, r
     for end in (lambda: app.click(app.ui.flickerButton), lambda: leave(3), app.exit):
         leave(REVIEW)
         app.click(app.ui.flickerButton)
-        app.wait(lambda: opacity(app) in (0.0, 1.0), 5)
+        app.wait(lambda: opacity(app) in (0.0, 1.0))
         end()
         assert not app.ui.flickerButton.checked
         leave(REVIEW)

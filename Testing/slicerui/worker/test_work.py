@@ -17,6 +17,8 @@ from slicerui.scans import (
     temporary_files,
 )
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def started(app):

@@ -13,7 +13,7 @@ from ..install import dependencies
 from ..worker.process import Worker
 
 AUTO, CPU = "auto", "cpu"
-_PAUSE_MS = 500  # so that the panel is there before the worker takes the processor
+PAUSE_MS = 500  # so that the panel is there before the worker takes the processor
 
 
 class DeviceList:
@@ -31,7 +31,7 @@ class DeviceList:
         self._worker: Worker | None = None
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
-        self._timer.setInterval(_PAUSE_MS)
+        self._timer.setInterval(PAUSE_MS)
         self._timer.connect("timeout()", self._ask)
         combo.connect("currentIndexChanged(int)", self._on_chosen)
 

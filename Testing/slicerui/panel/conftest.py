@@ -1,0 +1,18 @@
+"""Fixtures of the tests of the panel."""
+
+import pytest
+
+
+@pytest.fixture
+def looks_for_devices():
+    """For a test in which the panel asks the worker for the devices of this computer."""
+
+
+@pytest.fixture(autouse=True)
+def pause_before_devices(request, monkeypatch):
+    """In the other tests it does not come to it: the worker that looks for them takes seconds of the processor."""
+    if "app" in request.fixturenames and "looks_for_devices" not in request.fixturenames:
+        request.getfixturevalue("app")
+        from MVCTEnhanceLib.slicerui.panel import devices
+
+        monkeypatch.setattr(devices, "PAUSE_MS", 3_600_000)
