@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from MVCTEnhanceLib.assessment.input_warnings import input_warnings
-from MVCTEnhanceLib.assessment.origin import Origin, enhanced_warnings, planning_ct_warnings
-from MVCTEnhanceLib.io.dicom.series import DicomSeries
+from MVCTEnhanceLib.assessment.origin import enhanced_warnings, planning_ct_warnings
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.acquisition import Acquisition
 from MVCTEnhanceLib.volume.grid import digest
 from MVCTEnhanceLib.volume.product import Product
 
@@ -29,8 +29,12 @@ def mvct() -> Volume:
     return Volume((body + noise).round().astype(np.int16), (MM, MM, 4.0))
 
 
-def only_warning(volume, **options):
-    (sentence,) = input_warnings(volume, PLAN, CARD, **options)
+def acquired(volume, *facts):
+    return replace(volume, acquisition=Acquisition(*facts))
+
+
+def only_warning(volume):
+    (sentence,) = input_warnings(volume, PLAN, CARD)
     assert sentence.endswith(".") and "\n" not in sentence
     return sentence
 
@@ -39,19 +43,18 @@ def only_warning(volume, **options):
 @pytest.mark.parametrize("kvp", [None, 0.0, 3.5, 6.0, 3500.0, 6000.0])
 def test_nothing_is_said_of_a_scan_like_those_of_the_training(mvct, modality, kvp):
     assert input_warnings(mvct, PLAN, CARD) == []
-    assert input_warnings(mvct, PLAN, CARD, origin=Origin(modality, kvp, "Accuray TomoTherapy")) == []
+    assert input_warnings(acquired(mvct, modality, kvp, "Accuray TomoTherapy"), PLAN, CARD) == []
 
 
 def test_other_modality(mvct):
-    assert "modality MR" in only_warning(mvct, origin=Origin("MR"))
+    assert "modality MR" in only_warning(acquired(mvct, "MR"))
 
 
 @pytest.mark.parametrize("kvp", [60.0, 100.0, 120.0, 150.0])
 def test_a_kilovoltage_ct_in_place_of_the_mvct_is_known_by_its_voltage(mvct, kvp):
-    series = DicomSeries((), "1.2", description="Doe", manufacturer="SIEMENS", model_name="SOMATOM", kvp=kvp)
-    found = only_warning(replace(mvct, source=series))
-    assert f"at {kvp:.0f} kV (SIEMENS SOMATOM), so it is a kilovoltage CT" in found and "Doe" not in found
-    assert f"at {kvp:.0f} kV, so it" in only_warning(mvct, origin=Origin(kvp=kvp))
+    found = only_warning(acquired(mvct, "CT", kvp, "SIEMENS SOMATOM"))
+    assert f"at {kvp:.0f} kV (SIEMENS SOMATOM), so it is a kilovoltage CT" in found
+    assert f"at {kvp:.0f} kV, so it" in only_warning(acquired(mvct, "", kvp))
 
 
 @pytest.mark.parametrize(
@@ -66,19 +69,19 @@ def test_a_kilovoltage_ct_in_place_of_the_mvct_is_known_by_its_voltage(mvct, kvp
 def test_an_output_of_this_program_in_place_of_a_scan_is_said(mvct, kind, name):
     made = replace(mvct, product=Product(kind))
     assert f"The scan given as MVCT is {name} that this program made" in only_warning(made)
-    (found,) = planning_ct_warnings(made.with_array(mvct.array + np.int16(1)), mvct, Origin(product=Product(kind)))
+    (found,) = planning_ct_warnings(replace(made, array=mvct.array + np.int16(1)), mvct)
     assert f"The planning CT is {name} that this program made" in found
 
 
 def test_an_mvct_in_place_of_the_planning_ct_is_said(mvct):
     other = mvct.with_array(mvct.array + np.int16(1))
-    assert planning_ct_warnings(other, mvct, Origin("CT", 120.0)) == []
+    assert planning_ct_warnings(acquired(other, "CT", 120.0), mvct) == []
     (found,) = planning_ct_warnings(mvct, mvct)
     assert "is the MVCT itself" in found
     for kvp, said in ((3500.0, "3500 kV (Accuray)"), (6.0, "6 MV (Accuray)")):
-        (found,) = planning_ct_warnings(other, mvct, Origin("CT", kvp, "Accuray"))
+        (found,) = planning_ct_warnings(acquired(other, "CT", kvp, "Accuray"), mvct)
         assert f"at {said}, so it is a megavoltage CT" in found
-    (found,) = planning_ct_warnings(other, mvct, Origin("MR"))
+    (found,) = planning_ct_warnings(acquired(other, "MR"), mvct)
     assert "of modality MR" in found
 
 
@@ -164,7 +167,7 @@ def test_scan_of_air_is_told(mvct):
 
 def test_card_without_ranges_is_told_once(mvct):
     half = replace(mvct, array=mvct.array[:, ::2, ::2], spacing=(2 * MM, 2 * MM, 4.0))
-    found = input_warnings(half, PLAN, {"name": "mine"}, origin=Origin("MR"))
+    found = input_warnings(acquired(half, "MR"), PLAN, {"name": "mine"})
     assert len(found) == 3
     assert [("does not say what scans" in text) for text in found].count(True) == 1
 
@@ -186,13 +189,11 @@ def test_nothing_that_must_be_installed_first_is_imported():
     code = """
 import sys
 sys.modules.update(dict.fromkeys(("torch", "safetensors", "matplotlib", "tqdm")))
-from types import SimpleNamespace
 import numpy as np
 from MVCTEnhanceLib.assessment.input_warnings import input_warnings
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
-scan = SimpleNamespace(array=np.zeros((2, 64, 64), np.int16), spacing=(1.0, 1.0, 1.0), direction=np.eye(3))
-scan.source = scan.product = None
-assert input_warnings(scan, *read_card(find_model(DEFAULT_MODEL)))
+from MVCTEnhanceLib.volume import Volume
+assert input_warnings(Volume(np.zeros((2, 64, 64), np.int16)), *read_card(find_model(DEFAULT_MODEL)))
 """
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr

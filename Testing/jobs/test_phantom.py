@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from MVCTEnhanceLib.assessment.origin import mvct_warnings, origin_of, planning_ct_warnings
+from MVCTEnhanceLib.assessment.origin import mvct_warnings, planning_ct_warnings
 from MVCTEnhanceLib.batch.cases import find_cases
 from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.jobs import phantom
@@ -43,8 +43,8 @@ def test_planning_ct_and_noisier_mvct_of_one_place_are_left(main, small_phantom,
     assert mvct.spacing[:2] == pytest.approx((0.763, 0.763))
     assert mvct.origin[2] == planning_ct.origin[2] and len(mvct.array) == len(planning_ct.array) == 2
     assert [case.source.name for case in find_cases(folder)] == ["mvct.nrrd"]  # a batch leaves the planning CT out
-    assert mvct_warnings(origin_of(mvct)) == planning_ct_warnings(planning_ct, mvct) == []
-    (warning,) = mvct_warnings(origin_of(planning_ct))
+    assert mvct_warnings(mvct) == planning_ct_warnings(planning_ct, mvct) == []
+    (warning,) = mvct_warnings(planning_ct)
     assert "is the planning CT of a phantom that this program made: choose the MVCT of the phantom" in warning
     noise = []
     for scan in (planning_ct, mvct):

@@ -12,7 +12,7 @@ from ..quality.body import body_mask, near_body
 from ..quality.noise import noise_sd
 from ..quality.slices import Slice
 from ..volume.grid import axial
-from .origin import Origin, mvct_warnings, origin_of
+from .origin import mvct_warnings
 from .ranges import is_field
 
 if TYPE_CHECKING:
@@ -24,18 +24,17 @@ AIR_BELOW_HU = -600.0
 STRAY_PERCENT = 0.5  # of the voxels may lie outside of the trained HU: metal, padding
 
 
-def input_warnings(volume: Volume, plan: Plan, card: Mapping[str, Any], *, origin: Origin | None = None) -> list[str]:
+def input_warnings(volume: Volume, plan: Plan, card: Mapping[str, Any]) -> list[str]:
     """What of this scan the model was not trained for, one sentence each; an empty list where nothing is.
 
     A few slices, spread over the scan, are looked at, so that long scans take no longer than short ones.
 
     Args:
-        volume: the MVCT.
+        volume: the MVCT, with what is known of its acquisition.
         plan, card: of the model; `card["trained_on"]` holds the ranges, and a card without them is a doubt of its own.
-        origin: what the headers of the scan say; None for what they said when the volume was read.
     """
     trained, volume = card.get("trained_on"), axial(volume)
-    found = [*mvct_warnings(origin or origin_of(volume)), _resampling(volume, plan), _orientation(volume)]
+    found = [*mvct_warnings(volume), _resampling(volume, plan), _orientation(volume)]
     if not isinstance(trained, Mapping):
         found.append(
             "The model's card does not say what scans it was trained on, so whether this one is like them is not known."

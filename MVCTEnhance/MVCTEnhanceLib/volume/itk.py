@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from . import acquisition
 from .product import KEY
 from .volume import SlicesOnDemand, Volume
 
@@ -21,7 +22,7 @@ def itk_name(path: Path) -> str | None:
 
 
 def to_itk(volume: Volume) -> sitk.Image:
-    """An image with the values and the exact geometry of a volume, marked where it is a product; LPS in mm, as ours."""
+    """An image with a volume's values, exact geometry (LPS in mm, as ours), and marks as product and by acquisition."""
     slices = volume.array
     image = _filled(slices) if isinstance(slices, SlicesOnDemand) else sitk.GetImageFromArray(slices)
     image.SetSpacing([float(step) for step in volume.spacing])
@@ -29,6 +30,8 @@ def to_itk(volume: Volume) -> sitk.Image:
     image.SetDirection(np.asarray(volume.direction, float).ravel().tolist())
     if volume.product:
         image.SetMetaData(KEY, volume.product.marker)
+    if volume.acquisition != acquisition.UNKNOWN:
+        image.SetMetaData(acquisition.KEY, volume.acquisition.text)
     return image
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ..errors import InputError
+from .acquisition import UNKNOWN, Acquisition
 from .product import Product
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ class HeaderSource(Protocol):
     series_uid: str
     description: str
     date: str
-    manufacturer: str
-    model_name: str
-    kvp: float | None
 
     def header(self, k: int) -> Dataset:
         """The header of slice k, without pixel data."""
@@ -44,6 +42,7 @@ class Volume:
         source: the DICOM series the volume was read from, None for other formats.
         warnings: what the reader noticed and the user must be told, one sentence each.
         product: which output of this program the volume is; None where it is none, or not known.
+        acquisition: what the headers say of it.
     """
 
     array: np.ndarray
@@ -53,6 +52,7 @@ class Volume:
     source: HeaderSource | None = None
     warnings: tuple[str, ...] = ()
     product: Product | None = None
+    acquisition: Acquisition = UNKNOWN
 
     def __post_init__(self):
         if self.array.ndim != 3:
@@ -62,10 +62,10 @@ class Volume:
             )
 
     def with_array(self, array: np.ndarray) -> Volume:
-        """The same geometry and source with other voxel values (same shape), which are no product yet."""
+        """The same geometry and source with other voxel values (same shape): no product, not acquired."""
         if array.shape != self.array.shape:
             raise ValueError(f"array of shape {array.shape} cannot take the place of {self.array.shape}")
-        return replace(self, array=array, product=None)
+        return replace(self, array=array, product=None, acquisition=UNKNOWN)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """Choices of inputs in the panel, and the warnings before the run."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
-from slicerui.panels import choose_result, open_with_scan, parameters, table
+from slicerui.panels import apply_and_wait, choose_result, open_with_scan, parameters, table
 from slicerui.results import add_result
 from slicerui.scans import add_mvct, noisy_head
 
@@ -188,7 +189,7 @@ def test_what_an_output_is_stays_with_it_when_slicer_saves_it(app, tmp_path):
     assert read_volume(tmp_path / "saved.nrrd").product.kind == "difference"
 
 
-def test_a_kilovoltage_ct_from_the_database_is_said_before_the_run(app, tmp_path):
+def test_a_kilovoltage_ct_from_the_database_is_said_before_the_run_and_in_its_result(app, tmp_path):
     import pydicom
     from MVCTEnhanceLib.io import write_dicom_series
     from MVCTEnhanceLib.volume import Volume
@@ -205,7 +206,11 @@ def test_a_kilovoltage_ct_from_the_database_is_said_before_the_run(app, tmp_path
     app.choose(app.ui.mvctSelector, None)
     node.SetAttribute("DICOM.instanceUIDs", str(header.SOPInstanceUID))
     app.choose(app.ui.mvctSelector, node)
-    assert "at 120 kV (SIEMENS SOMATOM, 'Head 3.0'), so it is a kilovoltage CT" in wait_for_input_warnings(app)
+    said = wait_for_input_warnings(app)
+    assert "at 120 kV (SIEMENS SOMATOM), so it is a kilovoltage CT" in said
+    apply_and_wait(app)
+    kept = json.loads(parameters(app).readouts.GetText())["warnings"]
+    assert said == "\n".join(f"⚠ {text}" for text in kept)
 
 
 def test_a_scan_in_wrong_units_is_doubted(app):

@@ -21,6 +21,7 @@ from pydicom.valuerep import VR
 
 from ...errors import InputError
 from ...runtime.quiet import quiet_pydicom
+from ...volume.acquisition import Acquisition
 from ...volume.product import Product, product_of_dicom
 from .file import EXPORT_UNCOMPRESSED, open_dicom, read_file_meta, unread_syntax
 
@@ -122,6 +123,11 @@ class SliceHeader:
     def series_name(self) -> str:
         """The series' UID as messages have it after the word series."""
         return self.series_uid or WITHOUT_UID
+
+    @property
+    def acquired(self) -> Acquisition:
+        """By what and at which voltage."""
+        return Acquisition(self.modality, self.kvp, f"{self.manufacturer} {self.model_name}".strip())
 
     @property
     def made_here(self) -> bool:

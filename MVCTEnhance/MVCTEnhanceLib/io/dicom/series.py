@@ -31,16 +31,13 @@ class DicomSeries:
     Args:
         files: one file for each slice, in k order.
         series_uid: their Series Instance UID.
-        description, date, manufacturer, model_name, kvp: of the first slice, as in `SliceHeader`.
+        description, date: of the first slice, as in `SliceHeader`.
     """
 
     files: tuple[Path, ...]
     series_uid: str
     description: str = ""
     date: str = ""
-    manufacturer: str = ""
-    model_name: str = ""
-    kvp: float | None = None
 
     def header(self, k: int) -> pydicom.Dataset:
         """The whole header of slice k, read anew, without pixel data and without elements that cannot be parsed.
@@ -193,9 +190,6 @@ def _read_group(group: ImageGroup, *, pixels: bool, slices_only: bool) -> Volume
         first.series_uid,
         description=first.description,
         date=first.date,
-        manufacturer=first.manufacturer,
-        model_name=first.model_name,
-        kvp=first.kvp,
     )
     return Volume(
         array=array,
@@ -205,6 +199,7 @@ def _read_group(group: ImageGroup, *, pixels: bool, slices_only: bool) -> Volume
         source=source,
         warnings=group.warnings + stack.warnings + notes,
         product=first.product,
+        acquisition=first.acquired,
     )
 
 

@@ -10,6 +10,7 @@ import SimpleITK as sitk
 from ...errors import InputError, is_out_of_memory
 from ...runtime.quiet import quiet_itk
 from ...volume import Volume
+from ...volume.acquisition import KEY, UNKNOWN, acquisition_in
 from ...volume.itk import itk_name
 from ...volume.values import compact
 from ..formats import has_suffix
@@ -64,6 +65,7 @@ def _require_scalar_volume(reader: sitk.ImageFileReader, path: Path) -> None:
 
 def _from_image(image: sitk.Image, header: TextHeader, path: Path) -> Volume:
     warnings = header.warnings
+    acquisition = acquisition_in(image.GetMetaData(KEY)) if image.HasMetaDataKey(KEY) else UNKNOWN
     if "vector" in sitk.GetPixelIDValueAsString(image.GetPixelID()):  # of one component
         image = sitk.VectorIndexSelectionCast(image, 0)
     if image.GetDimension() == 2:
@@ -77,4 +79,5 @@ def _from_image(image: sitk.Image, header: TextHeader, path: Path) -> Volume:
         origin=tuple(header.mm * place for place in image.GetOrigin()),
         direction=np.array(image.GetDirection()).reshape(3, 3),
         warnings=warnings,
+        acquisition=acquisition,
     )

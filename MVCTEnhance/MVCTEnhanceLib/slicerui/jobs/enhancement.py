@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import slicer
 import slicer.util
@@ -14,17 +12,13 @@ from slicer.i18n import tr as _
 
 from ...errors import InputError
 from ...jobs.requests import EnhanceRequest
-from ..scene.origin import product_of
+from ..scene.origin import known_volume_of
 from ..scene.outputs import EnhanceResult, Voxels, put_into_scene
 from ..scene.regions import region_mask
 from ..scene.request import SceneRequest, node_of
-from ..scene.volumes import volume_of
 from ..worker import files
 from ..worker.steps import OnProgress, Step, Steps
 from ..worker.work import Job, do_now
-
-if TYPE_CHECKING:
-    from ...volume import Volume
 
 
 class Enhancement:
@@ -94,7 +88,7 @@ def write_inputs(
     Raises:
         InputError: an input cannot be used.
     """
-    mvct_volume = _known(mvct, _("MVCT"))
+    mvct_volume = known_volume_of(mvct, _("MVCT"))
     request = EnhanceRequest(
         input=folder / "mvct.nrrd",
         output=folder / "enhanced.nrrd",
@@ -106,7 +100,7 @@ def write_inputs(
         compress=False,  # files that are read once and removed
         **wanted.options,
     )
-    planning_ct = _known(node_of(wanted.planningCT), _("planning CT")) if request.kvct else None
+    planning_ct = known_volume_of(node_of(wanted.planningCT), _("planning CT")) if request.kvct else None
     files.write_nrrd(mvct_volume, request.input)
     if request.kvct:
         files.write_nrrd(planning_ct, request.kvct)
@@ -120,11 +114,6 @@ def write_inputs(
         request.region: _("The region"),
     }
     return Step(request, title, {path: name for path, name in names.items() if path})
-
-
-def _known(node: slicer.vtkMRMLScalarVolumeNode, role: str) -> Volume:
-    """A scan that tells the worker if it is an output of this program."""
-    return replace(volume_of(node, role), product=product_of(node))
 
 
 def read_results(request: EnhanceRequest, readouts: dict) -> Voxels:

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import qt
 
 from ...errors import MVCTEnhanceError
-from ..scene.origin import origin_of
-from ..scene.volumes import volume_of
+from ..scene.origin import known_volume_of
 from .model_choice import ChosenModel
 
 _PAUSE_MS = 150
@@ -55,13 +54,13 @@ class InputWarnings:
         if volume is None or volume.GetScene() is None:
             return
         try:
-            scan = volume_of(volume, "MVCT")
-            reference = volume_of(planning_ct, "planning CT") if _state(planning_ct) else None
+            scan = known_volume_of(volume, "MVCT")
+            reference = known_volume_of(planning_ct, "planning CT") if _state(planning_ct) else None
         except MVCTEnhanceError:  # which Apply will say
             return
-        found = input_warnings(scan, model.plan, model.card, origin=origin_of(volume))
+        found = input_warnings(scan, model.plan, model.card)
         if reference is not None:
-            found += planning_ct_warnings(reference, scan, origin_of(planning_ct))
+            found += planning_ct_warnings(reference, scan)
         self._show(found)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,24 +10,21 @@ import slicer
 
 from ...errors import InputError
 from .outputs import ROLE_MVCT
-from .volumes import INSTANCE_UIDS, modality_of
+from .volumes import INSTANCE_UIDS, modality_of, volume_of
 
 if TYPE_CHECKING:
-    from ...assessment.origin import Origin
     from ...io.dicom.header import SliceHeader
+    from ...volume import Volume
     from ...volume.product import Product
 
 
-def origin_of(node: slicer.vtkMRMLScalarVolumeNode) -> Origin:
-    """What is known of a volume; the description of its series is for the screen only, where the patient is known."""
-    from ...assessment.origin import Origin
+def known_volume_of(node: slicer.vtkMRMLScalarVolumeNode, role: str) -> Volume:
+    """The scan of a node, as `volumes.volume_of`, with what is known of its acquisition and of its being an output."""
+    from ...volume.acquisition import Acquisition
 
-    header = _header(node)
-    modality = modality_of(node) or ""
-    if header is None:
-        return Origin(modality, product=product_of(node))
-    scanner = f"{header.manufacturer} {header.model_name}".strip()
-    return Origin(modality, header.kvp, scanner, header.description, product_of(node) or header.product)
+    header, volume, modality = _header(node), volume_of(node, role), modality_of(node) or ""
+    acquisition = replace(header.acquired, modality=modality) if header else Acquisition(modality)
+    return replace(volume, acquisition=acquisition, product=product_of(node) or (header and header.product))
 
 
 def identity_of(node: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
