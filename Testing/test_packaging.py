@@ -210,6 +210,16 @@ def test_documents_name_only_files_that_are_there():
     assert {name for name in named if not any((folder / name).exists() for folder in (ROOT, MODULE, LIBRARY))} == set()
 
 
+def test_links_between_documents_lead_to_files():
+    pages = [ROOT / name for name in files_below(ROOT) if name.endswith(".md")]
+    links = [
+        (page, link) for page in pages for link in re.findall(r"\]\(([^()#\s]+)", page.read_text(encoding="utf-8"))
+    ]
+    within = [(page, link) for page, link in links if "://" not in link]
+    assert len(within) > 100
+    assert [f"{page.name}: {link}" for page, link in within if not (page.parent / link).exists()] == []
+
+
 def test_slicer_module_imports_nothing_heavy_when_it_is_loaded():
     allowed = {*sys.stdlib_module_names, "slicer", "qt", "ctk", "vtk", "SimpleITK", "numpy", "scipy", "MVCTEnhanceLib"}
     tree = ast.parse((MODULE / "MVCTEnhance.py").read_text(encoding="utf-8"))

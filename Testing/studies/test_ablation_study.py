@@ -14,12 +14,8 @@ from MVCTEnhanceLib.volume import Volume
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "studies" / "results"))
 
-import ablation
-import data_size
-import measures
-import nselfssim_table
 import study as study_module
-import train_runs
+from training import ablation, data_size, measures, nselfssim_table, train_runs
 
 SIZE = 96
 PIXEL_MM = 0.763 * 2

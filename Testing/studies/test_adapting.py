@@ -17,8 +17,8 @@ from MVCTEnhanceLib.volume import Volume
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "studies" / "results"))
 
-import adapting  # noqa: E402
 import study as study_module  # noqa: E402
+from training import adapting  # noqa: E402
 
 MM = 0.763
 

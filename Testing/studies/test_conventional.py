@@ -14,13 +14,8 @@ from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "studies" / "results"))
 
-import conventional
-import conversion_readouts
-import denoisers
-import flicker
 import methods
-import phantom_errors
-import speed
+from conversion import conventional, conversion_metrics, denoisers, flicker, phantom_errors, speed
 from study import Case, Study
 
 MM = 0.763
@@ -221,7 +216,7 @@ def test_study_writes_its_tables_and_picture_and_measures_nothing_twice(small_st
     with (small_study.results / "denoisers.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["method"] for row in rows] == ["MVCT", "MVCT + density curve", "Gaussian", "true kVCT"] * 2
-    assert set(conversion_readouts.HEADINGS) | set(denoisers.FLICKER) == set(rows[0]) - {"patient", "method"}
+    assert set(conversion_metrics.HEADINGS) | set(denoisers.FLICKER) == set(rows[0]) - {"patient", "method"}
     assert float(rows[3]["mae"]) == 0 and float(rows[3]["flicker_ratio"]) == 1
     assert float(rows[2]["mae"]) < float(rows[1]["mae"])
     made = ["denoisers.md", "denoisers.png", "phantom.md", "speed.md", "tuning.md"]

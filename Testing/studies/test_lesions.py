@@ -14,13 +14,9 @@ from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "studies" / "results"))
 
-import blobs
-import lesion_measures
-import lesions
-import lesions_figure
-import planting
+from lesions import blobs, lesion_measures, lesions, lesions_figure, planting
+from lesions.planting import Lesion
 from methods import Versioned
-from planting import Lesion
 from study import Study
 
 SIZE = 136

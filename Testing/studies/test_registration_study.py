@@ -14,13 +14,13 @@ FOLDER = Path(__file__).resolve().parents[2] / "studies" / "results"
 @pytest.fixture
 def rigid(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("rigid")
+    return importlib.import_module("robustness.rigid")
 
 
 @pytest.fixture
 def registration(monkeypatch):
     monkeypatch.syspath_prepend(str(FOLDER))
-    return importlib.import_module("registration")
+    return importlib.import_module("robustness.registration")
 
 
 def patient(noise_hu=0.0):

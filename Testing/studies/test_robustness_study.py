@@ -17,13 +17,9 @@ from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "studies" / "results"))
 
-import dose
-import features
-import field_of_view
-import resimulated
-import robustness
-import slice_thickness
+from conversion import features
 from methods import Versioned
+from robustness import dose, field_of_view, resimulated, robustness, slice_thickness
 from study import Study
 
 SIZE = 128

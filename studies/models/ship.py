@@ -2,7 +2,7 @@
 
     python studies/models/ship.py MODEL_FILE TARGET_FILE [--measured MEASURED_CSV] [--ranges RANGES_JSON]
 
-MEASURED_CSV is docs/results/denoisers.csv; the rows of the model are those whose method is its file's name.
+MEASURED_CSV is docs/results/conversion/denoisers.csv; the rows of the model are those whose method is its file's name.
 RANGES_JSON is what expected.py wrote. The weights stay as they are, and so does what of the card is not given.
 """
 

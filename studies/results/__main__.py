@@ -13,20 +13,14 @@ import argparse
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-import ablation
-import adapting
-import air_edges
-import data_size
-import denoisers
-import features
-import hidden_noise
-import lesions
-import nselfssim_table
-import registration
-import robustness
+from conversion import air_edges, denoisers, features, hidden_noise
+from lesions import lesions
+from robustness import registration, robustness
 from study import Study
+from training import ablation, adapting, data_size, nselfssim_table
 
 ROOT = Path(__file__).resolve().parents[2]
 VGG = "vgg19_conv1_2_imagenet.pth"
@@ -59,7 +53,8 @@ def main() -> None:
     _prepare(study)
     for part in arguments.only:
         print(part, flush=True)
-        PARTS[part](study)
+        subject = PARTS[part].__module__.partition(".")[0]
+        PARTS[part](replace(study, results=study.results / subject))
 
 
 def _prepare(study: Study) -> None:

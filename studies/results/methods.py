@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-import conventional as denoising
 import numpy as np
 import torch
+from conversion import conventional as denoising
 from MVCTEnhanceLib.model.card import installed_models, read_card
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
