@@ -93,7 +93,7 @@ def _whole(array: np.ndarray) -> np.ndarray:
 
 
 def _in_words(assessments: Assessments) -> str:
-    """Names of the metrics in doubt, those not to be trusted in bold."""
+    """Names of the metrics that are not as expected, those not to be trusted in bold."""
     words = []
     for group, name, assessment in not_as_expected(assessments):
         text = f"{group}.{name}"

@@ -31,7 +31,7 @@ def input_warnings(volume: Volume, plan: Plan, card: Mapping[str, Any]) -> list[
 
     Args:
         volume: the MVCT, with what is known of its acquisition.
-        plan, card: of the model; `card["trained_on"]` holds the ranges, and a card without them is a doubt of its own.
+        plan, card: of the model; `card["trained_on"]` holds the ranges; a card without them is a warning of its own.
     """
     trained, volume = card.get("trained_on"), axial(volume)
     found = [*mvct_warnings(volume), _resampling(volume, plan), _orientation(volume)]

@@ -13,7 +13,7 @@ from ..quality.record import MetricValues
 MANY_SLICES = 0.25  # more of them than this, outside of what is expected, is more than one region of the body
 MAX_SLICE_SHARE = 0.5  # more of them than this, outside of what is trusted, is the scan and not some slices
 FIELD_TOLERANCE = 0.05
-FEW_SLICES = 3  # with a value in fewer, of a scan that has many more, nothing is said of the scan
+FEW_SLICES = 3  # with a value in fewer, of a scan that has many more, the scan is not assessed
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _BY_LEVEL = (AS_EXPECTED, LOOK_CLOSER, DO_NOT_TRUST)  # of a finding
 def judge(record: EnhancementRecord, card: Mapping[str, Any]) -> Assessments:
     """Assessments of the metrics of one enhancement.
 
-    A tissue or an edge that no slice contains is not applicable, which is no doubt. A value that a body should have,
+    A tissue or an edge that no slice contains is not applicable, which is no warning. A value that a body should have,
     but that could not be measured, or that the card has no range for, is to be looked at.
 
     Args:
@@ -77,8 +77,8 @@ def _judged(record: EnhancementRecord, card: Mapping[str, Any], group: str, name
         if of_result and METRICS[name].of_full_strength and _strength(record) != FULL_STRENGTH:
             return _judged_at_part(record, group, name)
         return _assessment(_findings(record, card, group, name))
-    doubt = _why_missing(record, group, name)
-    return _assessment([doubt]) if doubt else Assessment(NOT_APPLICABLE, _not_applicable(name))
+    finding = _why_missing(record, group, name)
+    return _assessment([finding]) if finding else Assessment(NOT_APPLICABLE, _not_applicable(name))
 
 
 def _strength(record: EnhancementRecord) -> int:
@@ -92,12 +92,12 @@ def _judged_at_part(record: EnhancementRecord, group: str, name: str) -> Assessm
 
 
 def _not_applicable(name: str) -> str:
-    """Why a metric has no value, where that is no doubt."""
+    """Why a metric has no value, where that is no finding."""
     return f"Not applicable: no slice contains enough {METRICS[name].measured_in}."
 
 
 def _why_missing(record: EnhancementRecord, group: str, name: str) -> Finding | None:
-    """The doubt in a metric without any value; None where the scan just does not contain what it measures."""
+    """The finding on a metric without any value; None where the scan just does not contain what it measures."""
     scan = record.groups["mvct" if group == "comparison" else group]
     if not scan["nselfssim"].has_value:
         return Finding(1, "It could not be measured: no slice shows a body.")
@@ -152,7 +152,7 @@ def _against_reference(record: EnhancementRecord, card: Mapping[str, Any], name:
 
 
 def _assessment(findings: Iterable[Finding]) -> Assessment:
-    """The gravest of the findings; only findings of doubt are reported where there are any, the gravest first."""
+    """The gravest verdict, with the texts of the findings that are not as expected, or of all where every one is."""
     ordered = sorted(findings, key=lambda finding: -finding.level)
     worst = ordered[0].level
     told = [finding.text for finding in ordered if finding.text and (finding.level or not worst)]

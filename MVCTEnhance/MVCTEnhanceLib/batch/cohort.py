@@ -103,7 +103,7 @@ def enhance_folder(
 
 
 def _settings(request: BatchRequest) -> Settings:
-    """Raises what is wrong with model and device once, not as the reason of each case."""
+    """Raises errors of model and device once, not as the reason of each case."""
     model = find_model(request.model)
     read_card(model)
     if request.device not in ("auto", "cpu"):  # which are always right, and torch takes its time

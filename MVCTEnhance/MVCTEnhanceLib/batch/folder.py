@@ -46,7 +46,7 @@ def require_usable(output: Path, source: Path, *, resume: bool) -> None:
     if resume:
         present = [name for name in present if not name.startswith(PARTIAL)]  # killed before anything else was there
     if present and not resume:
-        raise OutputError(f"The folder '{output}' is not empty: choose a new one, or go on with a batch by --resume.")
+        raise OutputError(f"The folder '{output}' is not empty: choose a new one, or resume a batch with --resume.")
     if present and PLAN not in present:
         raise OutputError(f"The folder '{output}' holds no batch that could be resumed: choose a new or an empty one.")
 

@@ -1,1 +1,1 @@
-"""How fast this computer enhances."""
+"""Timing of networks, engine and whole job on this computer."""

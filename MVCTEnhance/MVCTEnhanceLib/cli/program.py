@@ -1,4 +1,4 @@
-"""The command line `mvct-enhance`: one command run to its end, its result or one sentence on what is wrong."""
+"""The command line `mvct-enhance`: one command run to its end, its result or one sentence on the error."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _collecting_from_now(on_event: EventHandler) -> EventHandler:
 
 
 def _sentence(error: Exception) -> str:
-    """What is wrong, on one line; of an unexpected error without its text, in which libraries quote header values."""
+    """The error on one line; of an unexpected error without its text, in which libraries quote header values."""
     if isinstance(error, MVCTEnhanceError):
         return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(error))
     if is_out_of_memory(error):

@@ -37,7 +37,7 @@ def read_volume(path: str | Path, *, series_uid: str | None = None, slices_only:
 
     Returns:
         HU as int16 where all values are whole numbers that fit, else float32, shape (k, j, i), with the geometry
-        of the file. Padding is -1024 HU. `warnings` holds what the user must be told.
+        of the file. Padding is -1024 HU. `warnings` is for the user.
 
     Raises:
         InputError: there is nothing to read, or it is no regular 3-D scan; one sentence says what and where.

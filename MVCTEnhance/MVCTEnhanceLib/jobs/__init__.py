@@ -1,1 +1,1 @@
-"""What a user can ask for, one file a job."""
+"""The jobs that a user can ask for, one file each."""

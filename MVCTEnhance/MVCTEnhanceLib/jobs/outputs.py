@@ -44,7 +44,7 @@ class Enhanced:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user must be told, one sentence each."""
+        """Warnings for the user, one sentence each."""
         return self.record.warnings
 
 

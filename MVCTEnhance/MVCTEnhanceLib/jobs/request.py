@@ -45,7 +45,7 @@ class Option:
     in_slicer: Any = None
 
     def problem(self, value: Any) -> str:
-        """What is wrong with a value, in one sentence; empty where nothing is."""
+        """The fault of a value, in one sentence; empty where there is none."""
         if self.choices and value is not None and value not in self.choices:
             return f"'{value}' is not possible: choose one of {', '.join(self.choices)}."
         if self.at_least is not None and not all(map(self._is_in_range, _values(value))):

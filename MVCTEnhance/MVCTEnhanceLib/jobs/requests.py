@@ -1,4 +1,4 @@
-"""What a user can ask for: one class a job, whose fields are its options.
+"""Requests: one class a job, whose fields are its options.
 
 Nothing is imported here that takes time, so that --help answers at once.
 """

@@ -119,7 +119,7 @@ class Engine:
         return result
 
     def _shrink(self, error: Exception) -> None:
-        """Go on with fewer slices at a time and, from one on, with fewer rows of it where it can be cut."""
+        """Continue with fewer slices at a time and, from one on, with fewer rows of it where it can be cut."""
         if self.batch > 1:
             self.batch //= 2
             left = f"{self.batch} slices"

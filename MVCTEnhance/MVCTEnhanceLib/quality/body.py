@@ -15,7 +15,7 @@ MARGIN_PX, MARGIN_MM = 16, 18.0  # around the body, beyond which nothing changes
 
 @dataclass(frozen=True)
 class BodyParameters:
-    """How the body is told from air and couch.
+    """Segmentation of the body from air and couch.
 
     Args:
         threshold_hu: what is above it (after smoothing) is tissue or couch.

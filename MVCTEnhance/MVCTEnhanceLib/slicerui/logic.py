@@ -53,7 +53,7 @@ def start_enhance(volume_node: Node, named: dict[str, Any], callbacks: tuple[Cal
         callbacks: for progress, result and error, see `Job`.
 
     Raises:
-        MVCTEnhanceError: packages or nodes are missing; what else is wrong is told to the last callback.
+        MVCTEnhanceError: packages or nodes are missing; other errors go to the last callback.
     """
     request = _scene_request(volume_node, named)
     _require_packages()
@@ -107,7 +107,7 @@ def export_dicom(
 
 
 def export_report(enhanced: Node, folder: str | Path, *, overwrite: bool = False, identify: bool = False) -> Path:
-    """The HTML report; returns its path, and logs what the user must be told; see `ReportExportOptions`."""
+    """The HTML report; returns its path, and logs the warnings; see `ReportExportOptions`."""
     _require_packages()
     result = export_report_and_wait(ReportExportOptions(_id(enhanced), Path(folder), overwrite, identify))
     for warning in result.warnings:

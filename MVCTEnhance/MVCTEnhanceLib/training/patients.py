@@ -48,7 +48,7 @@ def require_other_patients(validation: Sequence[Scan], training: Sequence[Scan])
     """Refuse validation scans that show a patient of the training.
 
     Raises:
-        InputError: names the two scans by their paths; nothing of their headers is told.
+        InputError: names the two scans by their paths; nothing of their headers.
     """
     for seen in training:
         for scan in validation:

@@ -40,7 +40,7 @@ class Volume:
         direction: 3x3 matrix whose columns are the LPS unit vectors of the i, j and k axes
             (left-handed and oblique ones are kept as they are).
         source: the DICOM series the volume was read from, None for other formats.
-        warnings: what the reader noticed and the user must be told, one sentence each.
+        warnings: of the reader, for the user, one sentence each.
         product: which output of this program the volume is; None where it is none, or not known.
         acquisition: what the headers say of it.
     """

@@ -48,7 +48,7 @@ def read_slice(header: SliceHeader) -> tuple[np.ndarray, list[str]]:
     """HU values of a slice, shape (j, i), whole-number or floating type, with padding set to air.
 
     Returns:
-        the values, and what the user must be told, each text the same for all slices of a series.
+        the values, and warnings for the user, each text the same for all slices of a series.
 
     Raises:
         InputError: the file is cut, or nothing here can decode its pixel data.

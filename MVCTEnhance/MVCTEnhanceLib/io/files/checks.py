@@ -14,7 +14,7 @@ from ...errors import InputError
 from ...volume import Volume
 
 VOXELS_A_BYTE = 1100  # more than any of the formats' compressions makes of a byte
-PERPENDICULAR = 1e-4  # cosine between two axes, above which they are said not to be perpendicular
+PERPENDICULAR = 1e-4  # cosine between two axes, above which they are not perpendicular
 SHEARED = 1e-2  # above which it is a tilt and not a rounded number
 SHEARED_MM = 1.0  # by which a voxel may move when the axes are made perpendicular
 ABSURD = 1e12  # in whatever unit of length

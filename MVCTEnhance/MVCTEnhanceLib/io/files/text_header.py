@@ -36,7 +36,7 @@ class TextHeader:
         is_nrrd: by its content, whatever its name says.
         is_elsewhere: whether the voxels are in other files.
         mm: the unit of length, which ITK takes for mm.
-        warnings: what the user must be told.
+        warnings: for the user.
     """
 
     is_nrrd: bool

@@ -86,7 +86,7 @@ def ask_user(question: str, packages: str) -> bool:
 
 
 def installing_text() -> str:
-    """What is said while pip runs."""
+    """The status text while pip runs."""
     return _("Installing the Python packages that are missing: this takes minutes…")
 
 
@@ -188,7 +188,7 @@ def _failed(names: Sequence[str], wheel_folder: Path | None) -> MVCTEnhanceError
     else:
         advice = _(
             "check the network, or behind a proxy set HTTPS_PROXY, or choose a wheel folder, and press Apply again; "
-            "Slicer's Python console shows what pip said"
+            "Slicer's Python console shows pip's output"
         )
     return MVCTEnhanceError(
         _("{names} could not be installed: {advice}.").format(names=", ".join(names), advice=advice)

@@ -1,1 +1,1 @@
-"""What the module does with nodes of the scene, one file a job."""
+"""Jobs on nodes of the scene, one file each."""

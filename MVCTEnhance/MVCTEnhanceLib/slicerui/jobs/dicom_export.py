@@ -47,7 +47,7 @@ class DicomResult:
         folder: where it is; None for the DICOM database.
         derived: whether it has patient, study and position of the MVCT's own files.
         slices: how many files.
-        warnings: what the user must be told.
+        warnings: for the user.
     """
 
     series_uid: str

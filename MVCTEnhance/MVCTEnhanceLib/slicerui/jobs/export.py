@@ -40,7 +40,7 @@ def export_readouts(enhanced: str, path: Path, *, overwrite: bool = False) -> Pa
 
 @dataclass(frozen=True)
 class ReportResult:
-    """Args: path of report.html; warnings, which the user must be told."""
+    """Args: path of report.html; warnings for the user."""
 
     path: Path
     warnings: tuple[str, ...] = ()

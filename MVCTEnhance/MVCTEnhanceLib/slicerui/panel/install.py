@@ -13,7 +13,7 @@ from .path_box import PathBox, path_text
 
 
 class InstallSection:
-    """Installs what is missing; how it goes is said in the status line.
+    """Installs what is missing; the status line shows how it goes.
 
     Args:
         ui: the panel's widgets.

@@ -39,7 +39,7 @@ class EnhanceResult:
         enhanced, difference, cycleError: volumes; cycleError is None where it was not asked for.
         readoutsNode: text node that holds the metrics as JSON.
         readouts: the record as `mvct-enhance enhance --json` gives it.
-        warnings: what the user must be told, one sentence each.
+        warnings: for the user, one sentence each.
         correction: volume of what was changed beyond the HU conversion; None in scenes of older versions.
     """
 
