@@ -99,6 +99,7 @@ def test_a_second_run_uses_the_same_colours_and_the_chosen_outputs(app):
     assert again.enhanced.GetNodeReference("MVCTEnhance.mvct") is second
 
 
+@pytest.mark.thorough
 def test_new_outputs_get_names_of_their_own(app):
     mvct = add_mvct(app)
     first, second = (run_job(app, options(mvct)).done[0] for _ in range(2))

@@ -52,6 +52,7 @@ def forget_the_model(app, enhanced) -> None:
     node.SetText(json.dumps(found | {"model": {"name": "gone"}}))
 
 
+@pytest.mark.thorough
 def test_a_report_without_the_model_s_card_says_so(app, enhanced, tmp_path):
     from MVCTEnhanceLib.slicerui.jobs.export import ReportExportOptions, export_report_and_wait
 

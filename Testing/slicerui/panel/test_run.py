@@ -108,6 +108,7 @@ def test_a_run_goes_on_while_a_scene_is_added_and_its_result_stays_with_its_scan
     assert np.array_equal(voxels(app, result), before)
 
 
+@pytest.mark.thorough
 def test_a_new_difference_map_is_coloured_as_chosen_and_shown_in_a_review_that_is_open(app):
     open_with_scan(app)
     apply_and_wait(app)
@@ -136,6 +137,7 @@ def test_cancel_ends_the_worker_and_leaves_the_scene_as_it_was(app):
     assert contents(app) == before
 
 
+@pytest.mark.thorough
 def test_after_cancel_apply_works_again(app):
     open_with_long_scan(app)
     apply_until_slices(app)
@@ -179,6 +181,7 @@ def test_deleting_the_mvct_ends_the_run_and_says_so(app):
     assert app.ui.mvctSelector.currentNode() is None and not app.ui.applyButton.enabled
 
 
+@pytest.mark.thorough
 def test_deleting_the_chosen_outputs_during_a_run_makes_new_ones(app):
     open_with_long_scan(app)
     apply_and_wait(app)
