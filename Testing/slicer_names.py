@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from queue import SimpleQueue
 from unittest import TestCase
 from xml.etree import ElementTree
 
@@ -30,8 +30,8 @@ CLASS = re.compile(r"\b(?:vtk|ctk|Q|qMRML|qSlicer)[A-Z]\w*")
 SIGNATURE = re.compile(r"[a-z]\w*\([\w*:<>, ]*\)")
 # What Python's own objects have, too: no sign of Slicer where it cannot be told who was asked.
 PYTHON = {
-    *(name for kind in (str, list, dict, set, float, Path, re.Match, subprocess.Popen, TestCase) for name in dir(kind)),
-    *("pid", "stdout", "reconfigure", "specifier", "SeriesInstanceUID", "value", "shape", "reshape", "any", "max", "T"),
+    *(name for kind in (str, list, dict, set, float, Path, re.Match, SimpleQueue, TestCase) for name in dir(kind)),
+    *("specifier", "SeriesInstanceUID", "value", "shape", "reshape", "any", "max", "T"),
     *("astype", "strerror", "throw", "send", "__name__"),
 }
 

@@ -30,7 +30,7 @@ def test_names_of_every_kind_are_found():
         "vtkMRMLPlotChartNode",
         "ctkSliderWidget.spinBoxVisible",
         "dataSelected(vtkStringArray*,vtkCollection*)",
-        "slicer.util.launchConsoleProcess",
+        "slicer.util.showStatusMessage",
         "StartCloseEvent",
         "layout XML.viewgroup",
     }

@@ -24,7 +24,7 @@ from MVCTEnhanceLib.io import is_dicom_output, write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs.requests import FORMATS, BatchRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.runtime.cancel import Interrupted
-from MVCTEnhanceLib.runtime.child import CaseFailed, Children
+from MVCTEnhanceLib.runtime.child import Children, JobFailed
 from MVCTEnhanceLib.volume import Volume
 
 SCAN = Volume(np.zeros((2, 8, 8), np.int16), (1.0, 1.0, 3.0))
@@ -46,12 +46,12 @@ class QuickChildren(Children):
 
     def run(self, arguments, *, on_event):
         self.calls.append(list(arguments))
-        on_event("device", {"device": "cpu", "name": "CPU"})
-        on_event("progress", {"stage": "enhance", "done": 1, "total": 2, "eta_s": None})
-        on_event("warning", {"message": f"{arguments[1]} is odd"})
+        on_event("device", device="cpu", name="CPU")
+        on_event("progress", stage="enhance", done=1, total=2, eta_s=None)
+        on_event("warning", message=f"{arguments[1]} is odd")
         options = parser().parse_args(arguments)
         if any(word in str(options.input) for word in self.fail):
-            raise CaseFailed(f"{options.input} is not to be written to {options.output}.")
+            raise JobFailed(f"{options.input} is not to be written to {options.output}.")
         withheld = not options.force and any(word in str(options.input) for word in self.withhold)
         for path in (options.output, options.difference, options.correction):
             if withheld and path is not None and is_dicom_output(path):

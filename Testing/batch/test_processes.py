@@ -24,13 +24,16 @@ only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 only_linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are listed as Linux does")
 SECRETS = {"PatientName": "Secretname^Given", "PatientID": "SECRET-ID-1"}
 SECONDS_TO_END = 60
-# Python imports this as it starts: children whose scan has such a name end in the way that the name says.
+# Python imports this as it starts: a child that opens a scan of such a name ends in the way that the name says.
 CRASHES = (
     "import os, sys\n"
-    "text = ' '.join(sys.orig_argv)\n"
-    "if 'abortme' in text: os.abort()\n"
-    "if 'killme' in text: os.kill(os.getpid(), 9)\n"
-    "if 'exitme' in text: os._exit(7)\n"
+    "def end(event, arguments):\n"
+    "    if event != 'open': return\n"
+    "    text = str(arguments[0])\n"
+    "    if 'abortme' in text: os.abort()\n"
+    "    if 'killme' in text: os.kill(os.getpid(), 9)\n"
+    "    if 'exitme' in text: os._exit(7)\n"
+    "if 'worker' in sys.orig_argv: sys.addaudithook(end)\n"
 )
 
 
@@ -49,8 +52,11 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 def children_of(pid: int) -> list[int]:
+    """Those of all its threads, each of which has its own."""
     try:
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [
+            int(child) for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()
+        ]
     except FileNotFoundError:
         return []
 
@@ -204,12 +210,12 @@ def test_bar_shows_the_cohort(volumes, tmp_path, run):
 def test_crash_and_lack_of_memory_stop_no_other_case(volumes, tmp_path, run):
     (tmp_path / "python").mkdir()
     (tmp_path / "python" / "sitecustomize.py").write_text(CRASHES)
-    folder = volumes("abortme.nrrd", "exitme.nrrd", "good.nrrd", "killme.nrrd")
+    folder = volumes("abortme.nrrd", "exitme.nrrd", "good.nrrd", "killme.nrrd", "last.nrrd")
     path = os.pathsep.join([str(tmp_path / "python"), *filter(None, [os.environ.get("PYTHONPATH")])])
     result = run("batch", folder, tmp_path / "out", env={"PYTHONPATH": path})
     assert (result.code, result.stderr.splitlines()[-1]) == (
         1,
-        "mvct-enhance: 3 of 4 cases failed: the reasons are in summary.csv.",
+        "mvct-enhance: 3 of 5 cases failed: the reasons are in summary.csv.",
     )
     rows = read_rows(tmp_path / "out")
     assert {name: row["status"] for name, row in rows.items()} == {
@@ -217,10 +223,11 @@ def test_crash_and_lack_of_memory_stop_no_other_case(volumes, tmp_path, run):
         "exitme.nrrd": "failed",
         "good.nrrd": "done",
         "killme.nrrd": "failed",
+        "last.nrrd": "done",
     }
     assert "SIGABRT" in rows["abortme.nrrd"]["reason"]
     assert "exit code 7" in rows["exitme.nrrd"]["reason"]
-    assert "memory is used up" in rows["killme.nrrd"]["reason"]
+    assert "memory ran out" in rows["killme.nrrd"]["reason"]
 
 
 def follow(process, wanted) -> tuple[list[dict], list[int]]:
@@ -236,6 +243,13 @@ def follow(process, wanted) -> tuple[list[dict], list[int]]:
 
 def stage(name, case=1):
     return lambda event: (event.get("case"), event.get("stage")) == (case, name)
+
+
+@only_linux
+def test_one_process_does_all_cases_of_a_worker(volumes, tmp_path, start):
+    process = start("batch", volumes("a.nrrd", "b.nrrd", "c.nrrd"), tmp_path / "out", "--progress", "jsonl")
+    events, pids = follow(process, lambda event: event["event"] == "result")
+    assert (events[-1]["done"], len(pids)) == (3, 1)
 
 
 @only_linux

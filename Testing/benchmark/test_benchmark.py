@@ -29,7 +29,7 @@ def small(monkeypatch):
 def test_everything_that_was_asked_for_is_timed_and_written(small, tmp_path, capsys):
     output = tmp_path / "benchmark.json"
     request = BenchmarkRequest(
-        device="cpu", threads=(1,), rounds=1, batches=(1, 2), slices=(3,), jobs=(2,), output=output
+        device="cpu", threads=(1,), rounds=1, batches=(1, 2), slices=(3,), jobs=(2,), cases=2, output=output
     )
     result = benchmark(request)
     assert json.loads(output.read_text(encoding="utf-8")) == result
@@ -44,10 +44,17 @@ def test_everything_that_was_asked_for_is_timed_and_written(small, tmp_path, cap
         assert row["share_of_peak"] == pytest.approx(speed / row["peak_giga_macs_per_s"])
     assert [row["batch"] for row in result["batches"]] == [1, 2]
     assert [row["slices"] for row in result["scaling"]] == [3]
+    cases = result["cases"]
+    assert (cases["cases"], cases["slices"]) == (2, 10)
+    assert cases["one_process"] < cases["process_each"]
+    assert cases["ratio"] == pytest.approx(cases["one_process"] / cases["process_each"])
     assert result["start_s"] > 0
     show_benchmark(result)
     shown = capsys.readouterr().out
-    assert all(text in shown for text in (AS_AUTHORS, "engine, batches of 2", "whole job, 2 slices", "readouts"))
+    assert all(
+        text in shown
+        for text in (AS_AUTHORS, "engine, batches of 2", "whole job, 2 slices", "2 scans of 10 slices", "readouts")
+    )
 
 
 @pytest.mark.integration

@@ -23,7 +23,7 @@ from MVCTEnhanceLib.volume import Volume
 
 COMMANDS = [
     "enhance", "evaluate", "models", "batch", "report", "dicom", "devices", "benchmark", "simulate", "train", "phantom",
-    "demo",
+    "demo", "worker",
 ]  # fmt: skip
 only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals, pipes and limits")
 

@@ -182,7 +182,7 @@ MUTANTS = (
     ),
     Mutant(
         "Cancel ends the launcher only, not the worker that it started",
-        f"{LIBRARY}/worker/process_tree.py",
+        "MVCTEnhanceLib/runtime/process_tree.py",
         "if not new:",
         "if True:",
         "worker/test_process.py::test_cancel_ends_the_whole_family_at_once_and_nothing_is_called_any_more",

@@ -20,12 +20,13 @@ OPTIONS = {  # scripts of users rely on them
     "report": "enhanced identify json model mvct output overwrite progress readouts",
     "dicom": "SCAN derivation description force json kind output overwrite progress readouts series-uid source",
     "devices": "json progress",
-    "benchmark": "batches device jobs json model output overwrite progress rounds slices threads",
+    "benchmark": "batches cases device jobs json model output overwrite progress rounds slices threads",
     "export": "json model output overwrite progress",
     "simulate": "kvct device json output overwrite progress seed",
     "train": "config device from json output progress",
     "phantom": "OUTPUT device json overwrite progress",
     "demo": "device json output progress",
+    "worker": "json progress",
 }
 REQUESTS = {item.command: item for item in vars(requests).values() if hasattr(item, "command")}
 VALUES = {

@@ -100,10 +100,11 @@ def options(node, **others):
 
 def start_job(app, wanted):
     """A job that has been started: job, Calls."""
-    from MVCTEnhanceLib.slicerui.jobs.enhancement import EnhanceJob
+    from MVCTEnhanceLib.slicerui.jobs.sequences import enhancement_of
+    from MVCTEnhanceLib.slicerui.worker.work import Job
 
     calls = Calls()
-    job = EnhanceJob(wanted, **calls.arguments())
+    job = Job(enhancement_of(wanted), **calls.arguments())
     job.start()
     return job, calls
 

@@ -28,6 +28,7 @@ from job import Job, contents, marked, model_contents
 
 PATIENCE_S = 5.0
 SOON_S = 2.0
+CASES = 3  # of a batch whose child is killed, which does one after another
 TIMES = ("done.json", "summary.csv", "log.csv", "batch.json")  # hold seconds, or grow as it goes
 
 
@@ -90,6 +91,9 @@ class Study:
         row.partial_left += bool(partial)
         if self.number != signal.SIGKILL or self.what == "worker":
             self._check(not partial, row, f"left: {partial}")
+        if self.what == "worker":
+            done = len(list(self.output.rglob("done.json")))
+            self._check(done >= CASES - 1, row, f"only {done} of {CASES} cases are done")
         now = self._contents()
         if self.what != "train":  # whose files grow
             self._check(now.items() <= self.reference.items(), row, "a file is not that of the undisturbed run")
@@ -161,9 +165,9 @@ def main() -> int:
 
     chance = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as name:
-        make_inputs(Path(name))
+        make_inputs(Path(name), cases=CASES if options.what == "worker" else 1)
         study = Study(options.what, Path(name), getattr(signal, f"SIG{options.signal}"))
-        # A child is there only while a case is worked on.
+        # A child is there from the first case on.
         stages = [stage for stage in study.segments if options.what != "worker" or "#" in stage]
         for n in range(options.times):
             study.end_one(stages[n % len(stages)], chance.random())

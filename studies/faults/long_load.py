@@ -1,4 +1,4 @@
-"""A batch of many small cases: memory, files and threads of its process as it goes, and whether a case is lost.
+"""A batch of many small cases: memory, files and threads of its process and memory of its workers, and lost cases.
 
     python studies/faults/long_load.py [--cases 200] [--workers 2]
 
@@ -30,7 +30,13 @@ def measure(pid: int) -> tuple[float, int, int]:
     return memory, len(os.listdir(f"/proc/{pid}/fd")), int(status["Threads"])  # noqa: PTH208
 
 
-def run(folder: Path, workers: int) -> tuple[list[tuple[int, float, int, int]], float]:
+def memory_of_workers(pid: int) -> float:
+    """MB of memory of the largest of the processes that it has started."""
+    children = [child for file in Path(f"/proc/{pid}/task").glob("*/children") for child in file.read_text().split()]
+    return max((measure(int(child))[0] for child in children), default=0.0)
+
+
+def run(folder: Path, workers: int) -> tuple[list[tuple[int, float, float, int, int]], float]:
     """What was measured after each case, and seconds in all."""
     start, rows = time.monotonic(), []
     command = [sys.executable, "-m", "MVCTEnhanceLib", "batch", str(folder / "cohort"), str(folder / "out")]
@@ -43,7 +49,8 @@ def run(folder: Path, workers: int) -> tuple[list[tuple[int, float, int, int]], 
     for line in process.stdout:
         event = json.loads(line)
         if event["event"] == "progress" and event["stage"] == "batch" and 0 < event["done"] < event["total"]:
-            rows.append((event["done"], *measure(process.pid)))
+            memory, files, threads = measure(process.pid)
+            rows.append((event["done"], memory, memory_of_workers(process.pid), files, threads))
     if process.wait() != 0:
         raise RuntimeError(f"the batch ended with {process.returncode}")
     return rows, time.monotonic() - start
@@ -63,16 +70,17 @@ def main() -> int:
         results = list((folder / "out").glob("*/enhanced.nrrd"))
     settled = rows[int(WARM_UP * options.cases) :]
     shown = [settled[n * (len(settled) - 1) // 4] for n in range(5)]
-    print("| after case | memory / MB | open files | threads |\n|--:|--:|--:|--:|")
-    for case, memory, files, threads in shown:
-        print(f"| {case} | {memory:.1f} | {files} | {threads} |")
+    print("| after case | memory / MB | largest worker / MB | open files | threads |\n|--:|--:|--:|--:|--:|")
+    for case, memory, worker, files, threads in shown:
+        print(f"| {case} | {memory:.1f} | {worker:.1f} | {files} | {threads} |")
     ranges = [(min(column), max(column)) for column in list(zip(*settled, strict=True))[1:]]
     growth = ranges[0][1] / ranges[0][0] - 1
     lost = options.cases - len(set(done) & {f"{path.parent.name}.nrrd" for path in results})
     print(f"\n{options.cases} cases, {options.workers} workers, {seconds:.0f} s, lost: {lost}")
     print(f"memory grows by {growth:.1%} at most after case {settled[0][0]}")
-    print(f"open files {ranges[1][0]} to {ranges[1][1]}, threads {ranges[2][0]} to {ranges[2][1]}")
-    return growth > GROWTH or lost > 0 or shown[0][3] != shown[-1][3]
+    print(f"the largest worker has {ranges[1][0]:.0f} to {ranges[1][1]:.0f} MB")
+    print(f"open files {ranges[2][0]} to {ranges[2][1]}, threads {ranges[3][0]} to {ranges[3][1]}")
+    return growth > GROWTH or lost > 0 or shown[0][4] != shown[-1][4]
 
 
 if __name__ == "__main__":

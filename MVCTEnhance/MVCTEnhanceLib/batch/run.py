@@ -14,7 +14,7 @@ from typing import Any
 from ..assessment.provenance import PROGRAM
 from ..errors import Cancelled, MVCTEnhanceError, OutputError
 from ..quality.record import EnhancementRecord
-from ..runtime.child import AGAIN, CANCELLED, CaseFailed, Children
+from ..runtime.child import Children, JobFailed
 from ..runtime.events import EventHandler
 from .cases import Case
 from .folder import SUMMARY, assign_places, commit_case, load_completed, require_exists, staging
@@ -22,6 +22,7 @@ from .settings import Note, Settings
 from .summary import CaseRow, Status, values_of, worst_verdict, write_summary
 
 POLL_S = 0.2
+CANCELLED = "The batch was cancelled; finished cases stay."
 
 
 class BatchRun:
@@ -123,15 +124,15 @@ class BatchRun:
                 self._messages.put((number, ("stage", {"stage": "start"})))
                 readouts = children.run(
                     settings.request(case, folder).to_argv(),
-                    on_event=lambda *event: self._messages.put((number, event)),
+                    on_event=lambda event, **fields: self._messages.put((number, (event, fields))),
                 )
                 note = {"made_of": settings.input_signature(case), "seconds": round(time.monotonic() - start, 1)}
                 if readouts.pop("withheld", False):
                     note |= {"withheld": readouts.pop("failure")}
                 self._require_exists()
                 commit_case(folder, place, note | {"made_by": PROGRAM}, readouts)
-            except CaseFailed as error:
-                raise CaseFailed(str(error).replace(str(folder), str(place))) from error
+            except JobFailed as error:
+                raise JobFailed(str(error).replace(str(folder), str(place))) from error
         return self._row(case, note | {"record": EnhancementRecord.from_dict(readouts)})
 
     def _in_words(self, error: Exception) -> str:
@@ -143,7 +144,7 @@ class BatchRun:
             return text
         if isinstance(error, OSError):
             return f"The operating system says '{error.strerror}': check the disk and its permissions."
-        return f"Unexpected {type(error).__name__}: {AGAIN}, and report it if it comes again."
+        return f"Unexpected {type(error).__name__}: run the batch again with --resume, and report it if it comes again."
 
     def _follow(self, cancelled: Callable[[], bool]) -> None:
         """Deal with the next message, if one comes soon."""

@@ -12,9 +12,9 @@ from statistics import median
 from typing import Any
 
 from ..errors import MVCTEnhanceError
-from ..io import write_dicom_series
+from ..io import write_dicom_series, write_volume
 from ..jobs.requests import EnhanceRequest
-from ..runtime.child import PROGRAM
+from ..runtime.child import PROGRAM, Child
 from ..runtime.events import read_event
 from ..runtime.parent import PARENT
 from ..volume import Volume
@@ -75,6 +75,36 @@ def timed_job(scan: Volume, folder: Path, model: Path, device: str, threads: int
         "peak_bytes": memory.peak,
         "above_volume_bytes": None if memory.peak is None else memory.peak - scan.array.nbytes,
     }
+
+
+def timed_cases(scan: Volume, folder: Path, model: Path, device: str, threads: int, cases: int) -> dict[str, Any]:
+    """Enhance one scan after another as a batch does, in one child process and, in turns, each in one of its own.
+
+    Args:
+        folder: a new folder, which gets the scan and the results.
+
+    Returns:
+        cases; slices; seconds in one process for all, and in a process for each, with their starts and ends; ratio.
+    """
+    write_volume(scan, folder / "mvct.nrrd")
+    threads_of_child = {"OMP_NUM_THREADS": str(threads)}
+    seconds = {"one_process": 0.0, "process_each": 0.0}
+
+    def enhance(child: Child, way: str, number: int) -> None:
+        output = folder / f"{way}-{number}.nrrd"
+        child.run(EnhanceRequest(folder / "mvct.nrrd", output, model=model, device=device).to_argv())
+
+    with Child(threads=threads_of_child) as shared:
+        for number in range(cases):
+            start = time.perf_counter()
+            with Child(threads=threads_of_child) as child:
+                enhance(child, "process_each", number)
+            between = time.perf_counter()
+            enhance(shared, "one_process", number)
+            seconds["process_each"] += between - start
+            seconds["one_process"] += time.perf_counter() - between
+    ratio = seconds["one_process"] / seconds["process_each"]
+    return {"cases": cases, "slices": len(scan.array), **seconds, "ratio": ratio}
 
 
 def seconds_to_start() -> float:

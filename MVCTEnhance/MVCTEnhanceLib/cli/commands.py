@@ -5,6 +5,7 @@ What a command needs is imported when it runs, so that --help answers at once.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -110,6 +111,13 @@ def train(request: requests.TrainRequest, on_event: EventHandler) -> Result | No
             on_event("device", device=str(device), name=describe_device(device))
         model = run(config, request.output, device=device, on_event=on_event, start=start, processes=processes)
     return {"model": str(model)} if processes.is_first else None
+
+
+def worker(request: requests.WorkerRequest, on_event: EventHandler) -> None:
+    """Do one job after another; each tells its own result."""
+    from .worker import run_jobs
+
+    run_jobs(sys.stdin, on_event)
 
 
 def phantom(request: requests.PhantomRequest, on_event: EventHandler) -> Result:

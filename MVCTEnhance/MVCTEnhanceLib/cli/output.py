@@ -71,6 +71,11 @@ def show_benchmark(result: Result) -> None:
         stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in row["stages"].items())
         memory = "" if row["peak_bytes"] is None else f"; {row['above_volume_bytes'] / 1e9:.2f} GB above the scan"
         print(f"  {stages}; reading, metrics, writing {100 * row['share_besides_network']:.0f} %{memory}")
+    cases = result["cases"]
+    print(
+        f"{cases['cases']} scans of {cases['slices']} slices: {cases['one_process']:.1f} s in one process, "
+        f"{cases['process_each']:.1f} s in a process each; ratio {cases['ratio']:.2f}"
+    )
     print(f"start of the command line {result['start_s']:.2f} s")
 
 

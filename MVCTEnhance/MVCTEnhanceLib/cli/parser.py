@@ -35,6 +35,7 @@ def parser() -> argparse.ArgumentParser:
         (requests.TrainRequest, run.train, show.show_model),
         (requests.PhantomRequest, run.phantom, show.show_nothing),
         (requests.DemoRequest, run.demo, show.show_demo),
+        (requests.WorkerRequest, run.worker, show.show_nothing),
     ):
         command = _add_command(commands, request)
         command.set_defaults(request=request, run=runs, show=shows)

@@ -80,7 +80,7 @@ def _run(options: argparse.Namespace, on_event: EventHandler, cancellation: Canc
         end_with_parent(cancellation.ask)
         result = options.run(options.request.from_namespace(options), _collecting_from_now(on_event))
         if result is None:
-            pass  # another process tells it
+            pass  # another process tells it, or each job of a worker its own
         elif options.progress == "jsonl":
             on_event("result", **result)
         elif options.json:
@@ -105,10 +105,10 @@ def _run(options: argparse.Namespace, on_event: EventHandler, cancellation: Canc
 
 
 def _collecting_from_now(on_event: EventHandler) -> EventHandler:
-    """Python looks for garbage again when the first event is told: by then all is imported."""
+    """Python looks for garbage again when the first event of a job is told: by then all is imported."""
 
     def tell(event: str, **fields: Any) -> None:
-        if not gc.isenabled():
+        if event != "ready" and not gc.isenabled():
             gc.freeze()
             gc.enable()
         on_event(event, **fields)

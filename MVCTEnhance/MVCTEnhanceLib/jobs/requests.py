@@ -206,6 +206,9 @@ class BenchmarkRequest(Request):
         metavar="N",
         at_least=1,
     )
+    cases: int = option(
+        "scans of 10 slices one after another, in one process and each in its own [%(default)s]", default=5, at_least=1
+    )
     device: str = option(DEVICE, default="auto")
     overwrite: bool = option(OVERWRITE, default=False)
 
@@ -275,3 +278,10 @@ class DemoRequest(Request):
 
     output: Path = option("new folder [%(default)s]", default=Path("demo-output"))
     device: str = option(DEVICE, default="auto")
+
+
+class WorkerRequest(Request):
+    """One job after another, as a program asks for them on stdin."""
+
+    command = "worker"
+    summary = "do the jobs that a program writes to stdin, one a line"

@@ -1,7 +1,8 @@
 """Events of a job, shown to a person or to a program.
 
 An event is a name and its fields: stage (stage), device (device, name), progress (stage, done, total), validation,
-case (of a batch: case, cases, status, what it does), warning (message), error (message), result (the metrics).
+case (of a batch: case, cases, status, what it does), warning (message), error (message), result (the metrics), ready
+(of a worker, which waits for a job).
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class _JsonLines:
     def __call__(self, event: str, **fields: Any) -> None:
         if event == "progress":
             fields["eta_s"] = self._seconds_left(**fields)
+        elif event == "result":
+            self.stage = None  # of a worker, whose next job may begin with the same stage
         # In one piece, which a signal cannot cut before the end of the line.
         print(json.dumps({"event": event, **fields}, allow_nan=False) + "\n", end="", flush=True)
 

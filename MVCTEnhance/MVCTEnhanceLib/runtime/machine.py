@@ -46,6 +46,15 @@ def return_memory() -> None:
         getattr(ctypes.CDLL(None), "malloc_trim", lambda _: 0)(0)
 
 
+def memory_in_use() -> int:
+    """Bytes of memory that this process holds; 0 where the system does not tell."""
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
 def use_passive_omp() -> None:
     """Have torch's threads sleep while they wait for each other; to be called before torch is imported.
 

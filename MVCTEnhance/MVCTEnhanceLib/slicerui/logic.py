@@ -14,16 +14,15 @@ from slicer.i18n import tr as _
 from ..errors import InputError, MVCTEnhanceError
 from ..jobs.requests import BatchRequest
 from .install import dependencies, pip_settings
-from .jobs.dicom_export import DicomOptions, DicomResult, export_dicom_and_wait
-from .jobs.enhancement import EnhanceJob, enhance_and_wait
-from .jobs.export import ReportExportOptions, export_readouts, export_report_and_wait
+from .jobs.dicom_export import DicomExport, DicomOptions, DicomResult
+from .jobs.export import ReportExport, ReportExportOptions, export_readouts
 from .jobs.folder import FolderResult, enhance_folder
-from .jobs.sequences import SequenceJob, enhance_sequence_and_wait
+from .jobs.sequences import enhancement_of
 from .parameters import require_known
 from .scene.outputs import EnhanceResult
 from .scene.request import SceneRequest
 from .worker.steps import OnProgress
-from .worker.work import Job
+from .worker.work import Job, do_now
 
 Node = slicer.vtkMRMLNode
 
@@ -41,8 +40,7 @@ def enhance(volume_node: Node, named: dict[str, Any], on_progress: OnProgress | 
     """
     request = _scene_request(volume_node, named)
     _require_packages()
-    run = enhance_sequence_and_wait if request.allItems else enhance_and_wait
-    return run(request, on_progress)
+    return do_now(enhancement_of(request), on_progress)
 
 
 def start_enhance(volume_node: Node, named: dict[str, Any], callbacks: tuple[Callable | None, ...]) -> Job:
@@ -58,10 +56,9 @@ def start_enhance(volume_node: Node, named: dict[str, Any], callbacks: tuple[Cal
     request = _scene_request(volume_node, named)
     _require_packages()
     on_progress, on_done, on_error = callbacks
-    job = SequenceJob if request.allItems else EnhanceJob
-    started = job(request, on_progress=on_progress, on_done=on_done, on_error=on_error)
-    started.start()
-    return started
+    job = Job(enhancement_of(request), on_progress=on_progress, on_done=on_done, on_error=on_error)
+    job.start()
+    return job
 
 
 def enhance_files(
@@ -103,13 +100,14 @@ def export_dicom(
 ) -> DicomResult:
     """A derived series in a new folder, or in the DICOM database where none is given; see `DicomOptions`."""
     _require_packages()
-    return export_dicom_and_wait(DicomOptions(_id(enhanced), Path(folder) if folder else None, description, force))
+    options = DicomOptions(_id(enhanced), Path(folder) if folder else None, description, force)
+    return do_now(DicomExport(options))
 
 
 def export_report(enhanced: Node, folder: str | Path, *, overwrite: bool = False, identify: bool = False) -> Path:
     """The HTML report; returns its path, and logs the warnings; see `ReportExportOptions`."""
     _require_packages()
-    result = export_report_and_wait(ReportExportOptions(_id(enhanced), Path(folder), overwrite, identify))
+    result = do_now(ReportExport(ReportExportOptions(_id(enhanced), Path(folder), overwrite, identify)))
     for warning in result.warnings:
         logging.warning("%s", warning)
     return result.path

@@ -39,9 +39,10 @@ def mvct(app, database, tmp_path):
 
 
 def export(node, folder=None, **others):
-    from MVCTEnhanceLib.slicerui.jobs.dicom_export import DicomOptions, export_dicom_and_wait
+    from MVCTEnhanceLib.slicerui.jobs.dicom_export import DicomExport, DicomOptions
+    from MVCTEnhanceLib.slicerui.worker.work import do_now
 
-    return export_dicom_and_wait(DicomOptions(node.GetID(), folder, **others))
+    return do_now(DicomExport(DicomOptions(node.GetID(), folder, **others)))
 
 
 def headers(paths) -> list:
@@ -50,11 +51,12 @@ def headers(paths) -> list:
 
 @pytest.mark.parametrize("identify", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_report_names_the_scan_of_the_database_only_when_asked(app, mvct, tmp_path, identify):
-    from MVCTEnhanceLib.slicerui.jobs.export import ReportExportOptions, export_report_and_wait
+    from MVCTEnhanceLib.slicerui.jobs.export import ReportExport, ReportExportOptions
+    from MVCTEnhanceLib.slicerui.worker.work import do_now
     from slicerui.results import add_result as add_result_with_readouts
 
     enhanced = add_result_with_readouts(app, mvct).enhanced.GetID()
-    path = export_report_and_wait(ReportExportOptions(enhanced, tmp_path / "report", identify=identify)).path
+    path = do_now(ReportExport(ReportExportOptions(enhanced, tmp_path / "report", identify=identify))).path
     assert ("daily MVCT" in path.read_text(encoding="utf-8")) == identify
 
 
@@ -170,21 +172,23 @@ def test_an_import_that_lost_slices_is_told(app, mvct, database, monkeypatch):
 
 @pytest.mark.thorough
 def test_the_export_runs_beside_the_application_too(app, mvct, tmp_path):
-    from MVCTEnhanceLib.slicerui.jobs.dicom_export import DicomJob, DicomOptions
+    from MVCTEnhanceLib.slicerui.jobs.dicom_export import DicomExport, DicomOptions
+    from MVCTEnhanceLib.slicerui.worker.work import Job
 
     result = add_result(app, mvct)
     before, calls = contents(app), Calls()
-    DicomJob(DicomOptions(result.enhanced.GetID(), tmp_path / "out"), **calls.arguments()).start()
+    Job(DicomExport(DicomOptions(result.enhanced.GetID(), tmp_path / "out")), **calls.arguments()).start()
     app.wait(lambda: calls.ended)
     assert calls.errors == [] and calls.done[0].slices == 4
     assert contents(app) == before
 
 
 def test_an_export_goes_on_when_the_scene_is_closed(app, mvct, tmp_path):
-    from MVCTEnhanceLib.slicerui.jobs.dicom_export import DicomJob, DicomOptions
+    from MVCTEnhanceLib.slicerui.jobs.dicom_export import DicomExport, DicomOptions
+    from MVCTEnhanceLib.slicerui.worker.work import Job
 
     calls = Calls()
-    job = DicomJob(DicomOptions(add_result(app, mvct).enhanced.GetID(), tmp_path / "out"), **calls.arguments())
+    job = Job(DicomExport(DicomOptions(add_result(app, mvct).enhanced.GetID(), tmp_path / "out")), **calls.arguments())
     job.start()
     app.close_scene()
     app.wait(lambda: calls.ended)
@@ -192,10 +196,11 @@ def test_an_export_goes_on_when_the_scene_is_closed(app, mvct, tmp_path):
 
 
 def test_a_cancelled_export_leaves_no_part_of_a_series(app, mvct, tmp_path):
-    from MVCTEnhanceLib.slicerui.jobs.dicom_export import DicomJob, DicomOptions
+    from MVCTEnhanceLib.slicerui.jobs.dicom_export import DicomExport, DicomOptions
+    from MVCTEnhanceLib.slicerui.worker.work import Job
 
     calls = Calls()
-    job = DicomJob(DicomOptions(add_result(app, mvct).enhanced.GetID(), tmp_path / "out"), **calls.arguments())
+    job = Job(DicomExport(DicomOptions(add_result(app, mvct).enhanced.GetID(), tmp_path / "out")), **calls.arguments())
     job.start()
     app.wait(lambda: calls.progress or calls.ended)
     job.cancel()

@@ -171,10 +171,11 @@ def test_the_device_is_told(app):
 
 
 def test_waiting_gives_the_same_result_without_an_event_loop(app):
-    from MVCTEnhanceLib.slicerui.jobs.enhancement import enhance_and_wait
+    from MVCTEnhanceLib.slicerui.jobs.enhancement import Enhancement
+    from MVCTEnhanceLib.slicerui.worker.work import do_now
 
     mvct, progress = add_mvct(app), []
-    waited = enhance_and_wait(options(mvct), lambda *step: progress.append(step))
+    waited = do_now(Enhancement(options(mvct)), lambda *step: progress.append(step))
     assert ("Enhancing", 4, 4) in [step[:3] for step in progress]
     job = run_job(app, options(mvct)).done[0]
     np.testing.assert_array_equal(voxels(app, waited.enhanced), voxels(app, job.enhanced))
@@ -182,7 +183,8 @@ def test_waiting_gives_the_same_result_without_an_event_loop(app):
 
 
 def test_an_interrupt_while_waiting_leaves_nothing(app):
-    from MVCTEnhanceLib.slicerui.jobs.enhancement import enhance_and_wait
+    from MVCTEnhanceLib.slicerui.jobs.enhancement import Enhancement
+    from MVCTEnhanceLib.slicerui.worker.work import do_now
 
     def interrupt(*_):
         raise KeyboardInterrupt
@@ -190,6 +192,6 @@ def test_an_interrupt_while_waiting_leaves_nothing(app):
     mvct = add_mvct(app)
     before = contents(app)
     with pytest.raises(KeyboardInterrupt):
-        enhance_and_wait(options(mvct), interrupt)
+        do_now(Enhancement(options(mvct)), interrupt)
     assert_nothing_is_left(app)
     assert contents(app) == before

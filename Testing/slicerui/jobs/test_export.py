@@ -10,10 +10,11 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def enhanced(app):
-    from MVCTEnhanceLib.slicerui.jobs.enhancement import enhance_and_wait
+    from MVCTEnhanceLib.slicerui.jobs.enhancement import Enhancement
     from MVCTEnhanceLib.slicerui.scene.request import SceneRequest
+    from MVCTEnhanceLib.slicerui.worker.work import do_now
 
-    return enhance_and_wait(SceneRequest.of(add_mvct(app), device="cpu")).enhanced
+    return do_now(Enhancement(SceneRequest.of(add_mvct(app), device="cpu"))).enhanced
 
 
 def test_readouts_become_a_table_with_a_line_a_slice(app, enhanced, tmp_path):
@@ -29,10 +30,11 @@ def test_readouts_become_a_table_with_a_line_a_slice(app, enhanced, tmp_path):
 
 
 def test_the_report_is_written_beside_the_application(app, enhanced, tmp_path):
-    from MVCTEnhanceLib.slicerui.jobs.export import ReportExportOptions, ReportJob
+    from MVCTEnhanceLib.slicerui.jobs.export import ReportExport, ReportExportOptions
+    from MVCTEnhanceLib.slicerui.worker.work import Job
 
     calls = Calls()
-    ReportJob(ReportExportOptions(enhanced.GetID(), tmp_path / "my report"), **calls.arguments()).start()
+    Job(ReportExport(ReportExportOptions(enhanced.GetID(), tmp_path / "my report")), **calls.arguments()).start()
     app.wait(lambda: calls.ended)
     assert calls.errors == []
     result = calls.done[0]
@@ -54,17 +56,19 @@ def forget_the_model(app, enhanced) -> None:
 
 @pytest.mark.thorough
 def test_a_report_without_the_model_s_card_says_so(app, enhanced, tmp_path):
-    from MVCTEnhanceLib.slicerui.jobs.export import ReportExportOptions, export_report_and_wait
+    from MVCTEnhanceLib.slicerui.jobs.export import ReportExport, ReportExportOptions
+    from MVCTEnhanceLib.slicerui.worker.work import do_now
 
     forget_the_model(app, enhanced)
-    result = export_report_and_wait(ReportExportOptions(enhanced.GetID(), tmp_path / "report"))
+    result = do_now(ReportExport(ReportExportOptions(enhanced.GetID(), tmp_path / "report")))
     assert result.path.is_file()
     assert len(result.warnings) == 1 and "name the model's file" in result.warnings[0]
 
 
 def test_a_volume_without_readouts_is_refused(app, tmp_path):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
-    from MVCTEnhanceLib.slicerui.jobs.export import ReportExportOptions, export_readouts, export_report_and_wait
+    from MVCTEnhanceLib.slicerui.jobs.export import ReportExport, ReportExportOptions, export_readouts
+    from MVCTEnhanceLib.slicerui.worker.work import do_now
 
     node = add_mvct(app)
     with pytest.raises(MVCTEnhanceError, match="no metrics"):
@@ -72,7 +76,7 @@ def test_a_volume_without_readouts_is_refused(app, tmp_path):
     other = add_result(app, node, {"what": "something else"}).enhanced
     for volume in (node, other):
         with pytest.raises(MVCTEnhanceError, match="This volume has no metrics: choose one"):
-            export_report_and_wait(ReportExportOptions(volume.GetID(), tmp_path / "report"))
+            do_now(ReportExport(ReportExportOptions(volume.GetID(), tmp_path / "report")))
     assert not list(tmp_path.glob("*.csv"))
 
 

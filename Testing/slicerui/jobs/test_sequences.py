@@ -1,18 +1,19 @@
 """Daily scans: all items of a sequence enhanced into sequences that are browsed together."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from slicerui.scans import (
     RAS,
-    Calls,
     add_mvct,
     add_transform,
     contents,
     ijk_to_ras,
     noisy_head,
     options,
+    start_job,
     temporary_files,
 )
 
@@ -48,13 +49,15 @@ def show(app, browser, number):
     app.slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
 
 
+def start(app, wanted):
+    """An enhancement of all items that has been started: job, Calls."""
+    return start_job(app, replace(wanted, allItems=True))
+
+
 @pytest.fixture
 def run(app):
-    from MVCTEnhanceLib.slicerui.jobs.sequences import SequenceJob
-
     def run(wanted):
-        calls = Calls()
-        SequenceJob(wanted, **calls.arguments()).start()
+        _, calls = start(app, wanted)
         app.wait(lambda: calls.ended, 120)
         return calls
 
@@ -139,14 +142,19 @@ def test_a_day_that_fails_is_left_out_with_a_warning(app, run):
     assert result.enhanced.GetImageData() is None or not app.slicer.util.arrayFromVolume(result.enhanced).any()
 
 
-def test_cancel_in_the_middle_leaves_the_scene_as_it_was(app):
-    from MVCTEnhanceLib.slicerui.jobs.sequences import SequenceJob
+def test_one_process_enhances_all_days_and_is_ended_with_the_last(app):
+    proxy, _, _ = add_days(app, [noisy_head(1), noisy_head(2), noisy_head(3)])
+    _, calls = start(app, options(proxy))
+    children = set()
+    app.wait(lambda: children.update(app.child_processes()) or calls.ended, 120)
+    assert len(calls.done) == 1 and len(children) == 2  # the launcher and its worker
+    assert app.child_processes() == []
 
+
+def test_cancel_in_the_middle_leaves_the_scene_as_it_was(app):
     proxy, _, _ = add_days(app, [noisy_head(1), noisy_head(2)])
     before = contents(app)
-    calls = Calls()
-    job = SequenceJob(options(proxy), **calls.arguments())
-    job.start()
+    job, calls = start(app, options(proxy))
     app.wait(lambda: any("Scan 2" in text for text, *_ in calls.progress))
     job.cancel()
     assert app.child_processes() == [] and temporary_files(app) == []
@@ -195,12 +203,12 @@ def test_another_sequence_of_the_browser_is_never_overwritten(app, run):
 
 
 def test_one_scan_of_a_sequence_alone_gets_nodes_that_browsing_does_not_change(app):
-    from MVCTEnhanceLib.slicerui.jobs.enhancement import enhance_and_wait
-    from MVCTEnhanceLib.slicerui.jobs.sequences import enhance_sequence_and_wait
+    from MVCTEnhanceLib.slicerui.jobs.sequences import enhancement_of
+    from MVCTEnhanceLib.slicerui.worker.work import do_now
 
     proxy, browser, _ = add_days(app, [noisy_head(1), noisy_head(2)])
-    all_days = enhance_sequence_and_wait(options(proxy))
-    alone = enhance_and_wait(options(proxy, enhanced=all_days.enhanced.GetID()))
+    all_days = do_now(enhancement_of(options(proxy, allItems=True)))
+    alone = do_now(enhancement_of(options(proxy, enhanced=all_days.enhanced.GetID())))
     assert alone.enhanced is not all_days.enhanced
     voxels = app.slicer.util.arrayFromVolume(alone.enhanced).copy()
     show(app, browser, 1)
@@ -208,11 +216,8 @@ def test_one_scan_of_a_sequence_alone_gets_nodes_that_browsing_does_not_change(a
 
 
 def test_browsing_while_one_scan_is_enhanced_makes_no_wrong_pair(app):
-    from MVCTEnhanceLib.slicerui.jobs.enhancement import EnhanceJob
-
     proxy, browser, _ = add_days(app, [noisy_head(1), noisy_head(2)])
-    calls = Calls()
-    EnhanceJob(options(proxy), **calls.arguments()).start()
+    _, calls = start_job(app, options(proxy))
     app.wait(lambda: calls.progress)
     show(app, browser, 1)
     app.wait(lambda: calls.ended)

@@ -122,8 +122,8 @@ def test_results_wait_while_a_scene_is_being_loaded(app, started):
     mvct = add_mvct(app)
     _, calls = started(options(mvct))
     app.scene.StartState(app.scene.BatchProcessState)
-    app.wait(lambda: not app.child_processes())
-    app.run_events(0.3)
+    app.wait(lambda: list(app.folder.glob("MVCTEnhance-*/correction.nrrd")))  # the last that the worker writes
+    app.run_events(0.5)
     app.run_events()
     assert not calls.ended
     app.scene.EndState(app.scene.BatchProcessState)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +14,7 @@ from ..scene.outputs import ROLE_MVCT, readouts_text, result_of
 from ..scene.request import node_of
 from ..scene.volumes import problem_of, volume_of
 from ..worker import files
-from ..worker.steps import OnProgress, Step, Steps
-from ..worker.work import Job, do_now
+from ..worker.steps import Step, Steps
 
 _PATIENCE_S = 3.0
 
@@ -58,7 +56,7 @@ class DicomResult:
 
 
 class DicomExport:
-    """Work for a `Job` or `do_now`."""
+    """Work for a `Job` or `do_now`; gives a `DicomResult`."""
 
     needs_scene = False  # once its inputs are written
 
@@ -110,29 +108,6 @@ class DicomExport:
         return DicomResult(
             series_uid, self._options.folder, bool(source), done["slices"], tuple(done.get("warnings", ()))
         )
-
-
-class DicomJob(Job):
-    """Export while the application goes on; see `Job` for the callbacks, `on_done` gets the `DicomResult`."""
-
-    def __init__(
-        self,
-        options: DicomOptions,
-        *,
-        on_progress: OnProgress | None = None,
-        on_done: Callable[[DicomResult], None] | None = None,
-        on_error: Callable[[str], None] | None = None,
-    ):
-        super().__init__(DicomExport(options), on_progress=on_progress, on_done=on_done, on_error=on_error)
-
-
-def export_dicom_and_wait(options: DicomOptions, on_progress: OnProgress | None = None) -> DicomResult:
-    """Export and wait for it.
-
-    Raises:
-        MVCTEnhanceError: with one sentence on the fault and what to do; no part of a series is left.
-    """
-    return do_now(DicomExport(options), on_progress)
 
 
 def distrusted_metrics_of(enhanced: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import slicer
@@ -13,12 +12,11 @@ from slicer.i18n import tr as _
 from ...errors import InputError
 from ...jobs.requests import EnhanceRequest
 from ..scene.origin import known_volume_of
-from ..scene.outputs import EnhanceResult, Voxels, put_into_scene
+from ..scene.outputs import Voxels, put_into_scene
 from ..scene.regions import region_mask
 from ..scene.request import SceneRequest, node_of
 from ..worker import files
-from ..worker.steps import OnProgress, Step, Steps
-from ..worker.work import Job, do_now
+from ..worker.steps import Step, Steps
 
 
 class Enhancement:
@@ -138,33 +136,3 @@ def _time(node: slicer.vtkMRMLScalarVolumeNode) -> int:
 
 def _checksum(node: slicer.vtkMRMLScalarVolumeNode) -> int:
     return zlib.crc32(slicer.util.arrayFromVolume(node)) if _time(node) >= 0 else -1
-
-
-class EnhanceJob(Job):
-    """Enhance one volume; see `Job` for the callbacks.
-
-    Args:
-        wanted: what to do with which nodes.
-        on_done: called with the `EnhanceResult`, whose nodes are in the scene.
-    """
-
-    work: type[Enhancement] = Enhancement
-
-    def __init__(
-        self,
-        wanted: SceneRequest,
-        *,
-        on_progress: OnProgress | None = None,
-        on_done: Callable[[EnhanceResult], None] | None = None,
-        on_error: Callable[[str], None] | None = None,
-    ):
-        super().__init__(self.work(wanted), on_progress=on_progress, on_done=on_done, on_error=on_error)
-
-
-def enhance_and_wait(wanted: SceneRequest, on_progress: OnProgress | None = None) -> EnhanceResult:
-    """Enhance one volume; needs no event loop, and the application does nothing else meanwhile.
-
-    Raises:
-        MVCTEnhanceError: with one sentence on the fault and what to do; the scene is as it was.
-    """
-    return do_now(Enhancement(wanted), on_progress)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +15,7 @@ from ..scene.outputs import MODEL, ROLE_MVCT, EnhanceResult, result_of
 from ..scene.request import node_of
 from ..scene.volumes import problem_of, volume_of
 from ..worker import files
-from ..worker.steps import OnProgress, Step, Steps
-from ..worker.work import Job, do_now
+from ..worker.steps import Step, Steps
 
 _PATIENCE_S = 3.0
 
@@ -112,29 +110,6 @@ class ReportExport:
         }
         done = yield Step(request, names=names)
         return ReportResult(self._options.folder / "report.html", tuple(done.get("warnings", ())))
-
-
-class ReportJob(Job):
-    """Write the report while the application goes on; see `Job`, `on_done` gets the `ReportResult`."""
-
-    def __init__(
-        self,
-        options: ReportExportOptions,
-        *,
-        on_progress: OnProgress | None = None,
-        on_done: Callable[[ReportResult], None] | None = None,
-        on_error: Callable[[str], None] | None = None,
-    ):
-        super().__init__(ReportExport(options), on_progress=on_progress, on_done=on_done, on_error=on_error)
-
-
-def export_report_and_wait(options: ReportExportOptions, on_progress: OnProgress | None = None) -> ReportResult:
-    """Write the report and wait for it.
-
-    Raises:
-        MVCTEnhanceError: with one sentence on the fault and what to do.
-    """
-    return do_now(ReportExport(options), on_progress)
 
 
 def _result(enhanced: str) -> EnhanceResult:

@@ -6,11 +6,10 @@ import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ...jobs.requests import BatchRequest
 from ..worker.process import run_and_wait
-from ..worker.steps import OnProgress, progress_of
+from ..worker.steps import OnProgress, tell_progress
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,7 @@ def enhance_folder(request: BatchRequest, on_progress: OnProgress | None = None)
     Raises:
         MVCTEnhanceError: nothing could be started.
     """
-
-    def on_event(event: dict[str, Any]) -> None:
-        progress = progress_of(event)
-        if progress and on_progress:
-            on_progress(*progress)
-
-    result = run_and_wait(request.to_argv(), on_event)
+    result = run_and_wait(request, lambda event, **fields: tell_progress(on_progress, event, fields))
     summary = request.output / result["summary"]
     with summary.open(encoding="utf-8", newline="") as file:
         rows = tuple(csv.DictReader(file))

@@ -17,16 +17,19 @@ from ..scene.outputs import EnhanceResult, Voxels, mark, put_into_scene, readout
 from ..scene.request import SceneRequest, node_of
 from ..scene.sequence_nodes import selected_index, sequence_of, synchronise
 from ..worker import files
-from ..worker.steps import OnProgress, Step, Steps
-from ..worker.work import do_now
-from .enhancement import EnhanceJob, Enhancement, read_results, write_inputs
+from ..worker.steps import Step, Steps
+from .enhancement import Enhancement, read_results, write_inputs
 
 if TYPE_CHECKING:
     from ...volume.product import Kind
 
 
 class SequenceEnhancement(Enhancement):
-    """Work for a `Job` or `do_now`."""
+    """Work for a `Job` or `do_now`: all items of the sequence whose proxy is the MVCT.
+
+    Results go into new sequences (enhanced, difference, correction, cycle error, metrics) of the same browser, whose
+    proxies are the nodes of the `EnhanceResult`. An item that fails is left out, and a warning tells why.
+    """
 
     def problem(self) -> str:
         """As for one scan; also a volume that is no item of a sequence."""
@@ -92,23 +95,9 @@ class SequenceEnhancement(Enhancement):
         return node
 
 
-class SequenceJob(EnhanceJob):
-    """Enhance all items of the sequence whose proxy is the MVCT.
-
-    Results go into new sequences (enhanced, difference, correction, cycle error, metrics) of the same browser, whose
-    proxies are the nodes of the `EnhanceResult`. An item that fails is left out, and a warning tells why.
-    """
-
-    work = SequenceEnhancement
-
-
-def enhance_sequence_and_wait(wanted: SceneRequest, on_progress: OnProgress | None = None) -> EnhanceResult:
-    """As `SequenceJob`, waited for.
-
-    Raises:
-        MVCTEnhanceError: with one sentence on the fault and what to do; the scene is as it was.
-    """
-    return do_now(SequenceEnhancement(wanted), on_progress)
+def enhancement_of(wanted: SceneRequest) -> Enhancement:
+    """The work that is wanted: of one scan, or of all items of its sequence."""
+    return SequenceEnhancement(wanted) if wanted.allItems else Enhancement(wanted)
 
 
 def _volume(

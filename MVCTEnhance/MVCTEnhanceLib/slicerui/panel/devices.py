@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import qt
 from slicer.i18n import tr as _
 
 from ...errors import MVCTEnhanceError
 from ...jobs.requests import DevicesRequest
 from ..install import dependencies
-from ..worker.process import Worker
+from ..worker.process import Outcome, Worker
 
 AUTO, CPU = "auto", "cpu"
 PAUSE_MS = 500  # so that the panel is there before the worker takes the processor
@@ -65,23 +63,21 @@ class DeviceList:
         self._timer.stop()
         worker, self._worker = self._worker, None
         if worker:
-            worker.cancel()
+            worker.end()
 
     def _ask(self) -> None:
         if self._worker is not None or dependencies.missing():
             return
-        self._worker = Worker(DevicesRequest().to_argv(), self._on_event, self._on_end)
         try:
-            self._worker.start()
+            self._worker = Worker()
         except MVCTEnhanceError:  # Apply will say it
-            self._worker = None
+            return
+        self._worker.run(DevicesRequest(), self._on_end)
 
-    def _on_event(self, event: dict[str, Any]) -> None:
-        if event["event"] == "result":
-            self._found = {entry["device"]: _title(entry) for entry in event["devices"]}
-
-    def _on_end(self, code: int) -> None:
-        self._worker = None
+    def _on_end(self, outcome: Outcome) -> None:
+        self.stop()
+        if not isinstance(outcome, MVCTEnhanceError):
+            self._found = {entry["device"]: _title(entry) for entry in outcome["devices"]}
         if self._parameters is not None:
             self.refresh(self._parameters)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import MVCTEnhanceError
-from ..jobs.dicom_export import DicomJob, DicomOptions, DicomResult, distrusted_metrics_of
-from ..jobs.export import ReportExportOptions, ReportJob, ReportResult, export_readouts
+from ..jobs.dicom_export import DicomExport, DicomOptions, DicomResult, distrusted_metrics_of
+from ..jobs.export import ReportExport, ReportExportOptions, ReportResult, export_readouts
 from ..scene.outputs import EnhanceResult
 from ..wording import BAD, CAUTION, GOOD, set_enabled_or_explain, set_label, time_left
+from ..worker.steps import Work
 from ..worker.work import Job
 from .path_box import PathBox, path_text
 
@@ -70,7 +73,7 @@ class ExportSection:
         if names and not self._confirm(names):
             return
         options = DicomOptions(enhanced, folder, force=bool(names))
-        self._start(DicomJob(options, on_progress=self._on_progress, on_done=self._on_dicom, on_error=self._on_error))
+        self._start(DicomExport(options), self._on_dicom)
 
     def _confirm(self, names: list[str]) -> bool:
         question = _(
@@ -82,7 +85,7 @@ class ExportSection:
     def _export_report(self, folder: Path) -> None:
         identify = self._ui.identifyCheckBox.checked
         options = ReportExportOptions(self._result.enhanced.GetID(), folder, identify=identify)
-        self._start(ReportJob(options, on_progress=self._on_progress, on_done=self._on_report, on_error=self._on_error))
+        self._start(ReportExport(options), self._on_report)
 
     def _export_csv(self, path: Path) -> None:
         try:
@@ -90,11 +93,11 @@ class ExportSection:
         except MVCTEnhanceError as error:
             self._on_error(str(error))
 
-    def _start(self, job: Job) -> None:
-        self._job = job
+    def _start(self, work: Work, on_done: Callable[[Any], None]) -> None:
+        self._job = Job(work, on_progress=self._on_progress, on_done=on_done, on_error=self._on_error)
         set_label(self._ui.exportStatusLabel, _("Exporting…"))
         self._update_buttons()
-        job.start()
+        self._job.start()
 
     def _on_progress(self, stage: str, done: int, total: int, seconds_left: float | None) -> None:
         left = time_left(seconds_left)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from slicer.i18n import tr as _
 
-from ..jobs.enhancement import EnhanceJob
-from ..jobs.sequences import SequenceJob
+from ..jobs.sequences import enhancement_of
 from ..scene.outputs import EnhanceResult
 from ..scene.request import SceneRequest
 from ..wording import BAD, CAUTION, GOOD, INFO, set_label, time_left
+from ..worker.work import Job
 from .devices import DeviceList
 from .install import InstallSection
 
@@ -29,7 +29,7 @@ class RunSection:
         self._ui = ui
         self._on_apply = on_apply
         self._on_result = on_done
-        self._job: EnhanceJob | SequenceJob | None = None
+        self._job: Job | None = None
         self._started = 0.0
         self._problem = ""
         self.devices = DeviceList(ui.deviceComboBox)
@@ -53,9 +53,10 @@ class RunSection:
         """Install what is missing, then enhance."""
         if not self.installation.install():
             return
-        job = SequenceJob if request.allItems else EnhanceJob
         self._started = time.monotonic()
-        self._job = job(request, on_progress=self._on_progress, on_done=self._on_done, on_error=self._on_error)
+        self._job = Job(
+            enhancement_of(request), on_progress=self._on_progress, on_done=self._on_done, on_error=self._on_error
+        )
         set_label(self._ui.statusLabel, "")
         self._show_running()
         self.devices.stop()

@@ -3,122 +3,119 @@
 from __future__ import annotations
 
 import os
+import queue
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import slicer
-import slicer.util
 from slicer.i18n import tr as _
 
 from ...errors import MVCTEnhanceError
-from ...runtime.parent import PARENT
-from .output import OnEvent, WorkerOutput
-from .process_tree import end_tree
+from ...jobs.request import Request
+from ...runtime.child import Child
+from ...runtime.events import EventHandler, ignore_event
 
-WORKER = Path(__file__).resolve().parents[2] / "__main__.py"
-# Slicer reads in the system's encoding and drops what it cannot read, with the events around it.
-_PLAIN_TEXT = {"PYTHONIOENCODING": "ascii:backslashreplace"}
-_PATIENCE_S = 3.0
+Outcome = dict[str, Any] | MVCTEnhanceError
+"""The fields of a job's result, or the reason why there is none."""
+
+_POLL_MS = 50
 
 
 class Worker:
-    """One command of `mvct-enhance` that runs while the application goes on; needs the Qt event loop.
+    """Does one job after another in a child process while the application goes on; needs the Qt event loop.
+
+    A thread waits for the child; whatever is called is called in the main thread.
 
     Args:
-        arguments: the command and its options; `--progress jsonl` is added.
-        on_event: called with each event of the worker, in the main thread.
-        on_end: called with the exit code when the worker has ended by itself.
-        patience_s: for how long a cancelled worker may remove what it has begun to write; 0 where that does not matter.
+        patience_s: for how long a job that is given up may remove what it has begun to write; 0 where that does not
+            matter.
+
+    Raises:
+        MVCTEnhanceError: PythonSlicer is not found.
     """
 
-    def __init__(
-        self,
-        arguments: Sequence[str],
-        on_event: OnEvent,
-        on_end: Callable[[int], None],
-        *,
-        patience_s: float = 0.0,
-    ):
-        self._arguments = list(arguments)
-        self._output = WorkerOutput(on_event)
-        self._on_end = on_end
-        self._patience_s = patience_s
-        self._process: subprocess.Popen[str] | None = None
+    def __init__(self, *, patience_s: float = 0.0):
+        import qt  # which `run_and_wait` has no need of
 
-    @property
-    def running(self) -> bool:
-        """Whether it was started and has neither ended nor been cancelled."""
-        return self._process is not None
+        self._child = Child(python_slicer(), patience_s=patience_s)
+        self._told: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._timer = qt.QTimer()
+        self._timer.setInterval(_POLL_MS)
+        self._timer.connect("timeout()", self._call)
+        self.running = False
+        """Whether a job is under way."""
 
-    def start(self) -> None:
-        """Start the child process.
+    def run(
+        self, request: Request, on_end: Callable[[Outcome], None], *, on_event: EventHandler = ignore_event
+    ) -> None:
+        """Start a job; when it has ended, the next one can be started.
 
-        Raises:
-            MVCTEnhanceError: PythonSlicer is not found or cannot be started.
+        Args:
+            on_end: called with what came of it.
+            on_event: called with the name and the fields of each event before the result.
         """
-        self._process = _launch(
-            self._arguments, blocking=False, logCallback=self._on_line, completedCallback=self._on_completed
-        )
+        self.running = True
+        threading.Thread(target=self._work, args=(request.to_argv(), on_event, on_end), daemon=True).start()
+        self._timer.start()
 
-    def cancel(self) -> None:
-        """End the worker with all its processes; nothing is called any more."""
-        process, self._process = self._process, None
-        if process is not None and process.poll() is None:
-            end_tree(process.pid, patience_s=self._patience_s)
+    def end(self) -> None:
+        """End the child with all its processes; nothing is called any more."""
+        self.running = False
+        self._timer.stop()
+        self._child.end()
 
-    def result(self, code: int) -> dict[str, Any]:
-        """The payload of the result event, for a worker that has ended with this exit code.
-
-        Raises:
-            MVCTEnhanceError: with one sentence on why there is none.
-        """
-        return self._output.result(code)
-
-    def _on_line(self, line: str) -> None:
-        if not self.running:
-            return
+    def _work(self, arguments: tuple[str, ...], on_event: EventHandler, on_end: Callable[[Outcome], None]) -> None:
         try:
-            self._output.read(line)
-        except BaseException:  # Slicer stops listening then, and the worker would go on unseen
-            self.cancel()
+            outcome = self._child.run(
+                arguments, on_event=lambda event, **fields: self._told.put(lambda: on_event(event, **fields))
+            )
+        except MVCTEnhanceError as error:
+            outcome = error
+        self._told.put(lambda: self._end_job(on_end, outcome))
+
+    def _end_job(self, on_end: Callable[[Outcome], None], outcome: Outcome) -> None:
+        self.running = False
+        self._timer.stop()
+        on_end(outcome)
+
+    def _call(self) -> None:
+        try:
+            while self.running:
+                self._told.get_nowait()()
+        except queue.Empty:
+            return
+        except BaseException:  # nobody would listen to the child any more
+            self.end()
             raise
 
-    def _on_completed(self, code: int) -> None:
-        if self.running:
-            self._process = None
-            self._on_end(code)
 
-
-def run_and_wait(arguments: Sequence[str], on_event: OnEvent | None = None) -> dict[str, Any]:
-    """Run one command of `mvct-enhance` to its end; needs no event loop, and the application waits.
+def run_and_wait(request: Request, on_event: EventHandler = ignore_event) -> dict[str, Any]:
+    """Do one job and wait for it; needs no event loop, and the application does nothing else meanwhile.
 
     Args:
-        arguments: the command and its options; `--progress jsonl` is added.
-        on_event: called with each event.
+        on_event: called with the name and the fields of each event before the result.
 
     Returns:
-        the payload of the result event.
+        the fields of the result event.
 
     Raises:
         MVCTEnhanceError: with the worker's own sentence, or one on an end that it did not explain.
     """
-    output = WorkerOutput(on_event)
-    process = _launch(arguments, blocking=True)
-    try:
-        process.stdout.reconfigure(errors="replace")
-        for line in process.stdout:
-            output.read(line)
-        code = process.wait()
-    except BaseException:  # KeyboardInterrupt among them
-        end_tree(process.pid, patience_s=_PATIENCE_S)
-        raise
-    finally:
-        process.stdout.close()
-    return output.result(code)
+    with waiting_child() as child:
+        return child.run(request.to_argv(), on_event=on_event)
+
+
+def waiting_child() -> Child:
+    """A child for jobs that are waited for.
+
+    Raises:
+        MVCTEnhanceError: PythonSlicer is not found.
+    """
+    return Child(python_slicer(), patience_s=3.0)
 
 
 def python_slicer() -> str:
@@ -134,17 +131,3 @@ def python_slicer() -> str:
         return path
     beside = Path(sys.executable).parent / ("PythonSlicer.exe" if os.name == "nt" else "PythonSlicer")
     return str(beside) if beside.exists() else sys.executable
-
-
-def _launch(arguments: Sequence[str], **how: Any) -> subprocess.Popen[str]:
-    # The worker ends itself when this process is gone, so that a crash leaves no orphan.
-    environment = {PARENT: str(os.getpid()), **_PLAIN_TEXT}
-    command = [python_slicer(), str(WORKER), *map(str, arguments), "--progress", "jsonl"]
-    try:
-        return slicer.util.launchConsoleProcess(
-            command, useStartupEnvironment=False, updateEnvironment=environment, **how
-        )
-    except OSError as error:
-        raise MVCTEnhanceError(
-            _("PythonSlicer could not be started ({reason}): install Slicer again.").format(reason=error.strerror)
-        ) from error

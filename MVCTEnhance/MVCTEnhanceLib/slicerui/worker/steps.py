@@ -17,7 +17,7 @@ OnProgress = Callable[[str, int, int, "float | None"], None]
 
 @dataclass(frozen=True)
 class Step:
-    """One run of the worker.
+    """One job of the worker.
 
     Args:
         request: what the worker is asked for.
@@ -28,10 +28,6 @@ class Step:
     request: Request
     title: str = ""
     names: Mapping[Path, str] | None = None
-
-    def titled(self, text: str) -> str:
-        """A text with the step's title before it."""
-        return f"{self.title}: {text}" if self.title else text
 
     def in_user_words(self, message: str) -> str:
         """A message with the names that the user knows in place of paths."""
@@ -58,17 +54,20 @@ class Work(Protocol):
         """Why it makes no sense any more since it was started, in one sentence; empty where it does."""
 
     def steps(self, folder: Path) -> Steps:
-        """Write inputs into the folder, yield each run of the worker, get the payload of its result or its error, and
-        return what came of it. The scene is changed after the last run only."""
+        """Write inputs into the folder, yield each job of the worker, get the fields of its result or its error, and
+        return what came of it. The scene is changed after the last job only."""
 
 
-def progress_of(event: Mapping[str, Any]) -> tuple[str, int, int, float | None] | None:
-    """Stage in words, done, total and seconds left; None for an event that tells of no progress."""
-    if event["event"] == "stage":
-        return stage_text(event["stage"]), 0, 0, None
-    if event["event"] == "progress":
-        return stage_text(event.get("stage", "")), event["done"], event["total"], event.get("eta_s")
-    return None
+def tell_progress(on_progress: OnProgress | None, event: str, fields: Mapping[str, Any], title: str = "") -> None:
+    """Pass on an event that tells of progress; others are no matter for the user.
+
+    Args:
+        title: of the step, which goes before the stage.
+    """
+    if on_progress and event in ("stage", "progress"):
+        stage = stage_text(fields.get("stage", ""))
+        text = f"{title}: {stage}" if title else stage
+        on_progress(text, fields.get("done", 0), fields.get("total", 0), fields.get("eta_s"))
 
 
 def stage_text(stage: str) -> str:

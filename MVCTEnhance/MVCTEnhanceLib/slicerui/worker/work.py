@@ -12,8 +12,8 @@ from slicer.i18n import tr as _
 
 from ...errors import MVCTEnhanceError
 from . import files
-from .process import Worker, run_and_wait
-from .steps import OnProgress, Step, Steps, Work, progress_of
+from .process import Outcome, Worker, waiting_child
+from .steps import OnProgress, Step, Steps, Work, tell_progress
 
 _RETRY_MS = 100
 
@@ -38,7 +38,7 @@ class Job:
         on_error: Callable[[str], None] | None = None,
     ):
         self._work = work
-        self._on_progress = on_progress or (lambda *progress: None)
+        self._on_progress = on_progress
         self._on_done = on_done or (lambda result: None)
         self._on_error = on_error or (lambda message: None)
         self._scene = slicer.util.VTKObservationMixin()
@@ -76,17 +76,13 @@ class Job:
 
     def cancel(self) -> None:
         """End the worker with all its processes; the scene stays as it is, and nothing is called any more."""
-        worker, self._worker = self._worker, None
-        if worker:
-            worker.cancel()
         self._tidy_up()
 
     def _go_on(self, advance: Callable[[], Step]) -> None:
         try:
             self._step = advance()
-            arguments = self._step.request.to_argv()
-            self._worker = Worker(arguments, self._on_event, self._on_end, patience_s=self._work.patience_s)
-            self._worker.start()
+            worker = self._worker = self._worker or Worker(patience_s=self._work.patience_s)
+            worker.run(self._step.request, lambda outcome: self._on_end(worker, outcome), on_event=self._on_event)
         except StopIteration as end:
             self._tidy_up()
             self._on_done(end.value)
@@ -98,35 +94,27 @@ class Job:
             self._fail(_("Unexpected {type}: see Slicer's Python console.").format(type=type(error).__name__))
             raise
 
-    def _on_event(self, event: dict[str, Any]) -> None:
-        if event["event"] == "device":
-            self.device = event["name"]
-        progress = progress_of(event)
-        if progress:
-            text, *counts = progress
-            self._on_progress(self._step.titled(text), *counts)
+    def _on_event(self, event: str, **fields: Any) -> None:
+        if event == "device":
+            self.device = fields["name"]
+        tell_progress(self._on_progress, event, fields, self._step.title)
 
-    def _on_end(self, code: int) -> None:
-        worker = self._worker
-        if worker is None or worker.running:  # cancelled, or another run started, while it waited for the scene
+    def _on_end(self, worker: Worker, outcome: Outcome) -> None:
+        if self._worker is not worker:  # cancelled, or started again, while it waited for the scene
             return
         if slicer.mrmlScene.IsBatchProcessing():  # a scene being loaded or closed takes no new nodes
             import qt
 
-            qt.QTimer.singleShot(_RETRY_MS, lambda: self._on_end(code))
+            qt.QTimer.singleShot(_RETRY_MS, lambda: self._on_end(worker, outcome))
             return
-        self._worker = None
         reason = self._work.invalidation_reason()
         if reason:
             self._fail(reason)
-            return
-        try:
-            payload = worker.result(code)
-        except MVCTEnhanceError as error:
-            sentence = MVCTEnhanceError(self._step.in_user_words(str(error)))
+        elif isinstance(outcome, MVCTEnhanceError):
+            sentence = MVCTEnhanceError(self._step.in_user_words(str(outcome)))
             self._go_on(lambda: self._steps.throw(sentence))
         else:
-            self._go_on(lambda: self._steps.send(payload))
+            self._go_on(lambda: self._steps.send(outcome))
 
     def _on_scene_closed(self, caller: Any, event: str) -> None:
         self._fail(_("The scene was closed, which ended the work."))
@@ -141,6 +129,9 @@ class Job:
         self._on_error(message)
 
     def _tidy_up(self) -> None:
+        worker, self._worker = self._worker, None
+        if worker:
+            worker.end()
         self._scene.removeObservers()
         steps, self._steps = self._steps, None
         if steps:
@@ -160,23 +151,20 @@ def do_now(work: Work, on_progress: OnProgress | None = None) -> Any:
     if problem:
         raise MVCTEnhanceError(problem)
 
-    def on_event(event: dict[str, Any]) -> None:
-        progress = progress_of(event)
-        if progress and on_progress:
-            text, *counts = progress
-            on_progress(step.titled(text), *counts)
+    def on_event(event: str, **fields: Any) -> None:
+        tell_progress(on_progress, event, fields, step.title)
 
-    with files.temporary_folder() as folder:
+    with waiting_child() as child, files.temporary_folder() as folder:
         steps = work.steps(folder)
         try:
             step = next(steps)
             while True:
                 try:
-                    payload = run_and_wait(step.request.to_argv(), on_event)
+                    result = child.run(step.request.to_argv(), on_event=on_event)
                 except MVCTEnhanceError as error:
                     step = steps.throw(MVCTEnhanceError(step.in_user_words(str(error))))
                 else:
-                    step = steps.send(payload)
+                    step = steps.send(result)
         except StopIteration as end:
             return end.value
         finally:
