@@ -343,14 +343,15 @@ def test_files_that_the_user_has_added_go_along_when_a_case_is_done_anew(batch, 
     assert (tmp_path / "out" / "c" / "difference.nii.gz").is_file()
 
 
-@pytest.mark.parametrize("other", ["model", "format", "version of the program"])
+@pytest.mark.parametrize("other", ["model", "strength", "format", "version of the program"])
 def test_results_of_another_kind_are_replaced_only_when_told_so(
     batch, children, outputs, other, other_model, monkeypatch, cohort
 ):
     batch(difference=True)
     before = outputs()
     children.calls.clear()
-    options = {"model": {"model": other_model}, "format": {"format": "mha"}}.get(other, {})
+    values = {"model": other_model, "strength": 50, "format": "mha"}
+    options = {other: values[other]} if other in values else {}
     if not options:
         monkeypatch.setattr("MVCTEnhanceLib.batch.settings.PROGRAM", "MVCTEnhance 99")
         monkeypatch.setattr("MVCTEnhanceLib.batch.run.PROGRAM", "MVCTEnhance 99")

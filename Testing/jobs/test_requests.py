@@ -16,7 +16,7 @@ OPTIONS = {  # scripts of users rely on them
     "evaluate": "enhanced json kvct model mvct progress region truth",
     "models": "json progress",
     "batch": "INPUT_DIR OUTPUT_DIR correction device difference force format json model overwrite progress report "
-    "resume workers",
+    "resume strength workers",
     "report": "enhanced identify json model mvct output overwrite progress readouts",
     "dicom": "SCAN derivation description force json kind output overwrite progress readouts series-uid source",
     "devices": "json progress",

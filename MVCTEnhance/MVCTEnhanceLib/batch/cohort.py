@@ -117,4 +117,5 @@ def _settings(request: BatchRequest) -> Settings:
         outputs=frozenset(name for name in OUTPUTS if getattr(request, name)),
         format=request.format,
         force=request.force,
+        strength=request.strength,
     )

@@ -11,6 +11,7 @@ from ..assessment.provenance import PROGRAM
 from ..errors import OutputError
 from ..io.formats import WRITABLE, has_suffix
 from ..jobs.requests import EnhanceRequest
+from ..quality.record import FULL_STRENGTH
 from .cases import Case
 
 WRITTEN_AS = {".nhdr": ".nrrd", ".mhd": ".mha"}
@@ -27,7 +28,7 @@ class Settings:
         model: the file.
         model_digest: SHA-256 of its content.
         outputs: which of OUTPUTS each case gets.
-        device, format, force: as in `BatchRequest`.
+        device, format, force, strength: as in `BatchRequest`.
     """
 
     model: Path
@@ -36,6 +37,7 @@ class Settings:
     outputs: frozenset[str]
     format: str | None
     force: bool = False
+    strength: int = FULL_STRENGTH
 
     def suffix(self, case: Case) -> str:
         """Of the output files of a case; empty for DICOM."""
@@ -49,6 +51,7 @@ class Settings:
     def input_signature(self, case: Case) -> dict[str, Any]:
         """What the outputs of a case depend on, JSON-serialisable."""
         content = {"input": case.fingerprint, "model": self.model_digest, "suffix": self.suffix(case)}
+        content |= {"strength": self.strength}
         return content | {name: name in self.outputs for name in OUTPUTS}
 
     def differences(self, case: Case, note: Note) -> list[str]:
@@ -56,6 +59,7 @@ class Settings:
         signature = note["made_of"]
         pairs = {
             "model": (signature["model"], self.model_digest),
+            "strength": (signature.get("strength", FULL_STRENGTH), self.strength),
             "format": (signature["suffix"], self.suffix(case)),
             "version of the program": (note["made_by"], PROGRAM),
         }
@@ -87,6 +91,7 @@ class Settings:
             device=self.device,
             series_uid=case.series_uid,
             force=self.force,
+            strength=self.strength,
             **places,
         )
 
@@ -96,7 +101,7 @@ def _outputs_of(note: Note) -> frozenset[str]:
 
 
 def require_alike(settings: Settings, cases: Sequence[Case], earlier: Mapping[str, Note], output: Path) -> None:
-    """Refuse to go on with a batch whose results are of another model, format or version of the program.
+    """Refuse to go on with a batch whose results are of another model, strength, format or version of the program.
 
     Args:
         earlier: the results by the cases' keys.

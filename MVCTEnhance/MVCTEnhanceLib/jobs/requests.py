@@ -23,6 +23,7 @@ REGION = "mask on the MVCT's grid, not zero inside: image-quality metrics only t
 REPORT_FOLDER = "folder for report.html, readouts.json and readouts.csv"
 SCAN_OUTPUT = "volume file, or a new folder for DICOM"
 SERIES = "series to use where the {folder} has several: its UID or one of its files"
+STRENGTH = "in %%: 0 converts the HU only, 100 is the whole enhancement [%(default)s]"
 
 FORMATS = ("nrrd", "nii", "nii.gz", "mha", "dicom")
 MATCH = "match"
@@ -53,8 +54,7 @@ class EnhanceRequest(Request):
     series_uid: str | None = option(SERIES.format(folder="folder"), default=None)
     compress: bool = option("write .nrrd and .mha files faster, and larger", default=True, flag="--uncompressed")
     strength: int | str = option(
-        "in %%: 0 converts the HU only, 100 is the whole enhancement, 'match' what comes nearest to the planning CT's "
-        "NSelfSSIM [%(default)s]",
+        f"{STRENGTH}; 'match' is what comes nearest to the planning CT's NSelfSSIM",
         default=FULL_STRENGTH,
         metavar="0-100|match",
         at_least=0,
@@ -104,8 +104,8 @@ class ModelsRequest(Request):
 class BatchRequest(Request):
     """An enhancement of all scans below a folder, at any depth: DICOM series and volume files.
 
-    With `resume`, what was finished with the same input, model, format and program is kept, and what more is asked for
-    is added. Without `overwrite`, a batch that has results of another model, format or version is refused.
+    With `resume`, what was finished with the same input, model, strength, format and program is kept, and what more is
+    asked for is added. Without `overwrite`, a batch that has results of another of these is refused.
     """
 
     command = "batch"
@@ -128,7 +128,8 @@ class BatchRequest(Request):
     correction: bool = option("write what was changed beyond the HU conversion for each case, too", default=False)
     report: bool = option("write a report for each case, too", default=False)
     format: str | None = option("of all scans [that of each input]", default=None, choices=FORMATS)
-    overwrite: bool = option("do anew what OUTPUT_DIR has of another model, format or version", default=False)
+    strength: int = option(STRENGTH, default=FULL_STRENGTH, metavar="0-100", at_least=0, at_most=FULL_STRENGTH)
+    overwrite: bool = option("do anew what OUTPUT_DIR has of another model, strength, format or version", default=False)
     device: str = option(DEVICE, default="auto")
     force: bool = option(FORCE, default=False)
 
