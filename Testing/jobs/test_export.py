@@ -16,6 +16,8 @@ from MVCTEnhanceLib.model.package import Model, load_model, save_model
 from MVCTEnhanceLib.model.translator import Translator
 from MVCTEnhanceLib.volume import Volume
 
+pytestmark = pytest.mark.integration
+
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -28,7 +30,6 @@ def exported(tmp_path_factory):
     return path, export_model(ExportRequest(path))
 
 
-@pytest.mark.integration
 def test_exported_model_gives_the_engines_hu_on_slices_of_any_size(exported, mvct):
     path, result = exported
     assert result["largest_difference_hu"] < 0.01
@@ -56,7 +57,6 @@ def test_other_programs_are_timed_with_the_exported_model(mvct):
     ways[ONNX_RUNTIME]()
 
 
-@pytest.mark.integration
 def test_exported_model_that_gives_other_hu_is_not_written(tmp_path, main, assert_refused, monkeypatch):
     monkeypatch.setattr(export_module, "_difference_hu", lambda package, content: 0.7)
     assert_refused(main("export", "--output", tmp_path / "model.onnx"), "0.7 HU", "not written")

@@ -15,6 +15,8 @@ from MVCTEnhanceLib.jobs.report import write_report_again
 from MVCTEnhanceLib.jobs.requests import EnhanceRequest, EvaluateRequest, ReportRequest
 from MVCTEnhanceLib.volume.grid import turned
 
+pytestmark = pytest.mark.integration
+
 # Where i, j and k run to, in the letters of DICOM; in the last two its own slices are sagittal and coronal.
 ORDERS = ("RAI", "PSL", *(pytest.param(order, marks=pytest.mark.thorough) for order in ("LAS", "RPS", "LIP")))
 PER_SLICE = ("mvct", "enhanced", "comparison", "planning_ct")
@@ -87,7 +89,6 @@ def lists(readouts):
                     yield (group, name, inner), leaf
 
 
-@pytest.mark.integration
 def test_results_are_the_same_on_the_scans_own_grid(copy, plain, files):
     order, _, folder = copy
     stored = sitk.ReadImage(str(store(files["mvct"], order)))

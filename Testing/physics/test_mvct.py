@@ -60,6 +60,7 @@ def test_water_is_uniform_from_centre_to_rim_without_noise():
     assert outside.mean() == pytest.approx(-1000, abs=5)
 
 
+@pytest.mark.integration
 def test_noise_in_20_cm_of_water_is_24_hu(water_scan):
     assert 23 <= central_noise(water_scan) <= 25
 

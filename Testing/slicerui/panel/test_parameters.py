@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from slicerui.panels import apply_and_wait, choose_result, headings, open_with_scan, parameters, reload, table
 from slicerui.results import add_result
 from slicerui.scans import add_mvct
@@ -63,6 +64,7 @@ def device_shown(ui) -> str:
     return ui.deviceComboBox.itemData(ui.deviceComboBox.currentIndex)
 
 
+@pytest.mark.integration
 def test_everything_is_saved_with_the_scene_and_comes_back(app, tmp_path):
     choose_everything(app, tmp_path)
     values, seen = chosen(app), shown(app)
@@ -77,6 +79,7 @@ def test_everything_is_saved_with_the_scene_and_comes_back(app, tmp_path):
     assert shown(app) == seen
 
 
+@pytest.mark.integration
 def test_a_scene_loaded_while_another_module_is_shown_is_there_when_the_user_comes_back(app, tmp_path):
     choose_everything(app, tmp_path)
     values, seen = chosen(app), shown(app)
