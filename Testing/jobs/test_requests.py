@@ -22,7 +22,7 @@ OPTIONS = {  # scripts of users rely on them
     "devices": "json progress",
     "benchmark": "batches cases device jobs json model output overwrite progress rounds slices threads",
     "export": "json model output overwrite progress",
-    "simulate": "kvct device json output overwrite progress seed",
+    "simulate": "kvct device json output overwrite progress region scanner seed truth",
     "train": "config device from json output progress",
     "phantom": "OUTPUT device json overwrite progress",
     "demo": "device json output progress",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from ..volume import SlicesOnDemand, Volume
 from ..volume.product import Kind, Product
 from ..volume.values import rounded_int16
 from .requests import EnhanceRequest
-from .scans import require_no_report, require_writable, write_scan
+from .scans import require_apart, require_no_report, require_writable, write_scan
 from .series_texts import series_texts
 
 SCANS = ("output", "difference", "correction", "cycle_error")  # of a request
@@ -68,11 +67,7 @@ def require_outputs(request: EnhanceRequest) -> None:
         require_writable(path, *sources, overwrite=request.overwrite)
     if request.report:
         require_no_report(request.report, overwrite=request.overwrite)
-    outputs = [path.resolve() for path in (*scans, request.report) if path]
-    for path, other in permutations(outputs, 2):
-        # The folder of a report may hold the rest, that of a DICOM series holds nothing else.
-        if path == other or (path in other.parents and path in outputs[: len(scans)]):
-            raise OutputError(f"'{other}' lies in the place of another output: give each a place of its own.")
+    require_apart(*scans, report=request.report)
 
 
 def output_warnings(request: EnhanceRequest, mvct: Volume) -> tuple[str, ...]:

@@ -235,7 +235,15 @@ class SimulateRequest(Request):
 
     kvct: Path = option("volume file or DICOM folder", positional=True)
     output: Path = option(SCAN_OUTPUT)
-    seed: int = option("of the noise [%(default)s]", default=0, at_least=0, at_most=2**32 - 1)
+    scanner: str = option(
+        "standard, random (drawn by the seed), or a TOML file with settings, see docs/simulation.md [%(default)s]",
+        default="standard",
+    )
+    seed: int = option("of the noise, and of a random scanner [%(default)s]", default=0, at_least=0, at_most=2**32 - 1)
+    truth: Path | None = option("where to write the kVCT to compare the MVCT with, on its grid", default=None)
+    region: Path | None = option(
+        "where to write the mask for 'evaluate --region' that leaves out truncation and metal", default=None
+    )
     device: str = option(DEVICE, default="auto")
     overwrite: bool = option(OVERWRITE, default=False)
 

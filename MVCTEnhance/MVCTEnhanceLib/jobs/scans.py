@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, replace
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,18 @@ def require_writable(output: Path, *sources: Path, overwrite: bool = False) -> N
     else:
         require_absent(output, overwrite=overwrite)
     require_permission(output)
+
+
+def require_apart(*scans: Path, report: Path | None = None) -> None:
+    """Refuse outputs that would replace each other: scans, and the folder of a report, which may hold the scans.
+
+    Raises:
+        OutputError: two have the same place, or one lies in the folder of another's DICOM series.
+    """
+    places = [path.resolve() for path in (*scans, report) if path]
+    for path, other in permutations(places, 2):
+        if path == other or (path in other.parents and path in places[: len(scans)]):
+            raise OutputError(f"'{other}' lies in the place of another output: give each a place of its own.")
 
 
 def require_absent(output: Path, *, overwrite: bool = False) -> None:

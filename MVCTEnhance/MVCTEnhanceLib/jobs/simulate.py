@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 from ..assessment.provenance import PROGRAM
-from ..io import is_dicom_output
+from ..errors import InputError, OutputError
+from ..io import is_dicom_output, write_volume
 from ..io.dicom.writer import placeholder_warnings
+from ..io.formats import WRITABLE
 from ..model.device import choose_device, describe_device
-from ..physics.mvct import MVCTSettings, simulate_mvct, usable_device
+from ..physics.mvct import simulate_mvct, usable_device
+from ..physics.settings import MVCTSettings, random_scanner
+from ..physics.truth import disturbed, true_kvct
 from ..runtime.events import EventHandler, ignore_event
+from ..storage.toml import build, read_toml
 from .requests import SimulateRequest
-from .scans import read_scan, require_writable, write_scan
+from .scans import read_scan, require_apart, require_writable, write_scan
 from .series_texts import INTENDED_USE, SeriesTexts
 
 TEXTS = SeriesTexts(
     "Simulated MVCT",
     f"MVCT simulated from a kVCT by {PROGRAM}",
     f"{INTENDED_USE} Simulated from a kVCT: no scanner measured it.",
+)
+TRUTH_TEXTS = SeriesTexts(
+    "kVCT on the grid of its simulated MVCT",
+    f"kVCT resampled by {PROGRAM} to the grid and slice profile of an MVCT simulated from it",
+    INTENDED_USE,
 )
 
 
@@ -31,8 +42,8 @@ def simulate_file(request: SimulateRequest, *, on_event: EventHandler = ignore_e
     Raises:
         MVCTEnhanceError: with one sentence on the fault and what to do.
     """
-    settings, output = MVCTSettings(seed=request.seed), request.output
-    require_writable(output, request.kvct, overwrite=request.overwrite)
+    settings, output = _settings(request), request.output
+    _require_outputs(request)
     chosen = usable_device(choose_device(request.device))
     on_event("device", device=str(chosen), name=describe_device(chosen))
     on_event("stage", stage="read")
@@ -48,5 +59,38 @@ def simulate_file(request: SimulateRequest, *, on_event: EventHandler = ignore_e
         on_slices=lambda done, total: on_event("progress", stage="simulate", done=done, total=total),
     )
     on_event("stage", stage="write")
-    write_scan(mvct, output, texts=TEXTS, overwrite=request.overwrite)
+    changed = _text(settings)
+    texts = replace(TEXTS, comments=f"Settings other than the standard scanner's: {changed}.")
+    write_scan(replace(mvct, note=changed), output, texts=texts, overwrite=request.overwrite)
+    if request.truth:
+        truth = true_kvct(kvct, settings)
+        write_scan(replace(truth, note=changed), request.truth, texts=TRUTH_TEXTS, overwrite=request.overwrite)
+    if request.region:
+        undisturbed = disturbed(kvct, settings)
+        write_volume(undisturbed.with_array(undisturbed.array == 0), request.region, overwrite=request.overwrite)
     return {"settings": asdict(settings), "device": describe_device(chosen), "warnings": warnings}
+
+
+def _require_outputs(request: SimulateRequest) -> None:
+    outputs = [path for path in (request.output, request.truth, request.region) if path]
+    for path in outputs:
+        require_writable(path, request.kvct, overwrite=request.overwrite)
+    require_apart(*outputs)
+    if request.region and is_dicom_output(request.region):
+        raise OutputError(f"'{request.region.name}' is no volume file: end the mask's name in {', '.join(WRITABLE)}.")
+
+
+def _settings(request: SimulateRequest) -> MVCTSettings:
+    if request.scanner == "random":
+        return random_scanner(request.seed)
+    if request.scanner == "standard":
+        return MVCTSettings(seed=request.seed)
+    if not Path(request.scanner).is_file():
+        raise InputError(f"There is no scanner '{request.scanner}': give standard, random or a TOML file.")
+    entries = read_toml(Path(request.scanner), "scanner")
+    return build(MVCTSettings, {"seed": request.seed} | entries, f"'{request.scanner}'")
+
+
+def _text(settings: MVCTSettings) -> str:
+    """The settings that are not the standard ones, in one line."""
+    return ", ".join(f"{name} {value}" for name, value in settings.changed().items()) or "none"

@@ -91,8 +91,8 @@ def _reach_mm(attenuation: torch.Tensor, pixel_mm: tuple[float, float]) -> float
     return float(torch.linalg.vector_norm((places - middle).abs() * size + size, dim=1).max())
 
 
-def ramp_filter(sinogram: torch.Tensor, bin_mm: float) -> torch.Tensor:
-    """Ram-Lak filter with a Hamming window; shape (..., bin), result per mm.
+def ramp_filter(sinogram: torch.Tensor, bin_mm: float, cut_off: float = 1.0) -> torch.Tensor:
+    """Ram-Lak filter with a Hamming window that ends at `cut_off` Nyquist frequencies; shape (..., bin), result per mm.
 
     The filter is the transform of its taps in space (Kak and Slaney, eq. 3.61), not |f| sampled in frequency, which
     is zero at DC and so shifts all HU.
@@ -104,7 +104,8 @@ def ramp_filter(sinogram: torch.Tensor, bin_mm: float) -> torch.Tensor:
     taps[length // 2] = 0.25
     response = torch.fft.rfft(torch.fft.ifftshift(taps)).real / bin_mm
     frequency = torch.fft.rfftfreq(length, device=sinogram.device, dtype=torch.float64)
-    response = response * (0.54 + 0.46 * torch.cos(2 * math.pi * frequency))
+    window = 0.54 + 0.46 * torch.cos(2 * math.pi * frequency / cut_off)
+    response = response * torch.where(frequency <= cut_off / 2, window, 0.0)
     spectrum = torch.fft.rfft(sinogram, n=length) * response.to(sinogram.dtype)
     return torch.fft.irfft(spectrum, n=length)[..., :bins]
 

@@ -11,15 +11,9 @@ from typing import Any
 from ..errors import InputError
 from ..model.card import Plan
 from ..model.translator import DEFAULT_PRESET, preset_named
-
-try:
-    import tomllib
-except ModuleNotFoundError:  # Python 3.10
-    import tomli as tomllib
+from ..storage.toml import build, read_toml
 
 TERMS = ("adversarial", "cycle", "autoencoder", "perceptual", "air", "identity", "texture", "paired")
-# The kinds of values that a TOML file may give, by the annotation of the setting.
-TOML_TYPES = {"bool": bool, "int": int, "float": (int, float), "str": str, "tuple[str, ...]": list}
 # The range of each number that has one of its own; the others may be anything from 0.
 RANGES = {
     "seed": (0, 2**32),
@@ -200,17 +194,14 @@ def read_config(path: Path, *, plan: Plan | None = None) -> TrainingConfig:
     Raises:
         InputError: the file cannot be read, or holds an unknown or unsuitable entry.
     """
-    try:
-        entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"The training configuration '{path}' cannot be read as TOML: {error}.") from error
+    entries = read_toml(path, "training configuration")
     if plan:
         entries.setdefault("preset", plan.preset)
         if isinstance(entries.get("data"), dict):
             entries["data"].setdefault("spacing_mm", plan.spacing_mm)
     for name, section in SECTIONS.items():
-        entries[name] = _build(section, entries.get(name, {}), f"[{name}] of '{path}'")
-    config = _build(TrainingConfig, entries, f"'{path}'")
+        entries[name] = build(section, entries.get(name, {}), f"[{name}] of '{path}'")
+    config = build(TrainingConfig, entries, f"'{path}'")
     return _with_absolute_paths(config, Path(path).resolve().parent)
 
 
@@ -224,30 +215,6 @@ def _require_ranges(section: Any) -> None:
                     f"The training configuration's {setting.name} is {value}: "
                     f"give a number from {low:g}{f' to {high:g}' if high < math.inf else ''}."
                 )
-
-
-def _build(section: type, entries: Any, where: str) -> Any:
-    if not isinstance(entries, dict):
-        raise InputError(f"{where} is {entries!r}, but a section with settings is needed.")
-    known = {f.name: f for f in dataclasses.fields(section)}
-    for name, value in entries.items():
-        if name not in known:
-            raise InputError(f"There is no setting '{name}' in {where}: the settings are {', '.join(known)}.")
-        kind = known[name].type
-        if kind in TOML_TYPES and (
-            not isinstance(value, TOML_TYPES[kind]) or isinstance(value, bool) != (kind == "bool")
-        ):
-            raise InputError(f"The setting '{name}' in {where} is {value!r}, but its type must be {kind}.")
-        if isinstance(value, list):
-            entries[name] = tuple(value)
-    missing = [
-        name
-        for name, f in known.items()
-        if f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING and name not in entries
-    ]
-    if missing:
-        raise InputError(f"The setting '{missing[0]}' is missing in {where}.")
-    return section(**entries)
 
 
 def _with_absolute_paths(config: TrainingConfig, folder: Path) -> TrainingConfig:

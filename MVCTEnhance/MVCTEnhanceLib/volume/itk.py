@@ -8,8 +8,10 @@ import numpy as np
 import SimpleITK as sitk
 
 from . import acquisition
-from .product import KEY
+from .product import KEY, PROGRAM
 from .volume import SlicesOnDemand, Volume
+
+NOTE_KEY = f"{PROGRAM}.note"
 
 
 def itk_name(path: Path) -> str | None:
@@ -22,7 +24,7 @@ def itk_name(path: Path) -> str | None:
 
 
 def to_itk(volume: Volume) -> sitk.Image:
-    """An image with a volume's values, exact geometry (LPS in mm, as ours), and marks as product and by acquisition."""
+    """An image with a volume's values, exact geometry (LPS in mm), note, and marks as product and by acquisition."""
     slices = volume.array
     image = _filled(slices) if isinstance(slices, SlicesOnDemand) else sitk.GetImageFromArray(slices)
     image.SetSpacing([float(step) for step in volume.spacing])
@@ -32,6 +34,8 @@ def to_itk(volume: Volume) -> sitk.Image:
         image.SetMetaData(KEY, volume.product.marker)
     if volume.acquisition != acquisition.UNKNOWN:
         image.SetMetaData(acquisition.KEY, volume.acquisition.text)
+    if volume.note:
+        image.SetMetaData(NOTE_KEY, volume.note)
     return image
 
 

@@ -43,6 +43,7 @@ class Volume:
         warnings: of the reader, for the user, one sentence each.
         product: which output of this program the volume is; None where it is none, or not known.
         acquisition: what the headers say of it.
+        note: how the values were made, for the header of a file (.nrrd, .mha); empty where nothing is to be said.
     """
 
     array: np.ndarray
@@ -53,6 +54,7 @@ class Volume:
     warnings: tuple[str, ...] = ()
     product: Product | None = None
     acquisition: Acquisition = UNKNOWN
+    note: str = ""
 
     def __post_init__(self):
         if self.array.ndim != 3:
@@ -62,10 +64,10 @@ class Volume:
             )
 
     def with_array(self, array: np.ndarray) -> Volume:
-        """The same geometry and source with other voxel values (same shape): no product, not acquired."""
+        """The same geometry and source with other voxel values (same shape): no product, not acquired, no note."""
         if array.shape != self.array.shape:
             raise ValueError(f"array of shape {array.shape} cannot take the place of {self.array.shape}")
-        return replace(self, array=array, product=None, acquisition=UNKNOWN)
+        return replace(self, array=array, product=None, acquisition=UNKNOWN, note="")
 
 
 @dataclass(frozen=True)
