@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
-import torch
-from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
+from MVCTEnhanceLib.physics.mvct import simulate_mvct
+from MVCTEnhanceLib.physics.settings import MVCTSettings
+from MVCTEnhanceLib.physics.truth import true_kvct
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.itk import to_itk
-from MVCTEnhanceLib.volume.resample import resample_slices
 
 TEST_PATIENTS = ("chest-lungdx-a0002", "abdomen-crlm-1004", "head-ge")
 DOSES = {"half": 4.0, "double": 0.25}  # noise -> factor of the photons
@@ -44,7 +44,7 @@ def main() -> None:
         if name in TEST_PATIENTS:
             _write_pair(image, arguments.output / "test", name, seed)
             continue
-        as_mvct = _is_mvct_slice(name, image.GetSize()[2])
+        as_mvct = is_mvct_slice(name, image.GetSize()[2])
         if as_mvct.any():
             pair = _slices(image, as_mvct)
             _write_pair(pair, arguments.output / "train", name, seed)
@@ -54,7 +54,7 @@ def main() -> None:
         print(name, flush=True)
 
 
-def _is_mvct_slice(name: str, total: int) -> np.ndarray:
+def is_mvct_slice(name: str, total: int) -> np.ndarray:
     """Six slices, then four, and so on; of the patients with two single slices, the first is MVCT."""
     if total == 1:
         return np.array([name.endswith("-1")])
@@ -75,20 +75,10 @@ def _write_pair(kvct: sitk.Image, folder: Path, name: str, seed: int, dose: floa
     target = folder / "mvct" / f"{name}.nrrd"
     if target.exists():
         return
-    simulated = simulate_mvct(_as_volume(kvct), MVCTSettings(seed=seed, photons=MVCTSettings.photons * dose))
-    mvct = to_itk(simulated)
-    truth = to_itk(simulated.with_array(_on_grid_of(simulated, _as_volume(kvct))))
+    settings = MVCTSettings(seed=seed, photons=MVCTSettings.photons * dose)
+    mvct, truth = (to_itk(made(_as_volume(kvct), settings)) for made in (simulate_mvct, true_kvct))
     _write(truth, folder / "truth" / f"{name}.nrrd")
     _write(mvct, target)
-
-
-def _on_grid_of(mvct: Volume, kvct: Volume) -> np.ndarray:
-    """The kVCT's slices on the concentric grid of its simulated MVCT, bicubic, air outside its field."""
-    in_air = np.pad(kvct.array, ((0, 0), (1, 1), (1, 1)), constant_values=-1000)
-    slices = torch.from_numpy(in_air.astype(np.float32))
-    pixel_mm, new_pixel_mm = kvct.spacing[1::-1], mvct.spacing[1::-1]
-    resampled = resample_slices(slices, pixel_mm, new_pixel_mm, mvct.array.shape[1:])
-    return resampled.round().clamp(-1024, 32767).numpy().astype(np.int16)
 
 
 def _as_volume(image: sitk.Image) -> Volume:

@@ -42,6 +42,7 @@ def simulate_mvct(
     *,
     batch: int = 12,
     device: torch.device | str = "cpu",
+    only: Sequence[int] | None = None,
     on_slices: Callable[[int, int], None] | None = None,
 ) -> Volume:
     """MVCT of the patient in a kilovoltage CT, slice by slice.
@@ -54,6 +55,8 @@ def simulate_mvct(
         settings: the scanner.
         batch: slices that go through together.
         device: where to compute; `usable_device` is taken.
+        only: numbers of the axial slices from the feet to simulate, ascending; all of them by default. The others are
+            seen where a slice is wider than the kVCT's.
         on_slices: called with the number of slices done and their total.
 
     Returns:
@@ -62,15 +65,15 @@ def simulate_mvct(
     """
     settings = settings or MVCTSettings()
     order, kvct = kvct.direction, scanned(kvct, settings)
-    total = kvct.array.shape[0]
-    simulated = np.empty((total, settings.matrix, settings.matrix), np.int16)
+    numbers = range(len(kvct.array)) if only is None else only
+    simulated = np.empty((len(numbers), settings.matrix, settings.matrix), np.int16)
     scan = _Scan(kvct, settings, usable_device(torch.device(device)))
-    for start in range(0, total, batch):
-        stop = min(start + batch, total)
-        limits = np.iinfo(np.int16)
-        simulated[start:stop] = scan.slices(range(start, stop)).round().clamp(limits.min, limits.max).cpu().numpy()
+    limits = np.iinfo(np.int16)
+    for start in range(0, len(numbers), batch):
+        stop = min(start + batch, len(numbers))
+        simulated[start:stop] = scan.slices(numbers[start:stop]).round().clamp(limits.min, limits.max).cpu().numpy()
         if on_slices:
-            on_slices(stop, total)
+            on_slices(stop, len(numbers))
     return turned(on_mvct_grid(kvct, simulated, settings), order)
 
 

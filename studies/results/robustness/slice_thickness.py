@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from MVCTEnhanceLib.physics.density import density_hu_from_kv, kv_hu_from_density
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
+from MVCTEnhanceLib.physics.truth import true_kvct
 from MVCTEnhanceLib.volume import Volume
-from MVCTEnhanceLib.volume.resample import resample_slices
-from MVCTEnhanceLib.volume.values import AIR_HU
 from robustness.field_of_view import some_slices, spread
 from robustness.resimulated import (
     READOUTS,
@@ -65,7 +64,7 @@ def _at_thickness(study: Study, thickness_mm: int, factor: float) -> list[Row]:
         centres = 1 + spread(len(kvct.array) - 2, math.ceil(SLICES / study.every))
         seen, thick = thick_slices(kvct, centres, thickness_mm // STEP_MM)
         mvct = simulate_mvct(seen, replace(SCANNER, photons=SCANNER.photons * factor, seed=SEED))
-        return mvct, mvct.with_array(_on_grid_of(mvct, thick))
+        return mvct, true_kvct(thick, SCANNER)
 
     return measured(study, f"thickness/{thickness_mm}-mm/photons-{factor:g}", simulated)
 
@@ -87,13 +86,6 @@ def thick_slices(kvct: Volume, centres: np.ndarray, count: int) -> tuple[Volume,
     seen = kv_hu_from_density(density_hu_from_kv(slabs).mean(dim=1))
     thick = some_slices(kvct, centres)
     return thick.with_array(seen.numpy()), thick.with_array(slabs.mean(dim=1).numpy())
-
-
-def _on_grid_of(mvct: Volume, kvct: Volume) -> np.ndarray:
-    """kVCT on the concentric grid of its simulated MVCT, as the test patients' truth is: bicubic, air outside."""
-    in_air = np.pad(kvct.array, ((0, 0), (1, 1), (1, 1)), constant_values=AIR_HU)
-    slices = resample_slices(torch.from_numpy(in_air), kvct.spacing[1::-1], mvct.spacing[1::-1], mvct.array.shape[1:])
-    return slices.round().numpy().astype(np.int16)
 
 
 def _notes(study: Study, rows: Sequence[Row]) -> str:

@@ -1,0 +1,96 @@
+"""Make the pool of simulated scanners that a robust model learns from, and the held-back ones that it is tested on.
+
+    nice -n 15 python studies/models/pool.py DATA_FOLDER OUTPUT_FOLDER [--for pool|held-back|own] [--every N]
+
+DATA_FOLDER holds kvct/*.nrrd and dicom/*/ (see docs/models.md); scanners.toml has the seeds. OUTPUT_FOLDER gets, for
+each scanner, what is not there yet:
+
+    pool/SEED/{mvct,truth,region}/PATIENT.nrrd       44 slices of the training patients: a fifth of their MVCT slices
+    held-back/SEED/{mvct,truth,region}/PATIENT.nrrd  every N-th slice of the test patients
+    own/SEED/{mvct,truth,region}/PATIENT.nrrd        for a model of one held-back scanner alone: the training slices
+                                                     of pool scanner number SEED - 1000
+    .../SEED/scanner.json                            its settings
+
+`region` is 1 where neither truncation nor metal disturbs. HU offset and slope of the scanners are left out: a network
+that sees 22 pixels cannot know them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from MVCTEnhanceLib.io import read_volume, write_volume
+from MVCTEnhanceLib.physics.mvct import simulate_mvct
+from MVCTEnhanceLib.physics.settings import MVCTSettings, random_scanner
+from MVCTEnhanceLib.physics.truth import disturbed, true_kvct
+from MVCTEnhanceLib.storage.atomic import atomic_file
+from MVCTEnhanceLib.storage.toml import read_toml
+from MVCTEnhanceLib.volume import Volume
+from MVCTEnhanceLib.volume.grid import axial
+from prepare import TEST_PATIENTS, is_mvct_slice
+
+SEEDS = read_toml(Path(__file__).with_name("scanners.toml"), "list of scanners")
+SHARES = 5  # of the training slices; scanner n of the pool gets share n modulo this
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--for", dest="use", choices=("pool", "held-back", "own"), default="pool")
+    parser.add_argument("--every", type=int, default=1, metavar="N")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    for number, seed in enumerate(SEEDS["pool" if arguments.use == "pool" else "held_back"]):
+        settings = replace(random_scanner(seed), hu_offset=0.0, hu_slope=1.0)
+        folder = arguments.output / arguments.use / str(seed)
+        with atomic_file(folder / "scanner.json") as temporary:
+            temporary.write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
+        for patient, path in _scans(arguments.data, test=arguments.use == "held-back"):
+            if (folder / "mvct" / f"{patient}.nrrd").exists():
+                continue
+            kvct = axial(read_volume(path))
+            total = len(kvct.array)
+            chosen = range(0, total, arguments.every)
+            if arguments.use != "held-back":
+                chosen = training_slices(patient, total, number)
+            if len(chosen):
+                started = time.perf_counter()
+                _write(patient, kvct, list(chosen), settings, folder)
+                seconds = time.perf_counter() - started
+                print(f"{arguments.use} {seed} {patient}: {len(chosen)} slices, {seconds:.0f} s", flush=True)
+
+
+def training_slices(patient: str, total: int, number: int) -> np.ndarray:
+    """The MVCT slices of the training that scanner `number` gets: runs of six, or every fifth patient of one slice."""
+    own = np.flatnonzero(is_mvct_slice(patient, total))
+    share = own // 10 if total > 1 else np.full(len(own), sum(patient.encode()))
+    return own[share % SHARES == number % SHARES]
+
+
+def _scans(data: Path, *, test: bool) -> Iterator[tuple[str, Path]]:
+    for path in (*sorted((data / "kvct").glob("*.nrrd")), *sorted((data / "dicom").iterdir())):
+        patient = path.name.removesuffix(".nrrd")
+        if (patient in TEST_PATIENTS) == test:
+            yield patient, path
+
+
+def _write(patient: str, kvct: Volume, chosen: list[int], settings: MVCTSettings, folder: Path) -> None:
+    """The MVCT last: where it is, all is."""
+    mvct = simulate_mvct(kvct, settings, only=chosen)
+    truth, apart = (made(kvct, settings).array[chosen] for made in (true_kvct, disturbed))
+    for kind, array in (("truth", truth), ("region", apart == 0), ("mvct", mvct.array)):
+        path = folder / kind / f"{patient}.nrrd"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_volume(mvct.with_array(array.astype(np.int16)), path)
+
+
+if __name__ == "__main__":
+    main()
