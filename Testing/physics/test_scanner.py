@@ -321,3 +321,10 @@ def test_setting_out_of_its_limits_is_refused_in_one_sentence(name, value):
 def test_unknown_metal_is_refused():
     with pytest.raises(InputError, match="no metal 'gold'"):
         MVCTSettings(metal="gold")
+
+
+@pytest.mark.parametrize("slice_mm", [0, 6])
+def test_some_slices_alone_are_those_of_the_whole_scan(slice_mm):
+    settings = replace(QUIET, slice_mm=slice_mm, photons=1e4)
+    some = simulate_mvct(axial_step(12), settings, only=np.array([2, 6, 7])).array
+    assert np.array_equal(some, simulate_mvct(axial_step(12), settings).array[[2, 6, 7]])

@@ -65,7 +65,7 @@ def simulate_mvct(
     """
     settings = settings or MVCTSettings()
     order, kvct = kvct.direction, scanned(kvct, settings)
-    numbers = range(len(kvct.array)) if only is None else only
+    numbers = range(len(kvct.array)) if only is None else list(map(int, only))
     simulated = np.empty((len(numbers), settings.matrix, settings.matrix), np.int16)
     scan = _Scan(kvct, settings, usable_device(torch.device(device)))
     limits = np.iinfo(np.int16)
