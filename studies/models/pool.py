@@ -5,7 +5,8 @@
 DATA_FOLDER holds kvct/*.nrrd and dicom/*/ (see docs/models.md); scanners.toml has the seeds. OUTPUT_FOLDER gets, for
 each scanner, what is not there yet:
 
-    pool/SEED/{mvct,truth,region}/PATIENT.nrrd       44 slices of the training patients: a fifth of their MVCT slices
+    pool/SEED/{mvct,truth,region}/PATIENT.nrrd       a fifth of the MVCT slices of the training patients,
+                                                     and two slices of phantoms
     held-back/SEED/{mvct,truth,region}/PATIENT.nrrd  every N-th slice of the test patients
     own/SEED/{mvct,truth,region}/PATIENT.nrrd        for a model of one held-back scanner alone: the training slices
                                                      of pool scanner number SEED - 1000
@@ -20,14 +21,16 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
+from MVCTEnhanceLib.physics.phantom import density_inserts
 from MVCTEnhanceLib.physics.settings import MVCTSettings, random_scanner
 from MVCTEnhanceLib.physics.truth import disturbed, true_kvct
 from MVCTEnhanceLib.storage.atomic import atomic_file
@@ -37,6 +40,7 @@ from MVCTEnhanceLib.volume.grid import axial
 from prepare import TEST_PATIENTS, is_mvct_slice
 
 SEEDS = read_toml(Path(__file__).with_name("scanners.toml"), "list of scanners")
+PHANTOMS = ("phantom-1", "phantom-2")
 SHARES = 5  # of the training slices; scanner n of the pool gets share n modulo this
 
 
@@ -53,10 +57,10 @@ def main() -> None:
         folder = arguments.output / arguments.use / str(seed)
         with atomic_file(folder / "scanner.json") as temporary:
             temporary.write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
-        for patient, path in _scans(arguments.data, test=arguments.use == "held-back"):
+        for patient, read in _scans(arguments.data, seed, test=arguments.use == "held-back"):
             if (folder / "mvct" / f"{patient}.nrrd").exists():
                 continue
-            kvct = axial(read_volume(path))
+            kvct = axial(read())
             total = len(kvct.array)
             chosen = range(0, total, arguments.every)
             if arguments.use != "held-back":
@@ -70,16 +74,29 @@ def main() -> None:
 
 def training_slices(patient: str, total: int, number: int) -> np.ndarray:
     """The MVCT slices of the training that scanner `number` gets: runs of six, or every fifth patient of one slice."""
+    if patient in PHANTOMS:
+        return np.arange(total)
     own = np.flatnonzero(is_mvct_slice(patient, total))
     share = own // 10 if total > 1 else np.full(len(own), sum(patient.encode()))
     return own[share % SHARES == number % SHARES]
 
 
-def _scans(data: Path, *, test: bool) -> Iterator[tuple[str, Path]]:
+def _scans(data: Path, seed: int, *, test: bool) -> Iterator[tuple[str, Callable[[], Volume]]]:
+    """Name of each patient and a function that reads the kVCT; in training the phantoms of this scanner, too."""
     for path in (*sorted((data / "kvct").glob("*.nrrd")), *sorted((data / "dicom").iterdir())):
         patient = path.name.removesuffix(".nrrd")
         if (patient in TEST_PATIENTS) == test:
-            yield patient, path
+            yield patient, partial(read_volume, path)
+    for number, name in enumerate(() if test else PHANTOMS):
+        yield name, partial(phantom, len(PHANTOMS) * seed + number)
+
+
+def phantom(seed: int) -> Volume:
+    """One slice of a water cylinder without noise, with rods of -700 to 1300 HU and one of air, with razor edges."""
+    draw = np.random.default_rng(seed)
+    diameter_mm = draw.uniform(180, 340)
+    inserts_hu = (-1000, *draw.uniform(-700, 1300, size=8).round())
+    return density_inserts(inserts_hu=inserts_hu, diameter_mm=diameter_mm, insert_mm=0.14 * diameter_mm)[0]
 
 
 def _write(patient: str, kvct: Volume, chosen: list[int], settings: MVCTSettings, folder: Path) -> None:

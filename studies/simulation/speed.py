@@ -1,6 +1,6 @@
 """Processor time of a simulated slice with each setting of the scanner: docs/simulation.md.
 
-    OMP_NUM_THREADS=1 python studies/simulation/speed.py
+OMP_NUM_THREADS=1 python studies/simulation/speed.py
 """
 
 from __future__ import annotations

@@ -1,0 +1,184 @@
+"""Fine-tune a shipped model on the pool of simulated scanners, by pairs of MVCT and truth.
+
+    nice -n 15 python studies/models/robust.py POOL_FOLDER RUN_FOLDER [--from MODEL] [--steps N]
+
+POOL_FOLDER is what pool.py made of the pool, with a folder for each scanner. RUN_FOLDER gets log.csv, checkpoint.pt
+every 250 steps, from which the same command goes on bit for bit (on one thread), and model.safetensors at the end. Only
+the way from MVCT to kVCT is trained, by the L1 of network values where neither truncation nor metal disturbs. Crops are
+flipped and turned by quarters; some get more noise, with the spectrum of filtered back-projection, some a softer
+kernel. docs/notebook.md has the plan and the rule to stop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from MVCTEnhanceLib.io import read_volume
+from MVCTEnhanceLib.model.card import find_model
+from MVCTEnhanceLib.model.package import Model, load_model, save_model
+from MVCTEnhanceLib.model.translator import Translator
+from MVCTEnhanceLib.physics.gaussian import gaussian_blur
+from MVCTEnhanceLib.training.checkpoint import load_checkpoint, save_checkpoint
+
+SEED = 1
+DESCRIPTION = "MVCT simulated from kVCT with 20 scanners (studies/models/scanners.toml), and phantoms"
+STEPS, BATCH, CROP_PX, CELL_PX = 6_000, 8, 128, 16
+RATE, FINAL_RATE, AVERAGE = 2e-4, 0.05, 0.998
+CHECKPOINT_EVERY, LOG_EVERY = 250, 50
+TISSUE_HU = -400.0
+PHANTOMS = 1 / 8  # of the crops
+NOISIER, MAX_NOISE_HU = 0.5, 25.0
+SOFTER, MAX_BLUR_PX = 0.5, 0.7
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A slice: int16 HU of MVCT and truth, where to learn from it, and centres of crops, shape (n, 2)."""
+
+    mvct: torch.Tensor
+    truth: torch.Tensor
+    region: torch.Tensor
+    centres: np.ndarray
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pool", type=Path)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--from", dest="start", default="simulated-anchor", metavar="MODEL")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    arguments.run.mkdir(parents=True, exist_ok=True)
+    model = load_model(find_model(arguments.start))
+    trainer = Trainer(model, read_pairs(arguments.pool), arguments.steps)
+    checkpoint = arguments.run / "checkpoint.pt"
+    if checkpoint.exists():
+        trainer.restore(load_checkpoint(checkpoint))
+    while trainer.step < arguments.steps:
+        trainer.run_step()
+        if trainer.step % CHECKPOINT_EVERY == 0 or trainer.step == arguments.steps:
+            save_checkpoint(checkpoint, trainer.state())
+            _write_log(arguments.run / "log.csv", trainer.log)
+    card = {name: value for name, value in model.card.items() if name not in ("expected", "measured")}
+    card |= {"adapted_from": card["name"], "name": f"{card['name']}-robust", "step": trainer.step, "seed": SEED}
+    card["training_data"] = {"description": DESCRIPTION, "paired_truth_used": True}
+    save_model(Model(trainer.average, model.plan, card), arguments.run / "model.safetensors")
+
+
+def read_pairs(pool: Path) -> dict[bool, list[Pair]]:
+    """All slices of all scanners with tissue to learn from: those of phantoms under True, of patients under False."""
+    pairs: dict[bool, list[Pair]] = {True: [], False: []}
+    for path in sorted(pool.glob("*/mvct/*.nrrd")):
+        folder = path.parents[1]
+        arrays = (read_volume(folder / kind / path.name).array for kind in ("mvct", "truth", "region"))
+        for mvct, truth, region in zip(*map(torch.from_numpy, arrays), strict=True):
+            cells = F.avg_pool2d(torch.stack((truth, region)).float(), CELL_PX)
+            centres = np.argwhere(((cells[0] > TISSUE_HU) & (cells[1] == 1)).numpy()) * CELL_PX + CELL_PX // 2
+            if len(centres):
+                pairs[path.name.startswith("phantom")].append(Pair(mvct, truth, region.bool(), centres))
+    return pairs
+
+
+class Trainer:
+    """The network, its running mean and its optimiser; crops of a step depend on its number only."""
+
+    def __init__(self, model: Model, pairs: dict[bool, list[Pair]], steps: int):
+        self.translator = model.translator.train().to(memory_format=torch.channels_last)
+        self.intensities = model.plan.intensities
+        self.average = Translator(model.plan.preset).eval().requires_grad_(False)
+        self.average.load_state_dict(self.translator.state_dict())
+        parts = (self.translator.encoders["mv"], self.translator.decoders["kv"])
+        self.parameters = [parameter for part in parts for parameter in part.parameters()]
+        self.optimiser = torch.optim.Adam(self.parameters, betas=(0.5, 0.999))
+        self.pairs, self.steps, self.step = pairs, steps, 0
+        self.log: list[list[float]] = []
+        self.sum = 0.0
+
+    def run_step(self) -> None:
+        """One step of 8 crops."""
+        course = (1 + math.cos(math.pi * self.step / self.steps)) / 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = RATE * (FINAL_RATE + (1 - FINAL_RATE) * course)
+        mvct, truth, region = crops(self.pairs, self.step)
+        values, wanted = (self.intensities.to_network(hu, kind) for hu, kind in ((mvct, "mv"), (truth, "kv")))
+        made = self.translator.to_kv(values.contiguous(memory_format=torch.channels_last))
+        loss = ((made - wanted).abs() * region).sum() / region.sum()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        self.step += 1
+        with torch.no_grad():
+            decay = min(AVERAGE, self.step / (self.step + 10))
+            for mean, current in zip(self.average.parameters(), self.translator.parameters(), strict=True):
+                mean.lerp_(current, 1 - decay)
+        self.sum += float(loss.detach()) * self.intensities.half_width_hu
+        if self.step % LOG_EVERY == 0:
+            self.log.append([self.step, self.sum / LOG_EVERY])
+            self.sum = 0.0
+
+    def state(self) -> dict:
+        """All that a run goes on from."""
+        weights = {"translator": self.translator.state_dict(), "average": self.average.state_dict()}
+        return weights | {"optimiser": self.optimiser.state_dict(), "step": self.step, "log": self.log}
+
+    def restore(self, state: dict) -> None:
+        """Go on from what `state` gave."""
+        self.translator.load_state_dict(state["translator"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.log = state["step"], state["log"]
+
+
+def crops(pairs: dict[bool, list[Pair]], step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """MVCT and truth in HU, and where to learn, of a step: each (BATCH, 1, CROP_PX, CROP_PX)."""
+    rng = np.random.default_rng((SEED, step))
+    generator = torch.Generator().manual_seed(SEED * 10**9 + step)
+    batch = [_crop(pairs, rng, generator) for _ in range(BATCH)]
+    return tuple(torch.stack(parts)[:, None] for parts in zip(*batch, strict=True))
+
+
+def _crop(
+    pairs: dict[bool, list[Pair]], rng: np.random.Generator, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    kind = pairs[bool(pairs[True]) and bool(rng.random() < PHANTOMS)]
+    pair = kind[rng.integers(len(kind))]
+    centre = pair.centres[rng.integers(len(pair.centres))] + rng.integers(-20, 21, size=2)
+    top, left = (
+        int(np.clip(place - CROP_PX // 2, 0, size - CROP_PX))
+        for place, size in zip(centre, pair.mvct.shape, strict=True)
+    )
+    parts = [part[top : top + CROP_PX, left : left + CROP_PX].float() for part in (pair.mvct, pair.truth, pair.region)]
+    turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
+    parts = [torch.rot90(part.flip(0) if flipped else part, turns) for part in parts]
+    if rng.random() < NOISIER:
+        parts[0] = parts[0] + rng.uniform(0, MAX_NOISE_HU) * scanner_noise(generator)
+    if rng.random() < SOFTER:
+        parts[0] = gaussian_blur(parts[0][None, None], rng.uniform(0.2, MAX_BLUR_PX), 3, padding="reflect")[0, 0]
+    return tuple(parts)
+
+
+def scanner_noise(generator: torch.Generator) -> torch.Tensor:
+    """Noise of SD 1 with the power |f| W² of filtered back-projection in a Hamming window, shape of a crop."""
+    axis = torch.fft.fftfreq(CROP_PX)
+    radius = torch.hypot(axis[:, None], axis[None, : CROP_PX // 2 + 1].abs())
+    window = torch.where(radius <= 0.5, 0.54 + 0.46 * torch.cos(2 * math.pi * radius), 0.0)
+    spectrum = torch.fft.rfft2(torch.randn(CROP_PX, CROP_PX, generator=generator)) * radius.sqrt() * window
+    noise = torch.fft.irfft2(spectrum, s=(CROP_PX, CROP_PX))
+    return noise / noise.std()
+
+
+def _write_log(path: Path, rows: list[list[float]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["step", "paired_l1_hu"], *rows])
+
+
+if __name__ == "__main__":
+    main()
