@@ -70,6 +70,7 @@ def test_added_noise_has_the_spectrum_of_back_projection():
     )
 
 
+@pytest.mark.integration
 def test_resumed_training_ends_with_the_same_weights(pairs):
     whole, first, second = trainer(pairs), trainer(pairs), trainer(pairs)
     for _ in range(4):

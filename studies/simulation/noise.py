@@ -31,7 +31,7 @@ SETTINGS = MVCTSettings(matrix=SIDE_PX + 32)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, help="folder for simulated-noise.png")
+    parser.add_argument("--output", type=Path, help="folder for noise.png")
     output = parser.parse_args().output
     torch.set_num_threads(1)
     print("diameter / mm   noise / HU   by counts / HU")
@@ -49,7 +49,7 @@ def main() -> None:
         peaks = (frequency[np.argmax(curve)] for curve in (smooth(power), expected))
         print(f"{kernel:6} {sd:12.1f} {next(peaks):16.2f} {next(peaks):8.2f} {100 * deviation:24.0f}")
     if output:
-        draw(growth, reference, spectra, output / "simulated-noise.png")
+        draw(growth, reference, spectra, output / "noise.png")
 
 
 def noise(settings: MVCTSettings, diameter_mm: float) -> np.ndarray:
