@@ -17,7 +17,7 @@ def parser() -> argparse.ArgumentParser:
     result."""
     root = argparse.ArgumentParser(
         prog="mvct-enhance",
-        description="MVCT (TomoTherapy) to kVCT quality, with image-quality metrics of how far to trust it.",
+        description="MVCT (TomoTherapy) to kVCT quality, with image-quality metrics that say how far to trust it.",
     )
     root.add_argument("--version", action="version", version=f"mvct-enhance {__version__}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")

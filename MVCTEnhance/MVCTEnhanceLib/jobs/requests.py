@@ -141,7 +141,7 @@ class ReportRequest(Request):
     """
 
     command = "report"
-    summary = "write the report of metrics again"
+    summary = "write the report of an enhancement again"
 
     mvct: Path = option("the scan before")
     enhanced: Path = option("the scan after")
