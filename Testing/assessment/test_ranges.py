@@ -4,7 +4,7 @@ import math
 
 import pytest
 from MVCTEnhanceLib.assessment.ranges import Range, expectation, in_range, is_field
-from MVCTEnhanceLib.quality.readouts import metric_values
+from MVCTEnhanceLib.quality.metrics import metric_values
 
 CARD = {"expected": {"enhanced": {"noise_hu": {"expected": [5.0, 20.0], "trusted": [2.0, 30.0]}}}}
 NOISE = expectation(CARD, "enhanced", "noise_hu")

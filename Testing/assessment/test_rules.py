@@ -11,7 +11,7 @@ from MVCTEnhanceLib.assessment.rules import (
     distance_to_planning_ct,
     outlier_slices,
 )
-from MVCTEnhanceLib.quality.readouts import metric_values
+from MVCTEnhanceLib.quality.metrics import metric_values
 from MVCTEnhanceLib.quality.record import Distance
 
 CARD = {

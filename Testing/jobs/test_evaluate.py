@@ -12,7 +12,7 @@ from MVCTEnhanceLib.io import write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs.evaluate import evaluate_files
 from MVCTEnhanceLib.jobs.requests import EvaluateRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
-from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.metrics import evaluate
 from MVCTEnhanceLib.quality.record import EnhancementRecord
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import digest

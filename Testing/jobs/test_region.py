@@ -11,7 +11,7 @@ from MVCTEnhanceLib.io.reader import read_map
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.model.engine import BATCH, Engine
 from MVCTEnhanceLib.model.package import load_model
-from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.metrics import evaluate
 from MVCTEnhanceLib.volume import Volume
 
 QUIET = ("--json", "--progress", "none")

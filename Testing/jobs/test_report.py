@@ -6,7 +6,7 @@ import shutil
 import pytest
 from MVCTEnhanceLib.io import write_volume
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
-from MVCTEnhanceLib.quality import readouts as quality_readouts
+from MVCTEnhanceLib.quality import metrics as quality_metrics
 from MVCTEnhanceLib.volume import Volume
 
 FILES = {"report.html", "readouts.json", "readouts.csv"}
@@ -53,7 +53,7 @@ def changed(enhanced, tmp_path):
 @pytest.mark.integration
 @pytest.mark.parametrize("readouts", ["first/readouts.json", "event.json"])
 def test_files_are_those_of_the_first_report(again, enhanced, tmp_path, readouts, monkeypatch):
-    monkeypatch.setattr(quality_readouts, "evaluate", lambda *_, **__: pytest.fail("measured again"))
+    monkeypatch.setattr(quality_metrics, "evaluate", lambda *_, **__: pytest.fail("measured again"))
     result = again(enhanced / readouts, "--json")
     assert (result.code, result.stderr) == (0, "")
     assert result.json() == {"files": ["report.html", "readouts.json", "readouts.csv"], "warnings": []}

@@ -11,8 +11,8 @@ from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.dig import dig
 from MVCTEnhanceLib.quality.edges import skin_edge_width
 from MVCTEnhanceLib.quality.hu_bias import hu_bias
+from MVCTEnhanceLib.quality.metrics import evaluate
 from MVCTEnhanceLib.quality.nselfssim import nselfssim
-from MVCTEnhanceLib.quality.readouts import evaluate
 
 SPACING = (1.0, 1.0, 3.0)
 LEFT = np.s_[:, :128]

@@ -7,9 +7,9 @@ from MVCTEnhanceLib.quality.contrast import cnr_muscle_fat
 from MVCTEnhanceLib.quality.edges import bone_edge_width, skin_edge_width
 from MVCTEnhanceLib.quality.hu_bias import hu_bias
 from MVCTEnhanceLib.quality.masks import box_around, dilate, erode, fill_holes, outline
+from MVCTEnhanceLib.quality.metrics import evaluate
 from MVCTEnhanceLib.quality.noise import noise_sd
 from MVCTEnhanceLib.quality.nselfssim import nselfssim
-from MVCTEnhanceLib.quality.readouts import evaluate
 from MVCTEnhanceLib.quality.slices import Slice
 from scipy import ndimage
 

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.image import imread
 from MVCTEnhanceLib.errors import InputError, OutputError
 from MVCTEnhanceLib.quality.catalogue import INTENDED_USE, METRICS
-from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.metrics import evaluate
 from MVCTEnhanceLib.quality.record import EnhancementRecord
 from MVCTEnhanceLib.report.page import write_report
 from MVCTEnhanceLib.report.pictures import difference_png, grey_png, plot_png

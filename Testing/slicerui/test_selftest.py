@@ -74,7 +74,7 @@ def test_without_a_main_window_the_review_is_left_out_with_a_sentence(app, small
         ("metrics.follower", "update_tables", None, "apply enhances"),
         ("panel.metrics", "metric_rows", [], "metrics are shown"),
         ("review.comparison", "_set_opacity", None, "review shows the scans side by side"),
-        ("panel.export", "export_readouts", None, "result is exported"),
+        ("panel.export", "export_metrics", None, "result is exported"),
     ],
 )
 def test_it_fails_where_something_of_the_panel_does_nothing(

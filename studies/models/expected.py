@@ -20,7 +20,7 @@ from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.catalogue import METRICS
-from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.metrics import evaluate
 from MVCTEnhanceLib.quality.record import DISTANCE, EnhancementRecord
 from MVCTEnhanceLib.training.trained_on import FOR_FEW_DATA, rounded, widened
 from MVCTEnhanceLib.volume.grid import axial

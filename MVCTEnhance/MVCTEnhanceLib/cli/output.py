@@ -13,7 +13,7 @@ def show_nothing(result: Result) -> None:
     """For a command whose result is in its output."""
 
 
-def show_readouts(readouts: Result) -> None:
+def show_metrics(readouts: Result) -> None:
     """The means and SDs of all metrics, a line each."""
     record = EnhancementRecord.from_dict(readouts)
     for group in ("mvct", "enhanced", "planning_ct", "comparison", *TRUTH):
@@ -93,5 +93,5 @@ def show_model(result: Result) -> None:
 
 def show_demo(result: Result) -> None:
     """Metrics of the phantom, and the path of its report."""
-    show_readouts(result)
+    show_metrics(result)
     print(f"\nThe report is {result['report']}")

@@ -22,8 +22,8 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"mvct-enhance {__version__}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
     for request, runs, shows in (
-        (requests.EnhanceRequest, run.enhance, show.show_readouts),
-        (requests.EvaluateRequest, run.evaluate, show.show_readouts),
+        (requests.EnhanceRequest, run.enhance, show.show_metrics),
+        (requests.EvaluateRequest, run.evaluate, show.show_metrics),
         (requests.ModelsRequest, run.models, show.show_models),
         (requests.BatchRequest, run.batch, show.show_batch),
         (requests.ReportRequest, run.report_again, show.show_nothing),

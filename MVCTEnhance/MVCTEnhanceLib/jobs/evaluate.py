@@ -14,7 +14,7 @@ from ..assessment.provenance import provenance
 from ..assessment.verdicts import judge
 from ..errors import InputError
 from ..model.card import DEFAULT_MODEL, find_model, model_identity, read_card
-from ..quality.readouts import evaluate
+from ..quality.metrics import evaluate
 from ..quality.record import FULL_STRENGTH, EnhancementRecord
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event, with_stage
 from ..runtime.machine import threads

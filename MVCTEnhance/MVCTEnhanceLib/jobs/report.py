@@ -52,7 +52,7 @@ def write_report_again(request: ReportRequest, *, on_event: EventHandler = ignor
             overwrite=request.overwrite,
         )
     except KeyError as error:  # a metric that the report shows is not there
-        raise _no_readouts(request.readouts) from error
+        raise _no_metrics(request.readouts) from error
     return {"files": list(REPORT_FILES), "warnings": warnings}
 
 
@@ -71,11 +71,11 @@ def read_record(path: Path) -> EnhancementRecord:
     try:
         record = EnhancementRecord.from_dict(found)
     except ValueError as error:
-        raise _no_readouts(path) from error
+        raise _no_metrics(path) from error
     return replace(record, other={name: entry for name, entry in record.other.items() if name != "event"})
 
 
-def _no_readouts(path: Path) -> InputError:
+def _no_metrics(path: Path) -> InputError:
     return InputError(f"'{path}' holds no metrics of an enhancement: give the readouts.json of a report.")
 
 

@@ -1,6 +1,6 @@
 """The record of one enhancement: every metric with its assessment, how it was measured, and what it was made of.
 
-Made once, by `quality.readouts.evaluate`, and read by report, tables, CSV, summary and JSON (readouts.json). Only the
+Made once, by `quality.metrics.evaluate`, and read by report, tables, CSV, summary and JSON (readouts.json). Only the
 standard library is needed, so that results can be shown where nothing else is installed.
 """
 

@@ -15,7 +15,7 @@ from ..errors import InputError, MVCTEnhanceError
 from ..jobs.requests import BatchRequest
 from .install import dependencies, pip_settings
 from .jobs.dicom_export import DicomExport, DicomOptions, DicomResult
-from .jobs.export import ReportExport, ReportExportOptions, export_readouts
+from .jobs.export import ReportExport, ReportExportOptions, export_metrics
 from .jobs.folder import FolderResult, enhance_folder
 from .jobs.sequences import enhancement_of
 from .parameters import require_known
@@ -115,7 +115,7 @@ def export_report(enhanced: Node, folder: str | Path, *, overwrite: bool = False
 
 def export_csv(enhanced: Node, path: str | Path, *, overwrite: bool = False) -> Path:
     """The metrics, a line a slice; returns the path."""
-    return export_readouts(_id(enhanced), Path(path), overwrite=overwrite)
+    return export_metrics(_id(enhanced), Path(path), overwrite=overwrite)
 
 
 def _scene_request(volume_node: Node, named: dict[str, Any]) -> SceneRequest:

@@ -18,10 +18,10 @@ def enhanced(app):
 
 
 def test_readouts_become_a_table_with_a_line_a_slice(app, enhanced, tmp_path):
-    from MVCTEnhanceLib.slicerui.jobs.export import export_readouts
+    from MVCTEnhanceLib.slicerui.jobs.export import export_metrics
     from MVCTEnhanceLib.slicerui.scene.outputs import result_of
 
-    path = export_readouts(enhanced.GetID(), tmp_path / "réadouts.csv")
+    path = export_metrics(enhanced.GetID(), tmp_path / "réadouts.csv")
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["slice"] for row in rows] == ["1", "2", "3", "4"]
@@ -67,12 +67,12 @@ def test_a_report_without_the_model_s_card_says_so(app, enhanced, tmp_path):
 
 def test_a_volume_without_readouts_is_refused(app, tmp_path):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
-    from MVCTEnhanceLib.slicerui.jobs.export import ReportExport, ReportExportOptions, export_readouts
+    from MVCTEnhanceLib.slicerui.jobs.export import ReportExport, ReportExportOptions, export_metrics
     from MVCTEnhanceLib.slicerui.worker.work import do_now
 
     node = add_mvct(app)
     with pytest.raises(MVCTEnhanceError, match="no metrics"):
-        export_readouts(node.GetID(), tmp_path / "x.csv")
+        export_metrics(node.GetID(), tmp_path / "x.csv")
     other = add_result(app, node, {"what": "something else"}).enhanced
     for volume in (node, other):
         with pytest.raises(MVCTEnhanceError, match="This volume has no metrics: choose one"):
@@ -89,8 +89,8 @@ def test_a_report_without_its_mvct_is_refused(app, enhanced, tmp_path):
 
 def test_a_place_that_cannot_be_written_to_is_told(app, enhanced, tmp_path):
     from MVCTEnhanceLib.errors import OutputError
-    from MVCTEnhanceLib.slicerui.jobs.export import export_readouts
+    from MVCTEnhanceLib.slicerui.jobs.export import export_metrics
 
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"):
-        export_readouts(enhanced.GetID(), tmp_path / "file" / "readouts.csv")
+        export_metrics(enhanced.GetID(), tmp_path / "file" / "readouts.csv")

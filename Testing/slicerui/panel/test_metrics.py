@@ -16,7 +16,7 @@ def result(app):
     return result
 
 
-def test_an_empty_panel_says_that_there_are_no_readouts(app):
+def test_an_empty_panel_says_that_there_are_no_metrics(app):
     open_with_scan(app)
     assert table(app) == {} and not app.ui.metricsTable.isVisible()
     assert app.ui.verdictLabel.text.startswith("No metrics yet")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.metrics import evaluate
 from MVCTEnhanceLib.volume import Volume
 
 TRUE_KVCT = "true kVCT"

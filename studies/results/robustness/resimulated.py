@@ -10,7 +10,7 @@ import numpy as np
 from methods import conventional, described, methods, trained
 from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
-from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.metrics import evaluate
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import axial
 from robustness.field_of_view import some_slices, spread, whole_hu

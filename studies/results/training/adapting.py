@@ -23,7 +23,7 @@ from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.density import KNEE_HU
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
-from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.metrics import evaluate
 from MVCTEnhanceLib.storage.atomic import atomic_file
 from MVCTEnhanceLib.volume import Volume
 from study import Case, Method, Row, Study, mean_and_sd, weights_digest

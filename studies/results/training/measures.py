@@ -11,7 +11,7 @@ import torch
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.density import kv_hu_from_density
-from MVCTEnhanceLib.quality.readouts import evaluate
+from MVCTEnhanceLib.quality.metrics import evaluate
 from MVCTEnhanceLib.volume import Volume
 from study import Case, Method, Row, Study, mean_and_sd, weights_digest
 

@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 from ...errors import MVCTEnhanceError
 from ...jobs.requests import DicomRequest
 from ..scene.dicom_source import files_of, import_series, require_database, stage_files
-from ..scene.outputs import ROLE_MVCT, readouts_text, result_of
+from ..scene.outputs import ROLE_MVCT, metrics_text, result_of
 from ..scene.request import node_of
 from ..scene.volumes import problem_of, volume_of
 from ..worker import files
@@ -99,7 +99,7 @@ class DicomExport:
         files.write_nrrd(volume_of(enhanced, _("enhanced volume")), request.scan)
         names = {request.scan: _("The enhanced volume"), folder / "source": _("The DICOM series of the MVCT")}
         if request.readouts:
-            request.readouts.write_text(readouts_text(result.readouts), encoding="utf-8")
+            request.readouts.write_text(metrics_text(result.readouts), encoding="utf-8")
             names[request.readouts] = _("The result")
         done = yield Step(request, names=names)
         series_uid = _series_uid(request.output)

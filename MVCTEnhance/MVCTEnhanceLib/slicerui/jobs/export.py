@@ -20,7 +20,7 @@ from ..worker.steps import Step, Steps
 _PATIENCE_S = 3.0
 
 
-def export_readouts(enhanced: str, path: Path, *, overwrite: bool = False) -> Path:
+def export_metrics(enhanced: str, path: Path, *, overwrite: bool = False) -> Path:
     """Write the metrics of an enhanced volume (by its ID) as CSV, a line a slice; returns the path.
 
     Raises:
@@ -78,7 +78,7 @@ class ReportExport:
             return problem
         result = result_of(enhanced)
         if result is None:
-            return _no_readouts()
+            return _no_metrics()
         return problem_of(enhanced.GetNodeReference(ROLE_MVCT), _("MVCT of the enhanced volume"))
 
     def invalidation_reason(self) -> str:
@@ -115,9 +115,9 @@ class ReportExport:
 def _result(enhanced: str) -> EnhanceResult:
     result = result_of(node_of(enhanced))
     if result is None:
-        raise InputError(_no_readouts())
+        raise InputError(_no_metrics())
     return result
 
 
-def _no_readouts() -> str:
+def _no_metrics() -> str:
     return _("This volume has no metrics: choose one that was enhanced here.")

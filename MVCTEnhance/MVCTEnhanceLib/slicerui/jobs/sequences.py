@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 
 from ...errors import InputError, MVCTEnhanceError
 from ..scene import volumes
-from ..scene.outputs import EnhanceResult, Voxels, mark, put_into_scene, readouts_text, record_origin
+from ..scene.outputs import EnhanceResult, Voxels, mark, metrics_text, put_into_scene, record_origin
 from ..scene.request import SceneRequest, node_of
 from ..scene.sequence_nodes import selected_index, sequence_of, synchronise
 from ..worker import files
@@ -111,5 +111,5 @@ def _volume(
 
 def _text(readouts: dict) -> slicer.vtkMRMLTextNode:
     node = slicer.vtkMRMLTextNode()
-    node.SetText(readouts_text(readouts))
+    node.SetText(metrics_text(readouts))
     return node

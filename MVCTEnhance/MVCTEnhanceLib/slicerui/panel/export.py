@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from ...errors import MVCTEnhanceError
 from ..jobs.dicom_export import DicomExport, DicomOptions, DicomResult, distrusted_metrics_of
-from ..jobs.export import ReportExport, ReportExportOptions, ReportResult, export_readouts
+from ..jobs.export import ReportExport, ReportExportOptions, ReportResult, export_metrics
 from ..scene.outputs import EnhanceResult
 from ..wording import BAD, CAUTION, GOOD, set_enabled_or_explain, set_label, time_left
 from ..worker.steps import Work
@@ -89,7 +89,7 @@ class ExportSection:
 
     def _export_csv(self, path: Path) -> None:
         try:
-            self._on_report(ReportResult(export_readouts(self._result.enhanced.GetID(), path)))
+            self._on_report(ReportResult(export_metrics(self._result.enhanced.GetID(), path)))
         except MVCTEnhanceError as error:
             self._on_error(str(error))
 

@@ -108,7 +108,7 @@ def put_into_scene(
     if voxels.cycle_error is not None:
         cycle_error = volume(request.cycleError, "cycle error", _("cycle error"), voxels.cycle_error)
         display.show_cycle_error(cycle_error)
-    readouts = _readouts_node(enhanced, mvct, voxels.readouts, browser)
+    readouts = _metrics_node(enhanced, mvct, voxels.readouts, browser)
     for role, node in (
         (ROLE_DIFFERENCE, difference),
         (ROLE_CORRECTION, correction),
@@ -155,7 +155,7 @@ def result_of(enhanced: slicer.vtkMRMLNode | None) -> EnhanceResult | None:
     )
 
 
-def readouts_text(readouts: Mapping[str, Any]) -> str:
+def metrics_text(readouts: Mapping[str, Any]) -> str:
     """Metrics as they are kept in a text node."""
     return json.dumps(readouts, indent=1, allow_nan=False)
 
@@ -178,7 +178,7 @@ def _new(class_name: str, name: str) -> slicer.vtkMRMLNode:
     return slicer.mrmlScene.AddNewNodeByClass(class_name, slicer.mrmlScene.GenerateUniqueName(name))
 
 
-def _readouts_node(
+def _metrics_node(
     enhanced: slicer.vtkMRMLNode,
     mvct: slicer.vtkMRMLNode,
     readouts: Mapping[str, Any],
@@ -186,7 +186,7 @@ def _readouts_node(
 ) -> slicer.vtkMRMLTextNode:
     old = enhanced.GetNodeReferenceID(ROLE_READOUTS) or ""
     node = _free(old, browser) or _new("vtkMRMLTextNode", f"{mvct.GetName()} {_('metrics')}")
-    node.SetText(readouts_text(readouts))
+    node.SetText(metrics_text(readouts))
     place_beside(node, mvct)
     return node
 

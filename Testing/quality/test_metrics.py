@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.quality.body import body_mask
+from MVCTEnhanceLib.quality.metrics import evaluate, metric_values
 from MVCTEnhanceLib.quality.noise import noise_sd
 from MVCTEnhanceLib.quality.nselfssim import nselfssim
-from MVCTEnhanceLib.quality.readouts import evaluate, metric_values
 
 SPACING = (1.0, 1.0, 3.0)
 OF_AIR_IN_THE_BODY = {"edge_overshoot_hu", "edge_undershoot_hu"}  # which the thorax has not
