@@ -50,6 +50,7 @@ def test_a_started_enhancement_can_be_cancelled(app, logic):
     assert not job.running and app.child_processes() == [] and contents(app) == before
 
 
+@pytest.mark.integration
 def test_what_is_wrong_is_raised_as_one_sentence(app, logic):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
 
@@ -82,6 +83,7 @@ def test_missing_packages_are_told_before_anything_is_started(app, logic, monkey
         logic.enhance(add_mvct(app))
 
 
+@pytest.mark.integration
 def test_all_items_of_a_sequence_are_enhanced_when_asked(app, logic):
     from slicerui.jobs.test_sequences import add_days
 
@@ -90,6 +92,7 @@ def test_all_items_of_a_sequence_are_enhanced_when_asked(app, logic):
     assert browser.GetSequenceNode(result.enhanced).GetNumberOfDataNodes() == 2
 
 
+@pytest.mark.integration
 def test_a_folder_is_enhanced_case_by_case_with_a_table_of_all(app, logic, tmp_path):
     from MVCTEnhanceLib.io import write_volume
     from MVCTEnhanceLib.volume import Volume
@@ -112,6 +115,7 @@ def test_a_folder_is_enhanced_case_by_case_with_a_table_of_all(app, logic, tmp_p
     assert (again.done, again.failed) == (1, 1)
 
 
+@pytest.mark.integration
 def test_exports_are_a_call_each(app, logic, tmp_path):
     mvct = add_mvct(app)
     result = logic.enhance(mvct, device="cpu")
@@ -120,6 +124,7 @@ def test_exports_are_a_call_each(app, logic, tmp_path):
     assert logic.exportDicom(result.enhanced, tmp_path / "dicom", description="test", force=True).slices == 4
 
 
+@pytest.mark.integration
 def test_the_report_s_path_is_given_and_its_warnings_are_logged(app, logic, tmp_path, caplog):
     from slicerui.jobs.test_export import forget_the_model
     from slicerui.results import add_result as add_real_result
@@ -130,6 +135,7 @@ def test_the_report_s_path_is_given_and_its_warnings_are_logged(app, logic, tmp_
     assert "name the model's file" in caplog.text and str(tmp_path) not in caplog.text
 
 
+@pytest.mark.integration
 def test_dicom_goes_to_the_database_where_no_folder_is_given(app, logic, tmp_path):
     app.slicer.dicomDatabase.openDatabase(str(tmp_path / "database" / "ctkDICOM.sql"))
     done = logic.exportDicom(add_result(app, add_mvct(app)).enhanced)

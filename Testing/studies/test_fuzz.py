@@ -22,6 +22,7 @@ def dicom():
     return fuzz.dicom_to_damage(None)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("what", ["dicom", "volumes"])
 def test_damaged_files_give_a_volume_or_one_sentence(dicom, what):
     told = []
