@@ -99,10 +99,14 @@ def random_slices():
 @pytest.fixture
 def make_trainer(tiny_config, random_slices):
     """A function that makes a trainer on random slices; changes are settings of the configuration."""
+    made = []
 
     def make(**changes) -> Trainer:
         config = tiny_config(**changes)
         mvct = random_slices(30.0, truth=bool(config.data.truth))
-        return Trainer(config, mvct, random_slices(5.0), torch.device("cpu"))
+        made.append(Trainer(config, mvct, random_slices(5.0), torch.device("cpu")))
+        return made[-1]
 
-    return make
+    yield make
+    for trainer in made:
+        trainer.terms.clear()  # the trainer and they keep each other, with hundreds of megabytes
