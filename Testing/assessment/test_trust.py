@@ -53,6 +53,7 @@ def test_file_is_written_whatever_the_verdicts(main, scan, tmp_path, assessed):
     assert main("enhance", scan, "--output", tmp_path / "e.nrrd").code == 0
 
 
+@pytest.mark.integration
 def test_volume_file_becomes_dicom_with_such_readouts_only_when_forced(main, scan, tmp_path, assessed, assert_refused):
     assessed(BAD)
     assert main("enhance", scan, "--output", tmp_path / "e.nrrd", "--report", tmp_path / "r").code == 0

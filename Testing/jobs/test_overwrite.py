@@ -97,6 +97,7 @@ def test_every_command_with_an_output_is_among_them():
     assert known == tried | others
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("among", ["notes.txt", "CT0000.dcm"])
 def test_folder_with_anything_else_than_this_program_s_series_is_never_replaced(
     main, put, tmp_path, assert_refused, mvct, among

@@ -45,6 +45,7 @@ def test_two_runs_differ_in_their_times_only(runs):
     assert set(first) == {"e.nrrd", *(f"report/{name}" for name in ("report.html", "readouts.json", "readouts.csv"))}
 
 
+@pytest.mark.integration
 def test_readouts_and_report_tell_program_model_input_and_time(runs):
     readouts = json.loads((runs / "first" / "report" / "readouts.json").read_text(encoding="utf-8"))
     assert readouts["program"] == readouts["model"]["program"] == f"MVCTEnhance {__version__}"

@@ -62,6 +62,7 @@ def test_files_are_those_of_the_first_report(again, enhanced, tmp_path, readouts
         assert (tmp_path / "again" / name).read_bytes() == (enhanced / "first" / name).read_bytes()
 
 
+@pytest.mark.integration
 def test_scan_kept_in_another_order_gives_the_same_report(main, enhanced, mvct, tmp_path):
     from MVCTEnhanceLib.io import read_volume
 

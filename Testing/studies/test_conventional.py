@@ -211,6 +211,7 @@ def small_study(tmp_path, monkeypatch, phantom):
     return study
 
 
+@pytest.mark.integration
 def test_study_writes_its_tables_and_picture_and_measures_nothing_twice(small_study, monkeypatch):
     denoisers.run(small_study)
     with (small_study.results / "denoisers.csv").open(encoding="utf-8") as file:

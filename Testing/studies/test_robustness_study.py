@@ -158,6 +158,7 @@ def test_quarter_of_the_photons_doubles_the_noise_and_the_network_is_judged_by_i
     assert len(table(study, "dose_patients")) == 3 * 4
 
 
+@pytest.mark.integration
 def test_second_call_simulates_nothing_and_a_new_network_is_measured(study, monkeypatch):
     first = dose.run(study)
     monkeypatch.setattr(resimulated, "simulate_mvct", lambda *_: pytest.fail("simulated again"))
@@ -171,6 +172,7 @@ def test_second_call_simulates_nothing_and_a_new_network_is_measured(study, monk
     assert len(simulated) == len(dose.DOSES)
 
 
+@pytest.mark.integration
 def test_thicker_slices_have_less_noise_only_where_the_counts_are_in_proportion(study):
     robustness.run(study)
     rows = table(study, "slice_thickness")

@@ -33,6 +33,7 @@ def parts(path):
     return header, content[8 + length :], metadata["plan"]
 
 
+@pytest.mark.integration
 def test_ranges_replace_those_of_the_card_and_nothing_else(ship, tmp_path):
     (tmp_path / "ranges.json").write_text(json.dumps(RANGES))
     source, target, process = ship("--ranges", tmp_path / "ranges.json")
@@ -41,6 +42,7 @@ def test_ranges_replace_those_of_the_card_and_nothing_else(ship, tmp_path):
     assert read_card(target)[1] == read_card(source)[1] | RANGES
 
 
+@pytest.mark.integration
 def test_figures_of_the_test_patients_are_those_of_the_table(ship, tmp_path):
     table = tmp_path / "measured.csv"
     table.write_text("patient,method,mae,cnr\na,MVCT,99,1\na,simulated-anchor,16.68912,nan\n")
@@ -52,6 +54,7 @@ def test_figures_of_the_test_patients_are_those_of_the_table(ship, tmp_path):
     assert card["measured"]["validation"] == read_card(source)[1]["measured"]["validation"]
 
 
+@pytest.mark.integration
 def test_table_without_the_model_ships_nothing(ship, tmp_path):
     table = tmp_path / "measured.csv"
     table.write_text("patient,method,mae\na,MVCT,99\n")

@@ -20,6 +20,7 @@ def labelled_slice(shape=(150, 170)):
     return (torch.arange(shape[0])[:, None] * 200 + torch.arange(shape[1])[None, :]).to(torch.int16)
 
 
+@pytest.mark.integration
 def test_scans_of_a_folder_are_read_with_their_truth(scans):
     slices = load_slices(scans / "mvct", 2.0, truth_folder=scans / "truth")
     assert len(slices) == len(slices.truth) == len(slices.cells) == 16

@@ -215,6 +215,7 @@ def small_run(tiny_config, scans):
     return make
 
 
+@pytest.mark.integration
 def test_training_also_works_without_features_and_without_truth(small_run, tmp_path):
     path = train(small_run(validate_every=10), tmp_path, device=CPU, on_event=silent)
     assert load_model(path).card["training_data"]["paired_truth_used"] is False
@@ -222,11 +223,13 @@ def test_training_also_works_without_features_and_without_truth(small_run, tmp_p
     assert [row["step"] for row in rows(tmp_path / "validation.csv")] == ["4"]
 
 
+@pytest.mark.integration
 def test_paper_preset_trains_and_is_saved(small_run, tmp_path):
     path = train(small_run(preset="ozaki2022", steps=1), tmp_path, device=CPU, on_event=silent)
     assert load_model(path).plan.preset == "ozaki2022"
 
 
+@pytest.mark.integration
 def test_another_configuration_in_the_same_folder_is_refused(small_run, tmp_path):
     train(small_run(steps=2), tmp_path, device=CPU, on_event=silent)
     before = (tmp_path / "checkpoint.pt").read_bytes()
@@ -241,6 +244,7 @@ def test_damaged_checkpoint_is_refused(small_run, tmp_path):
         train(small_run(), tmp_path, device=CPU, on_event=silent)
 
 
+@pytest.mark.integration
 def test_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(small_run, tmp_path, monkeypatch):
     step = Trainer.run_step
 
@@ -254,6 +258,7 @@ def test_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(smal
     assert [row["step"] for row in rows(tmp_path / "log.csv")] == ["2"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("network", ["translator", "discriminators"])
 def test_weights_that_are_no_numbers_never_reach_a_checkpoint(small_run, tmp_path, monkeypatch, network):
     """The losses of the step before it were finite still."""
@@ -271,12 +276,14 @@ def test_weights_that_are_no_numbers_never_reach_a_checkpoint(small_run, tmp_pat
     assert load_checkpoint(tmp_path / "checkpoint.pt")["trainer"]["step"] == 2
 
 
+@pytest.mark.integration
 def test_far_too_high_rates_are_told(small_run, tmp_path):
     with pytest.raises(MVCTEnhanceError, match=r"diverged.*lower the learning rates"):
         train(small_run(generator_rate=1e30, steps=20, validate_every=20), tmp_path, device=CPU, on_event=silent)
     assert not (tmp_path / "checkpoint.pt").exists()
 
 
+@pytest.mark.integration
 def test_cancelled_run_goes_on_from_its_last_checkpoint(small_run, tmp_path):
     seen = []
     config = small_run(validate_every=2)
@@ -287,6 +294,7 @@ def test_cancelled_run_goes_on_from_its_last_checkpoint(small_run, tmp_path):
     assert load_checkpoint(tmp_path / "checkpoint.pt")["trainer"]["step"] == 4
 
 
+@pytest.mark.integration
 def test_resumed_run_keeps_a_best_model_that_later_weights_do_not_beat(small_run, tmp_path, monkeypatch):
     results = iter([judged(), judged(), judged(dig=50.0), judged(dig=60.0)])
     monkeypatch.setattr("MVCTEnhanceLib.training.run.validate", lambda *arguments, **named: next(results))

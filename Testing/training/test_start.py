@@ -70,6 +70,7 @@ def test_first_validation_is_of_the_model_as_it_was(run, base, tmp_path):
     assert rows[0]["dig"] == rows[1]["dig"]
 
 
+@pytest.mark.integration
 def test_card_tells_of_the_model_that_was_adapted(run, base):
     card = run(base).card
     digest = hashlib.sha256(base.read_bytes()).hexdigest()
@@ -79,6 +80,7 @@ def test_card_tells_of_the_model_that_was_adapted(run, base):
     assert card["training_data"]["mvct_slices"] == 16
 
 
+@pytest.mark.integration
 def test_adapted_model_can_be_adapted_again_and_tells_of_both(run, base, tmp_path):
     run(base)
     (tmp_path / "run").rename(tmp_path / "first")
@@ -87,11 +89,13 @@ def test_adapted_model_can_be_adapted_again_and_tells_of_both(run, base, tmp_pat
     assert card["credits"] == ["site", "base data"]
 
 
+@pytest.mark.integration
 def test_trained_from_scratch_has_no_model_to_tell_of(run, tmp_path):
     assert "adapted_from" not in run().card
     assert [row["step"] for row in validations(tmp_path)] == ["1", "2"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("named_again", [True, False])
 def test_resumed_run_does_not_load_the_weights_again(run, base, tmp_path, named_again):
     whole = run(base, steps=4)
@@ -106,6 +110,7 @@ def test_resumed_run_does_not_load_the_weights_again(run, base, tmp_path, named_
     assert [row["step"] for row in validations(tmp_path)] == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("first", [True, False])
 def test_run_that_was_started_from_something_else_is_refused(run, base, tmp_path, first):
     run(base if first else None)
@@ -134,6 +139,7 @@ def test_model_with_other_intensities_is_refused(tiny_config, tmp_path):
         read_start(path, tiny_config())
 
 
+@pytest.mark.integration
 def test_checkpoint_without_settings_that_came_later_still_goes_on(run, tmp_path):
     """As an earlier version wrote it."""
     done = iter([True])

@@ -164,6 +164,7 @@ def test_training_leaves_the_programs_random_generator_alone(make_trainer):
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("mixed", [False, True])
 def test_restored_trainer_goes_on_bit_for_bit(make_trainer, mixed):
     settings = {"truth": "truth", "paired": 1.0, "paired_steps": 1, "discriminator_steps": 1, "mixed_precision": mixed}
@@ -193,6 +194,7 @@ def test_every_step_draws_noise_and_jitter_of_its_own(make_trainer):
     assert first["discriminator_kv"] != second["discriminator_kv"]
 
 
+@pytest.mark.integration
 def test_mixed_precision_comes_close_to_full_precision(make_trainer):
     full, mixed = (make_trainer(mixed_precision=mixed).run_step() for mixed in (False, True))
     assert full != mixed

@@ -115,12 +115,14 @@ def test_a_choice_by_hand_ends_with_the_next_choice(app, outputs):
     assert outputs() == ["", "", ""]
 
 
+@pytest.mark.integration
 def test_a_choice_by_hand_is_not_kept_in_the_scene(app, outputs, tmp_path):
     app.choose(app.ui.enhancedSelector, add_mvct(app, "mine"))
     app.load_scene(app.save_scene(tmp_path / "scene"))
     assert parameters(app).enhanced.GetName() == "mine" and outputs() == ["", "", ""]
 
 
+@pytest.mark.integration
 def test_a_result_of_another_scan_is_not_filled_even_if_it_was_chosen_by_hand(app, outputs):
     result = add_result(app, add_mvct(app, "Day 2"), correction=True)
     for node in (result.enhanced, result.difference, result.correction):

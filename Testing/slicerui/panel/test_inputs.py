@@ -67,6 +67,7 @@ def test_a_scan_in_the_place_of_one_that_was_deleted_does_not_get_its_outputs(ap
     assert outputs(app) == [None] * 3
 
 
+@pytest.mark.integration
 def test_a_result_of_another_scan_can_be_looked_at_also_after_the_scene_was_loaded(app, tmp_path):
     result = add_result(app, open_with_scan(app, "Day 1"))
     app.choose(app.ui.mvctSelector, add_mvct(app, "Day 2"))

@@ -95,6 +95,7 @@ def test_a_scene_from_elsewhere_does_not_change_the_computer_s_wheel_folder(app,
     assert pip_settings.remembered_wheels() == tmp_path
 
 
+@pytest.mark.integration
 def test_the_wheel_folder_is_there_after_a_reload(app, tmp_path):
     open_with_scan(app)
     app.ui.installGroupBox.collapsed = False

@@ -32,6 +32,7 @@ def test_choosing_an_enhanced_volume_shows_its_readouts(app, result):
     assert app.ui.warningsLabel.text == "⚠ The pixels are resampled."
 
 
+@pytest.mark.integration
 def test_each_value_has_a_verdict_by_symbol_words_and_colour_with_its_reason_in_the_tool_tip(app, result):
     from MVCTEnhanceLib.slicerui.wording import look_of
 

@@ -91,6 +91,7 @@ def test_a_scene_loaded_while_another_module_is_shown_is_there_when_the_user_com
     assert shown(app) == seen
 
 
+@pytest.mark.integration
 def test_closing_the_scene_empties_the_panel(app, tmp_path):
     choose_everything(app, tmp_path)
     app.close_scene()
@@ -113,6 +114,7 @@ def test_what_a_script_writes_to_the_parameters_is_shown(app):
     assert app.ui.makeCycleErrorCheckBox.checked
 
 
+@pytest.mark.integration
 def test_a_reload_keeps_the_choices(app, tmp_path):
     choose_everything(app, tmp_path)
     values, seen = chosen(app), shown(app)

@@ -105,6 +105,7 @@ def zoom(app, width: float) -> None:
     logic.EndSliceNodeInteraction()
 
 
+@pytest.mark.integration
 def test_a_zoom_is_that_of_all_views_and_stays_until_the_review_is_entered_anew_or_restored(app, result):
     from slicerui.scans import OBLIQUE, add_mvct
 
@@ -131,6 +132,7 @@ def test_a_zoom_is_that_of_all_views_and_stays_until_the_review_is_entered_anew_
     assert fields_of_view(app) == pytest.approx(fitted)
 
 
+@pytest.mark.integration
 def test_another_result_that_is_chosen_in_the_review_takes_the_place_of_the_one_before(app, result):
     from slicerui.scans import OBLIQUE, add_mvct
 
@@ -245,6 +247,7 @@ def test_other_values_of_a_chart_that_is_shown_are_drawn_without_a_word_in_the_l
     assert not np.array_equal(pictures.array_of(app.plot_view.image()), before)
 
 
+@pytest.mark.integration
 def test_a_click_on_the_chart_jumps_to_the_slice(app, result):
     app.click(app.ui.showChartButton)
     app.run_events()
@@ -273,6 +276,7 @@ def test_the_review_shows_the_mvct_of_the_result_whatever_is_chosen_as_input(app
     assert view(app, "MVCT").mrmlSliceCompositeNode().GetBackgroundVolumeID() == first.GetID()
 
 
+@pytest.mark.integration
 def test_deleting_the_mvct_ends_the_review(app, result):
     app.click(app.ui.reviewButton)
     app.scene.RemoveNode(result.enhanced.GetNodeReference("MVCTEnhance.mvct"))
@@ -292,6 +296,7 @@ def windows_are_linked(app, result) -> bool:
     return (mvct.GetWindow(), mvct.GetLevel()) == (enhanced.GetWindow(), 17)
 
 
+@pytest.mark.integration
 def test_both_scans_keep_one_window_after_the_user_was_in_another_module(app, result):
     app.click(app.ui.reviewButton)
     app.exit()
@@ -299,6 +304,7 @@ def test_both_scans_keep_one_window_after_the_user_was_in_another_module(app, re
     assert windows_are_linked(app, result)
 
 
+@pytest.mark.integration
 def test_both_scans_keep_one_window_after_a_reload(app, result):
     app.click(app.ui.reviewButton)
     reload(app)
@@ -310,6 +316,7 @@ def test_both_scans_have_one_window_where_the_layout_was_chosen_elsewhere(app, r
     assert windows_are_linked(app, result)
 
 
+@pytest.mark.integration
 def test_a_scene_that_was_saved_in_the_review_is_shown_in_it_with_one_window(app, result, tmp_path):
     app.click(app.ui.reviewButton)
     file = app.save_scene(tmp_path / "scene")
@@ -324,6 +331,7 @@ def test_a_scene_that_was_saved_in_the_review_is_shown_in_it_with_one_window(app
     assert windows_are_linked(app, again)
 
 
+@pytest.mark.integration
 def test_a_scene_that_was_saved_in_the_review_has_its_colour_legend_in_a_fresh_session(app, result, tmp_path):
     app.click(app.ui.reviewButton)
     file = app.save_scene(tmp_path / "scene")
@@ -337,6 +345,7 @@ def test_a_scene_that_was_saved_in_the_review_has_its_colour_legend_in_a_fresh_s
     assert not np.array_equal(with_legend, app.slice_images()["Difference"])
 
 
+@pytest.mark.integration
 def test_the_difference_map_is_seen_in_blue_and_red(app, result):
     app.click(app.ui.reviewButton)
     app.run_events()
@@ -348,6 +357,7 @@ def test_the_difference_map_is_seen_in_blue_and_red(app, result):
     assert np.abs(head - head[..., :1]).max() < 10
 
 
+@pytest.mark.integration
 def test_closing_the_scene_in_the_review_layout_leaves_a_panel_that_works(app, result):
     app.click(app.ui.showChartButton)
     app.click(app.ui.flickerButton)
@@ -366,6 +376,7 @@ def open_again(app):
     return add_mvct(app, "Day 2")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("module_is_shown", [True, False])
 def test_slicer_that_is_closed_in_the_review_layout_saves_the_layout_before(app, result, module_is_shown):
     before = layout(app)

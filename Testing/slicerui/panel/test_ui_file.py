@@ -142,6 +142,7 @@ def without_tool_tip(app) -> list[str]:
     return [name for name, widget in own.items() if not widget.toolTip and name != "MVCTEnhance"]
 
 
+@pytest.mark.integration
 def test_every_visible_widget_has_a_tool_tip_at_run_time_too(app):
     from slicerui.panels import choose_result, open_with_scan
     from slicerui.results import add_result

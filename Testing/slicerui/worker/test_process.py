@@ -72,6 +72,7 @@ def test_waiting_gives_the_same_without_an_event_loop(app):
     assert app.child_processes() == []
 
 
+@pytest.mark.integration
 def test_an_error_of_the_worker_comes_in_its_own_words(app):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
     from MVCTEnhanceLib.jobs.requests import EnhanceRequest
