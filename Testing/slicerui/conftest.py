@@ -17,11 +17,11 @@ __all__ = ["app", "widgets_end_where_they_began"]
 @pytest.fixture
 def small_phantom(monkeypatch, app, tmp_path):
     """The worker with a phantom small enough for a test."""
-    from MVCTEnhanceLib.slicerui.worker import process
+    from MVCTEnhanceLib.runtime import child
 
     script = tmp_path / "small.py"
     script.write_text(
-        f"import sys\nsys.path.insert(0, {str(process.WORKER.parents[1])!r})\n"
+        f"import sys\nsys.path.insert(0, {str(child.PROGRAM.parents[1])!r})\n"
         "from functools import partial\n"
         "from MVCTEnhanceLib.jobs import phantom\n"
         "phantom.head_neck_phantom = partial("
@@ -32,4 +32,4 @@ def small_phantom(monkeypatch, app, tmp_path):
         "from MVCTEnhanceLib.cli.program import main\n"
         "sys.exit(main())\n"
     )
-    monkeypatch.setattr(process, "WORKER", script)
+    monkeypatch.setattr(child, "PROGRAM", script)
