@@ -53,7 +53,7 @@ def test_everything_that_was_asked_for_is_timed_and_written(small, tmp_path, cap
     shown = capsys.readouterr().out
     assert all(
         text in shown
-        for text in (AS_AUTHORS, "engine, batches of 2", "whole job, 2 slices", "2 scans of 10 slices", "readouts")
+        for text in (AS_AUTHORS, "engine, batches of 2", "whole job, 2 slices", "2 scans of 10 slices", "metrics")
     )
 
 
