@@ -12,7 +12,7 @@ from MVCTEnhanceLib.io import read_volume, write_dicom_series
 from MVCTEnhanceLib.jobs.enhance import enhance
 from MVCTEnhanceLib.jobs.requests import EnhanceRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
-from MVCTEnhanceLib.quality.record import Provenance
+from MVCTEnhanceLib.quality.record import EnhancementRecord, Provenance
 from MVCTEnhanceLib.volume.grid import digest
 
 TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d")
@@ -91,7 +91,8 @@ def test_scan_without_description_and_date_is_told(main, scan, tmp_path):
 
 
 def test_readouts_of_an_earlier_version_tell_what_they_know():
-    rows = provenance_rows(Provenance(model={"name": "mine", "program": "MVCTEnhance 0.9"}))
-    assert rows == {
-        "program": "MVCTEnhance 0.9", "model": "mine", "model_sha256": "", "input_sha256": "", "time": "",
+    made = Provenance(model={"name": "mine", "program": "MVCTEnhance 0.9"})
+    assert provenance_rows(EnhancementRecord({}, provenance=made)) == {
+        "program": "MVCTEnhance 0.9", "model": "mine", "strength": "", "model_sha256": "", "input_sha256": "",
+        "time": "",
     }  # fmt: skip
