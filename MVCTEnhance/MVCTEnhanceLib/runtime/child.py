@@ -29,6 +29,7 @@ PROGRAM = Path(__file__).resolve().parents[1] / "__main__.py"
 DEBUG = "MVCTENHANCE_DEBUG"
 THREADS = ("OMP_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 _TAIL_LINES = 50
+_IDLE_S = 5.0  # for an idle process to end with its stdin
 _TAIL_S = 1.0  # for the last lines of a process that has ended
 
 
@@ -159,7 +160,12 @@ class Child:
     def _stop(self) -> None:
         process = self._process
         if process and process.poll() is None:
-            end_tree(process.pid, patience_s=self._patience_s if self._busy else 0.0)
+            if not self._busy:  # it ends by itself, even if this process is killed now
+                with suppress(OSError, subprocess.TimeoutExpired):
+                    process.stdin.close()
+                    process.wait(_IDLE_S)
+            if process.poll() is None:
+                end_tree(process.pid, patience_s=self._patience_s if self._busy else 0.0)
             process.wait()
 
 
