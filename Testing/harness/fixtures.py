@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+PATIENCE_S = 20.0  # with child processes that are about to end
 NEEDED = {"PySide6-Essentials": "PySide6", "slicer-core": "slicer-core"}
 
 
@@ -46,7 +47,7 @@ def app(tmp_path, monkeypatch):
             running.run_events()
         finally:
             running.end()
-            orphans = processes.wait_for_none(seconds=20)
+            orphans = processes.wait_for_none(PATIENCE_S)
             install.leave()
             sys.path[:] = path
             restore_library(library)

@@ -140,7 +140,10 @@ def test_the_dicom_database_is_closed_at_first_and_then_finds_files_by_instance(
 
 FAILING = """
 import subprocess, sys
+from harness import fixtures
 from harness.fixtures import app
+
+fixtures.PATIENCE_S = 1.0
 
 def test_slot(app):
     button = app.qt.QPushButton()

@@ -67,7 +67,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(export_module, "_difference_hu", lambda package, content: 0.0)
     monkeypatch.setattr("MVCTEnhanceLib.jobs.phantom.make_phantom", lambda device, report: (OTHER, OTHER))
     monkeypatch.setattr("MVCTEnhanceLib.jobs.simulate.simulate_mvct", lambda kvct, settings, **named: OTHER)
-    for name in ("time_slices", "time_batches", "time_scaling"):
+    for name in ("time_slices", "time_batches", "time_scaling", "timed_cases"):
         monkeypatch.setattr(f"MVCTEnhanceLib.benchmark.run.{name}", lambda *arguments: [])
     monkeypatch.setattr("MVCTEnhanceLib.benchmark.run.seconds_to_start", lambda: 0.1)
     monkeypatch.setattr("MVCTEnhanceLib.cli.output.show_benchmark", lambda result: None)
@@ -92,7 +92,7 @@ def test_what_is_there_is_kept_unless_it_is_to_be_replaced(main, put, quick, fil
 def test_every_command_with_an_output_is_among_them():
     """Besides a training and a batch, which go on where they stopped, and the demo, which takes a new folder only."""
     tried = {command.split()[0] for command, _ in COMMANDS.values()}
-    others = {"batch", "train", "demo", "evaluate", "models", "devices"}
+    others = {"batch", "train", "demo", "evaluate", "models", "devices", "worker"}
     known = {item.command for item in vars(requests).values() if hasattr(item, "command")}
     assert known == tried | others
 

@@ -405,8 +405,9 @@ def test_scrambled_header_values_elsewhere_do_no_harm(make_series):
 
 
 def test_what_the_headers_say_of_the_scan_is_known(make_series):
-    source = read_volume(make_series(KVP="3500", Manufacturer="Some Maker", SeriesDescription="day 3")).source
-    assert (source.kvp, source.manufacturer, source.description) == (3500.0, "Some Maker", "day 3")
+    scan = read_volume(make_series(KVP="3500", Manufacturer="Some Maker", SeriesDescription="day 3"))
+    assert scan.source.description == "day 3"
+    assert (scan.acquisition.kvp, scan.acquisition.scanner) == (3500.0, "Some Maker")
 
 
 @pytest.mark.parametrize(
