@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from ..model.card import Plan
 from ..quality.body import body_mask, near_body
 from ..quality.noise import noise_sd
 from ..quality.slices import Slice
+from ..runtime.machine import threads
 from ..volume.grid import axial
 from .origin import mvct_warnings
 from .ranges import is_field
@@ -113,7 +116,8 @@ def _noise(
     if not trained:
         return ""
     pixel_size = (spacing[1], spacing[0])
-    values = [value for image in slices if np.isfinite(value := _noise_of_slice(image, pixel_size))]
+    with ThreadPoolExecutor(threads()) as pool:
+        values = list(filter(np.isfinite, pool.map(partial(_noise_of_slice, pixel_size=pixel_size), slices)))
     if not values:
         return "The noise could not be measured, since the slices looked at show too little soft tissue."
     noise, (low, high) = float(np.median(values)), trained
