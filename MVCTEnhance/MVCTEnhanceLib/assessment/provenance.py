@@ -49,7 +49,7 @@ def identity_of_series(description: str, date: str) -> dict[str, str]:
 
 def provenance_rows(record: EnhancementRecord) -> dict[str, str]:
     """Program, model, strength, digests and time by their names in tables; empty where the record does not say."""
-    made, strength = record.provenance, record.parameters.get("strength")
+    made, strength = record.provenance, record.strength
     version = f" {made.model['version']}" if made.model.get("version") else ""
     return {
         "program": made.program or made.model.get("program", ""),

@@ -50,7 +50,7 @@ def judge(record: EnhancementRecord, card: Mapping[str, Any]) -> Assessments:
     if record.distance:
         finding = distance_to_planning_ct(record.distance, expectation(card, "comparison", DISTANCE))
         judged = _assessment([finding])
-        found["comparison"][DISTANCE] = judged if _strength(record) == FULL_STRENGTH else _OF_FULL_STRENGTH
+        found["comparison"][DISTANCE] = judged if _is_full(record) else _OF_FULL_STRENGTH
     return found
 
 
@@ -74,15 +74,16 @@ def verdict_counts(assessments: Assessments) -> dict[str, int]:
 def _judged(record: EnhancementRecord, card: Mapping[str, Any], group: str, name: str) -> Assessment:
     if record.groups[group][name].has_value:
         of_result = group in ("enhanced", "comparison")
-        if of_result and METRICS[name].of_full_strength and _strength(record) != FULL_STRENGTH:
+        if of_result and METRICS[name].of_full_strength and not _is_full(record):
             return _judged_at_part(record, group, name)
         return _assessment(_findings(record, card, group, name))
     finding = _why_missing(record, group, name)
     return _assessment([finding]) if finding else Assessment(NOT_APPLICABLE, _not_applicable(name))
 
 
-def _strength(record: EnhancementRecord) -> int:
-    return record.parameters.get("strength", FULL_STRENGTH)
+def _is_full(record: EnhancementRecord) -> bool:
+    """Whether the ranges of full strength hold, as they do where the strength is not known."""
+    return record.strength in (None, FULL_STRENGTH)
 
 
 def _judged_at_part(record: EnhancementRecord, group: str, name: str) -> Assessment:

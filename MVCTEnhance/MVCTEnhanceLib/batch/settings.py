@@ -51,8 +51,7 @@ class Settings:
     def input_signature(self, case: Case) -> dict[str, Any]:
         """What the outputs of a case depend on, JSON-serialisable."""
         content = {"input": case.fingerprint, "model": self.model_digest, "suffix": self.suffix(case)}
-        content |= {"strength": self.strength}
-        return content | {name: name in self.outputs for name in OUTPUTS}
+        return content | {"strength": self.strength} | {name: name in self.outputs for name in OUTPUTS}
 
     def differences(self, case: Case, note: Note) -> list[str]:
         """In what an earlier result differs so that it does not belong into one batch with new ones."""

@@ -105,7 +105,7 @@ def _run(options: argparse.Namespace, on_event: EventHandler, cancellation: Canc
 
 
 def _collecting_from_now(on_event: EventHandler) -> EventHandler:
-    """Python looks for garbage again when the first event of a job is told: by then all is imported."""
+    """Python collects garbage again from the first event of a job on: by then all is imported."""
 
     def tell(event: str, **fields: Any) -> None:
         if event != "ready" and not gc.isenabled():

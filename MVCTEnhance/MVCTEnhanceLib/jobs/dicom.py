@@ -83,8 +83,8 @@ def _product(scan: Volume, record: EnhancementRecord | None, request: DicomReque
     own = scan.product or Product("enhanced")
     kind = (request.kind or "").replace("-", " ")
     told = record.provenance.input_sha256 if record else ""
-    strength = record.parameters.get("strength", own.strength) if record else own.strength
-    return Product(kind or own.kind, told or own.input_digest, strength)
+    strength = record.strength if record else None
+    return Product(kind or own.kind, told or own.input_digest, own.strength if strength is None else strength)
 
 
 def _kind_warnings(scan: Volume, request: DicomRequest) -> list[str]:

@@ -1,6 +1,6 @@
 """The scanner's couch under the patient: 20 mm of foam between two carbon-fibre plates, wider than the field of view.
 
-Sizes and densities are round numbers for a TomoTherapy couch, for want of published ones: 530 mm wide, plates of 2 mm
+Sizes and densities are round numbers, since none are published for a TomoTherapy couch: 530 mm wide, plates of 2 mm
 and 1.4 times the electron density of water.
 """
 

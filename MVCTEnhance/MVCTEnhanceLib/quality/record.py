@@ -136,6 +136,11 @@ class EnhancementRecord:
     warnings: tuple[str, ...] | None = None
     other: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def strength(self) -> int | None:
+        """Of the enhancement, in %; None where the scan does not say it."""
+        return self.parameters.get("strength")
+
     def group(self, name: str) -> Group:
         """The metrics of a group; none where it was not measured."""
         return self.groups.get(name, {})
