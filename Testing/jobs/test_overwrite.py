@@ -65,7 +65,7 @@ def quick(monkeypatch):
     """What takes long gives something at once."""
     monkeypatch.setattr(export_module, "onnx_of", lambda package: b"onnx")
     monkeypatch.setattr(export_module, "_difference_hu", lambda package, content: 0.0)
-    monkeypatch.setattr("MVCTEnhanceLib.jobs.phantom.make_phantom", lambda device, report: (OTHER, OTHER))
+    monkeypatch.setattr("MVCTEnhanceLib.jobs.phantom.make_phantom", lambda device, report, kind: (OTHER, OTHER))
     monkeypatch.setattr("MVCTEnhanceLib.jobs.simulate.simulate_mvct", lambda kvct, settings, **named: OTHER)
     for name in ("time_slices", "time_batches", "time_scaling", "timed_cases"):
         monkeypatch.setattr(f"MVCTEnhanceLib.benchmark.run.{name}", lambda *arguments: [])

@@ -11,7 +11,8 @@ from MVCTEnhanceLib.jobs import phantom
 from MVCTEnhanceLib.jobs.requests import PhantomRequest
 from MVCTEnhanceLib.model.card import find_model, read_card
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
-from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+from MVCTEnhanceLib.physics.phantom import density_inserts, head_neck_phantom
+from MVCTEnhanceLib.physics.qa_phantoms import cheese_phantom
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.edges import bone_edge_width, skin_edge_width
 from MVCTEnhanceLib.quality.noise import noise_sd
@@ -76,6 +77,23 @@ def test_progress_tells_of_every_slice(tiny_phantom, tmp_path):
     )
     assert [stage for event, stage, _ in events if event == "stage"] == ["phantom", "simulate", "write"]
     assert [fields["done"] for event, _, fields in events if event == "progress"][-1] == 2
+
+
+@pytest.mark.parametrize("kind", ["cheese", "water"])
+def test_phantom_for_quality_assurance_is_a_dicom_series_too_and_can_be_made_again(main, tmp_path, monkeypatch, kind):
+    grid = {"shape": (96, 96), "spacing_mm": (4.0, 4.0, 6.0)}
+    monkeypatch.setattr(phantom, "cheese_phantom", partial(cheese_phantom, **grid))
+    monkeypatch.setattr(phantom, "density_inserts", partial(density_inserts, **grid))
+    settings = MVCTSettings(matrix=96, pixel_mm=4.0, views=60)
+    monkeypatch.setattr(phantom, "simulate_mvct", partial(simulate_mvct, settings=settings))
+    for more in ((), ("--overwrite",)):
+        result = main("phantom", tmp_path / "p", "--kind", kind, "--progress", "none", *more)
+        assert (result.code, result.stderr) == (0, "")
+    mvct, series = (read_volume(tmp_path / "p" / name) for name in ("mvct.nrrd", "mvct-dicom"))
+    assert len(series.array) == 12 and (mvct.array == series.array).all()
+    assert abs(int(series.array[6, 48, 48])) < 150 and series.array[6, 2, 2] < -900
+    (tmp_path / "p" / "mvct-dicom" / "notes.txt").write_text("mine")
+    assert main("phantom", tmp_path / "p", "--kind", kind, "--overwrite", "--progress", "none").code == 1
 
 
 def test_folder_with_something_in_it_is_refused_at_once(main, tmp_path, monkeypatch, assert_refused):

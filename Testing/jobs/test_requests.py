@@ -24,7 +24,7 @@ OPTIONS = {  # scripts of users rely on them
     "export": "json model output overwrite progress",
     "simulate": "kvct device json output overwrite progress region scanner seed truth",
     "train": "config device from json output progress",
-    "phantom": "OUTPUT device json overwrite progress",
+    "phantom": "OUTPUT device json kind overwrite progress",
     "demo": "device json output progress",
     "worker": "json progress",
 }

@@ -9,7 +9,7 @@ from ..model.device import choose_device
 from ..runtime.events import EventHandler, ignore_event
 from ..storage.atomic import atomic_folder
 from .enhance import enhance
-from .phantom import PLANNING_CT_FILE, make_phantom
+from .phantom import MVCT_SERIES, PLANNING_CT_FILE, make_phantom
 from .requests import DemoRequest, EnhanceRequest
 
 
@@ -30,9 +30,9 @@ def run_demo(request: DemoRequest, *, on_event: EventHandler = ignore_event) -> 
     with atomic_folder(request.output) as folder:
         planning_ct, mvct = make_phantom(chosen, on_event)
         write_volume(planning_ct, folder / PLANNING_CT_FILE)
-        write_dicom_series(mvct, folder / "mvct-dicom", description="Simulated MVCT of a phantom")
+        write_dicom_series(mvct, folder / MVCT_SERIES, description="Simulated MVCT of a phantom")
         enhancement = EnhanceRequest(
-            input=folder / "mvct-dicom",
+            input=folder / MVCT_SERIES,
             output=folder / "enhanced-dicom",
             device=request.device,
             difference=folder / "difference.nrrd",

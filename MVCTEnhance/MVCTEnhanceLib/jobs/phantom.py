@@ -12,23 +12,27 @@ import torch
 from ..io import write_volume
 from ..model.device import choose_device, describe_device
 from ..physics.mvct import simulate_mvct, usable_device
-from ..physics.phantom import head_neck_phantom
+from ..physics.phantom import density_inserts, head_neck_phantom
+from ..physics.qa_phantoms import WATER_DIAMETER_MM, cheese_phantom
 from ..runtime.events import EventHandler, ignore_event
 from ..storage.atomic import atomic_folder
 from ..volume import Volume
 from ..volume.product import PLANNING_CT, Product
-from .requests import PhantomRequest
+from .requests import CHEESE, HEAD_NECK, WATER, PhantomRequest
+from .scans import write_scan
+from .simulate import TEXTS
 
 PLANNING_NOISE_HU = 8.0
-PLANNING_CT_FILE, MVCT_FILE = "planning-ct.nrrd", "mvct.nrrd"
+PLANNING_CT_FILE, MVCT_FILE, MVCT_SERIES = "planning-ct.nrrd", "mvct.nrrd", "mvct-dicom"
+QA_SLICES = 12  # pylinac wants ten
 
 
 def write_phantom(request: PhantomRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
-    """Leave planning-ct.nrrd and mvct.nrrd of a head-and-neck phantom in a folder.
+    """Leave planning-ct.nrrd and mvct.nrrd of a phantom in a folder; of one for quality assurance mvct-dicom, too.
 
     Args:
-        request: its folder is a new one, which appears when both are there; with `overwrite` it may hold these two
-            files and nothing else, which are replaced.
+        request: its folder is a new one, which appears when all are there; with `overwrite` it may hold what this job
+            writes and nothing else, which is replaced.
         on_event: called with an event's name and its fields.
 
     Returns:
@@ -42,21 +46,25 @@ def write_phantom(request: PhantomRequest, *, on_event: EventHandler = ignore_ev
         request.output, may_replace=lambda path: request.overwrite and _holds_phantom_only(path)
     ) as folder:
         on_event("device", device=str(chosen), name=describe_device(chosen))
-        planning_ct, mvct = make_phantom(chosen, on_event)
+        planning_ct, mvct = make_phantom(chosen, on_event, request.kind)
         on_event("stage", stage="write")
         write_volume(planning_ct, folder / PLANNING_CT_FILE)
         write_volume(mvct, folder / MVCT_FILE)
+        if request.kind != HEAD_NECK:
+            write_scan(mvct, folder / MVCT_SERIES, texts=TEXTS)
     return {"planning_ct": PLANNING_CT_FILE, "mvct": MVCT_FILE, "device": describe_device(chosen)}
 
 
 def _holds_phantom_only(folder: Path) -> bool:
-    return {path.name for path in folder.iterdir()} <= {PLANNING_CT_FILE, MVCT_FILE}
+    files = [path.relative_to(folder) for path in folder.rglob("*")]
+    left = (PLANNING_CT_FILE, MVCT_FILE, MVCT_SERIES, f"{MVCT_SERIES}/CT[0-9][0-9][0-9][0-9].dcm")
+    return all(any(file.match(name) for name in left) for file in files)
 
 
-def make_phantom(device: torch.device, on_event: EventHandler) -> tuple[Volume, Volume]:
+def make_phantom(device: torch.device, on_event: EventHandler, kind: str = HEAD_NECK) -> tuple[Volume, Volume]:
     """The planning CT of a phantom and its simulated MVCT, both int16 HU in one frame of reference."""
     on_event("stage", stage="phantom")
-    kvct = head_neck_phantom()
+    kvct = _kvct(kind)
     on_event("stage", stage="simulate")
     mvct = simulate_mvct(
         kvct,
@@ -64,6 +72,14 @@ def make_phantom(device: torch.device, on_event: EventHandler) -> tuple[Volume, 
         on_slices=lambda done, total: on_event("progress", stage="simulate", done=done, total=total),
     )
     return _planning_ct(kvct), mvct
+
+
+def _kvct(kind: str) -> Volume:
+    if kind == CHEESE:
+        return cheese_phantom(slices=QA_SLICES)
+    if kind == WATER:
+        return density_inserts(inserts_hu=(), diameter_mm=WATER_DIAMETER_MM, slices=QA_SLICES)[0]
+    return head_neck_phantom()
 
 
 def _planning_ct(phantom: Volume) -> Volume:

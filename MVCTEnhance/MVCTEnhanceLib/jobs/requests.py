@@ -27,6 +27,7 @@ STRENGTH = "in %%: 0 converts the HU only, 100 is the whole enhancement [%(defau
 
 FORMATS = ("nrrd", "nii", "nii.gz", "mha", "dicom")
 MATCH = "match"
+HEAD_NECK, CHEESE, WATER = "head-neck", "cheese", "water"
 KINDS = ("enhanced", "difference", "correction", "cycle-error")
 
 
@@ -268,12 +269,21 @@ class TrainRequest(Request):
 
 @dataclass(frozen=True)
 class PhantomRequest(Request):
-    """A phantom; with `overwrite` the folder may hold the two files of an earlier one, and nothing else."""
+    """A phantom; with `overwrite` the folder may hold what an earlier one left, and nothing else."""
 
     command = "phantom"
     summary = "make a phantom's planning CT and MVCT"
 
-    output: Path = option("new folder for planning-ct.nrrd and mvct.nrrd", positional=True, metavar="OUTPUT")
+    output: Path = option(
+        "new folder for planning-ct.nrrd and mvct.nrrd, and of a phantom for quality assurance mvct-dicom",
+        positional=True,
+        metavar="OUTPUT",
+    )
+    kind: str = option(
+        "head-neck, or for quality assurance TomoTherapy's cheese phantom or a water cylinder [%(default)s]",
+        default=HEAD_NECK,
+        choices=(HEAD_NECK, CHEESE, WATER),
+    )
     device: str = option(DEVICE, default="auto")
     overwrite: bool = option(OVERWRITE, default=False)
 

@@ -52,13 +52,13 @@ def head_neck_phantom(
     """
     array = np.empty((slices, *shape), dtype=np.int16)
     table = label_hu().astype(np.float32)
-    x, y = _points(shape, spacing_mm, supersample)
+    x, y = grid_points(shape, spacing_mm, supersample)
     planes_mm = (np.arange(_PLANES) - (_PLANES - 1) / 2) * SLICE_MM / _PLANES
     sigma_px = PSF_FWHM_MM / math.sqrt(8 * math.log(2)) / np.array(spacing_mm[1::-1])
     for k, z in enumerate(_heights(slices, spacing_mm, centre_z_mm)):
-        plane = np.mean([_render(anatomy(z + part), table, x, y, supersample) for part in planes_mm], axis=0)
+        plane = np.mean([render(anatomy(z + part), table, x, y, supersample) for part in planes_mm], axis=0)
         array[k] = np.rint(gaussian_filter(plane, sigma_px, mode="nearest"))
-    return _centred(array, spacing_mm, centre_z_mm)
+    return centred(array, spacing_mm, centre_z_mm)
 
 
 def density_inserts(
@@ -98,14 +98,14 @@ def density_inserts(
         rod = Ellipse(ring * np.sin(angle), -ring * np.cos(angle), insert_mm / 2, insert_mm / 2)
         painting.append((2 + n, rod))
     table = np.array([AIR_HU, 0, *inserts_hu], dtype=np.float32)
-    plane = np.rint(_render(painting, table, *_points(shape, spacing_mm, 4), 4)).astype(np.int16)
+    plane = np.rint(render(painting, table, *grid_points(shape, spacing_mm, 4), 4)).astype(np.int16)
     labels = np.zeros(shape, dtype=np.uint8)
-    paint(labels, *_points(shape, spacing_mm, 1), painting)
-    volume = _centred(np.repeat(plane[None], slices, axis=0), spacing_mm, 0.0)
+    paint(labels, *grid_points(shape, spacing_mm, 1), painting)
+    volume = centred(np.repeat(plane[None], slices, axis=0), spacing_mm, 0.0)
     return volume, np.repeat(labels[None], slices, axis=0)
 
 
-def _points(
+def grid_points(
     shape: tuple[int, int], spacing_mm: tuple[float, float, float], supersample: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """mm positions of the sampling points along i and along j, with the middle of the field at 0."""
@@ -120,7 +120,7 @@ def _heights(slices: int, spacing_mm: tuple[float, float, float], centre_z_mm: f
     return centre_z_mm + (np.arange(slices) - (slices - 1) / 2) * spacing_mm[2]
 
 
-def _render(
+def render(
     painting: Iterable[tuple[int, Shape]], table: np.ndarray, x: np.ndarray, y: np.ndarray, supersample: int
 ) -> np.ndarray:
     """Paint on the fine grid, look the HU up and average to pixels: float32 of shape (j, i)."""
@@ -130,7 +130,8 @@ def _render(
     return fine.mean(axis=(1, 3))
 
 
-def _centred(array: np.ndarray, spacing_mm: tuple[float, float, float], centre_z_mm: float) -> Volume:
+def centred(array: np.ndarray, spacing_mm: tuple[float, float, float], centre_z_mm: float) -> Volume:
+    """HU of shape (k, j, i) as a volume about the patient's axis, the middle of its slices at a height in mm."""
     slices, rows, columns = array.shape
     origin = (
         -(columns - 1) / 2 * spacing_mm[0],
