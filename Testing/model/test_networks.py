@@ -16,7 +16,7 @@ def test_paper_preset_has_the_papers_parameters():
     translator = Translator("ozaki2022")
     for source, target in (("mv", "kv"), ("kv", "mv")):
         assert parameters(translator.encoders[source]) + parameters(translator.decoders[target]) == 2_853_537
-    assert parameters(PRESETS["ozaki2022"].networks.Discriminator()) == 2_762_689
+    assert parameters(PRESETS["ozaki2022"].discriminator()) == 2_762_689
 
 
 def test_paper_preset_costs_what_the_paper_preset_costs():
@@ -27,10 +27,15 @@ def test_default_preset_costs_a_sixth_of_the_papers():
     assert giga_macs("density-residual") <= giga_macs("ozaki2022") / 6
 
 
-def test_nothing_beyond_its_reach_changes_what_the_default_preset_makes_of_a_pixel():
-    reach = PRESETS["density-residual"].networks.REACH_PX
+def test_fast_preset_costs_less_than_4_gmac():
+    assert giga_macs("density-fast") < 4
+
+
+@pytest.mark.parametrize("preset", ["density-residual", "density-fast"])
+def test_nothing_beyond_its_reach_changes_what_a_preset_makes_of_a_pixel(preset):
+    reach = PRESETS[preset].reach_px
     side = 2 * reach + 21
-    translator, slices = Translator("density-residual").eval(), torch.randn(1, 1, side, side)
+    translator, slices = Translator(preset).eval(), torch.randn(1, 1, side, side)
     other = slices.clone()
     middle = side // 2
     other[..., middle, middle] += 1
@@ -84,8 +89,8 @@ def test_same_input_gives_the_same_output_again(preset):
 
 
 def test_noise_enters_the_way_back_but_leaves_the_latent_as_it_is():
-    networks = PRESETS["density-residual"].networks
-    encoder, decoder = networks.Encoder(), networks.Decoder()
+    preset = PRESETS["density-residual"]
+    encoder, decoder = preset.encoder(), preset.decoder()
     with torch.no_grad():
         latent = encoder(torch.randn(1, 1, 32, 32))
         kept = latent.clone()
@@ -102,7 +107,7 @@ def test_paper_preset_takes_no_noise():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_discriminator_gives_a_score_for_each_patch(preset):
-    discriminator = PRESETS[preset].networks.Discriminator()
+    discriminator = PRESETS[preset].discriminator()
     with torch.no_grad():
         assert discriminator(torch.zeros(2, 1, 32, 32)).shape[:2] == (2, 1)
         assert discriminator(torch.zeros(1, 1, 64, 64)).shape[-1] > 1
@@ -111,7 +116,7 @@ def test_discriminator_gives_a_score_for_each_patch(preset):
 def test_default_discriminator_sees_noise_apart_from_the_anatomy():
     """Its score answers much more to fine noise than to a smooth slope of the same SD."""
     torch.manual_seed(0)
-    discriminator = PRESETS["density-residual"].networks.Discriminator()
+    discriminator = PRESETS["density-residual"].discriminator()
     noise = torch.randn(1, 1, 64, 64)
     slope = torch.linspace(-1, 1, 64).expand(1, 1, 64, 64)
     slope = slope / slope.std() * noise.std()
@@ -122,5 +127,5 @@ def test_default_discriminator_sees_noise_apart_from_the_anatomy():
 
 
 def test_unknown_preset_is_named_with_the_known_ones():
-    with pytest.raises(ModelError, match=r"'unet'.*density-residual, density-physics, ozaki2022"):
+    with pytest.raises(ModelError, match=r"'unet'.*density-residual, density-physics, density-fast, ozaki2022"):
         Translator("unet")

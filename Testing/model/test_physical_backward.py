@@ -69,3 +69,14 @@ def test_the_preset_goes_from_kvct_to_mvct_by_it_alone():
 
 def test_presets_without_it_have_no_weights_of_it():
     assert not any(name.startswith("backward") for name in Translator("density-residual").state_dict())
+
+
+def test_each_slice_is_blurred_by_its_own_width(backward):
+    slices = torch.zeros(2, 1, 33, 33)
+    slices[..., 16, 16] = 1.0
+    blurred = backward(slices, widths=torch.tensor([1.0, 1.5])[:, None, None, None])
+    backward.blur_px *= 1.5
+    assert torch.equal(blurred[1], backward(slices)[1])
+    backward.blur_px /= 1.5
+    assert torch.equal(blurred[0], backward(slices)[0])
+    assert blurred[1].max() < blurred[0].max()

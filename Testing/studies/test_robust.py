@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from MVCTEnhanceLib.io import write_volume
+from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.model.card import find_model
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.volume import Volume
@@ -85,3 +85,35 @@ def test_resumed_training_ends_with_the_same_weights(pairs):
     before = trainer(pairs).average.state_dict()
     moved = {name.split(".")[0:2][1] for name in before if not torch.equal(before[name], ends[0][name])}
     assert moved == {"mv", "kv"}
+
+
+@pytest.mark.integration
+def test_student_comes_nearer_to_its_teacher_and_leaves_it_as_it_is(pairs):
+    student = robust.Trainer(load_model(find_model("simulated-anchor")), pairs, 60, "density-fast")
+    kept = {name: weight.clone() for name, weight in student.teacher.state_dict().items()}
+    values = student.intensities.to_network(robust.crops(pairs, 99)[0], "mv")
+
+    def distance():
+        with torch.no_grad():
+            return float((student.translator.to_kv(values) - student.teacher.to_kv(values)).abs().mean())
+
+    before = distance()
+    for _ in range(30):
+        student.run_step()
+    assert distance() < 0.7 * before
+    assert all(torch.equal(kept[name], weight) for name, weight in student.teacher.state_dict().items())
+
+
+def test_scans_for_other_training_lack_metal_and_are_air_outside_the_field(tmp_path):
+    for seed, metal in ((1, ""), (2, "teeth")):
+        folder = tmp_path / "pool" / str(seed)
+        for kind, value in (("mvct", 10), ("truth", 20), ("region", 1)):
+            (folder / kind).mkdir(parents=True)
+            hu = np.full((1, 4, 4), value, np.int16)
+            hu[0, 0] = 0
+            write_volume(Volume(hu), folder / kind / "patient.nrrd")
+        (folder / "scanner.json").write_text(f'{{"metal": "{metal}"}}')
+    pool.write_undisturbed(tmp_path)
+    assert [path.name for path in (tmp_path / "undisturbed" / "mvct").iterdir()] == ["1-patient.nrrd"]
+    hu = read_volume(tmp_path / "undisturbed" / "truth" / "1-patient.nrrd").array[0]
+    assert (hu[0] == -1000).all() and (hu[1:] == 20).all()

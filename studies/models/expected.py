@@ -1,17 +1,18 @@
 """Expected ranges of a model's metrics, measured on simulated MVCT.
 
-    python studies/models/expected.py DATA_FOLDER PREPARED_FOLDER MODEL_FILE WORK_FOLDER
+    python studies/models/expected.py DATA_FOLDER PREPARED_FOLDER POOL_FOLDER MODEL_FILE WORK_FOLDER
 
-PREPARED_FOLDER is what prepare.py made of DATA_FOLDER. Every MVCT of it is enhanced and measured, with its own kVCT as
-planning CT; WORK_FOLDER gets these metrics (those that are there are not measured again) and ranges.json, which
-ship.py puts on the model's card. docs/models.md states the rule by which ranges come from slices.
+PREPARED_FOLDER is what prepare.py made of DATA_FOLDER, POOL_FOLDER the pool of simulated scanners that pool.py made.
+Every MVCT of them without metal is enhanced and measured, with its own kVCT as planning CT; WORK_FOLDER gets these
+metrics (those that are there are not measured again) and ranges.json, which ship.py puts on the model's card.
+docs/models.md states the rule by which ranges come from slices.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from MVCTEnhanceLib.quality.metrics import evaluate
 from MVCTEnhanceLib.quality.record import DISTANCE, EnhancementRecord
 from MVCTEnhanceLib.training.trained_on import FOR_FEW_DATA, rounded, widened
 from MVCTEnhanceLib.volume.grid import axial
+from pool import PHANTOMS
 
 CENTRAL = (2.5, 97.5)  # percentiles of the slices
 TRUST = 0.5  # of the width of what is expected, on either side of it
@@ -35,29 +37,44 @@ AIR_AGREEMENT = {"expected": [99.0, None], "trusted": [98.5, None]}
 TO_PLANNING_CT = {"expected": [0.6, 1.6], "trusted": [0.3, 3.0]}
 MEASURED_ON = (
     "simulated MVCT of 17 patients ({slices} slices): the three test patients and the 14 whose slices the model was "
-    "trained on; no scan of a TomoTherapy unit"
+    "trained on, by one scanner, and the 14 by 20 other scanners; no scan of a TomoTherapy unit"
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("data", "prepared", "model", "work"):
+    for name in ("data", "prepared", "pool", "model", "work"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     engine = Engine(load_model(arguments.model), torch.device("cpu"))
     scans = sorted(scan for use in ("train", "test") for scan in (arguments.prepared / use / "mvct").glob("*.nrrd"))
-    records = [_measured(scan, arguments.data, engine, arguments.work) for scan in scans]
-    ranges = json.dumps({"expected": expected(records)}, indent=2)
+    records = [_measured(scan, _kvct_of(scan.stem, arguments.data), engine, arguments.work) for scan in scans]
+    by_others = [_measured(scan, truth, engine, arguments.work) for scan, truth in pool_scans(arguments.pool)]
+    ranges = json.dumps({"expected": expected(records, by_others)}, indent=2)
     (arguments.work / "ranges.json").write_text(ranges + "\n", encoding="utf-8")
 
 
-def _measured(scan: Path, data: Path, engine: Engine, work: Path) -> EnhancementRecord:
-    """The record of one patient's MVCT, enhanced, with the whole kVCT on its own grid as planning CT."""
+def pool_scans(pool: Path) -> Iterator[tuple[Path, Path]]:
+    """MVCT of patients without metal by each scanner of the pool, and the kVCT slices of each."""
+    for folder in sorted(pool.iterdir()):
+        if not json.loads((folder / "scanner.json").read_text(encoding="utf-8"))["metal"]:
+            for scan in sorted((folder / "mvct").glob("*.nrrd")):
+                if scan.stem not in PHANTOMS:
+                    yield scan, folder / "truth" / scan.name
+
+
+def _kvct_of(patient: str, data: Path) -> Path:
+    """The whole kVCT on its own grid."""
+    planned = data / "kvct" / f"{patient}.nrrd"
+    return planned if planned.exists() else data / "dicom" / patient
+
+
+def _measured(scan: Path, planning_ct: Path, engine: Engine, work: Path) -> EnhancementRecord:
+    """The record of one patient's MVCT, enhanced."""
     kept = work / f"{scan.parts[-3]}-{scan.stem}.json"
     if not kept.exists():
-        mvct, planned = axial(read_volume(scan)), data / "kvct" / scan.name
-        kvct = axial(read_volume(planned if planned.exists() else data / "dicom" / scan.stem))
+        mvct, kvct = axial(read_volume(scan)), axial(read_volume(planning_ct))
         enhanced = engine.enhance(mvct).array
         planning = {"kvct": kvct.array, "kvct_spacing": kvct.spacing}
         values = evaluate(mvct.array, enhanced, spacing=mvct.spacing, **planning).to_dict()
@@ -65,16 +82,18 @@ def _measured(scan: Path, data: Path, engine: Engine, work: Path) -> Enhancement
     return EnhancementRecord.from_dict(json.loads(kept.read_text(encoding="utf-8")))
 
 
-def expected(records: list[EnhancementRecord]) -> dict:
-    """What `MVCTEnhanceLib.assessment.verdicts` compares metrics with."""
+def expected(of_one_scanner: list[EnhancementRecord], of_others: list[EnhancementRecord]) -> dict:
+    """What `MVCTEnhanceLib.assessment.verdicts` compares metrics with; planning CT are the same for all scanners."""
+    records = of_one_scanner + of_others
     ranges: dict = {"measured_on": MEASURED_ON.format(slices=sum(len(record.slice_names()) for record in records))}
     for group in ("mvct", "enhanced", "planning_ct", "comparison"):
+        measured = of_one_scanner if group == "planning_ct" else records
         ranges[group] = {
-            name: _range(name, _slices(record.groups[group][name].per_slice for record in records))
+            name: _range(name, _slices(record.groups[group][name].per_slice for record in measured))
             for name in records[0].groups[group]
         }
     ranges["mvct"]["cnr_muscle_fat"]["trusted"][1] = None  # a thin neck has less noise, which its own range judges
-    distances = [record.distance.enhanced for record in records]
+    distances = [record.distance.enhanced for record in of_one_scanner]
     ranges["comparison"][DISTANCE] = _one_sided(distances)
     ranges["enhanced_to_mvct"] = {
         name: _two_sided(_slices(_parts(record, name) for record in records)) for name in _named("enhanced_to_mvct")

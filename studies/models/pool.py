@@ -11,6 +11,8 @@ each scanner, what is not there yet:
     own/SEED/{mvct,truth,region}/PATIENT.nrrd        for a model of one held-back scanner alone: the training slices
                                                      of pool scanner number SEED - 1000
     .../SEED/scanner.json                            its settings
+    undisturbed/{mvct,truth}/SEED-PATIENT.nrrd       for `mvct-enhance train`: the scans of the pool without metal, air
+                                                     outside a field of view that truncates them
 
 `region` is 1 where neither truncation nor metal disturbs. HU offset and slope of the scanners are left out: a network
 that sees 22 pixels cannot know them.
@@ -37,6 +39,7 @@ from MVCTEnhanceLib.storage.atomic import atomic_file
 from MVCTEnhanceLib.storage.toml import read_toml
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import axial
+from MVCTEnhanceLib.volume.values import AIR_HU
 from prepare import TEST_PATIENTS, is_mvct_slice
 
 SEEDS = read_toml(Path(__file__).with_name("scanners.toml"), "list of scanners")
@@ -70,6 +73,8 @@ def main() -> None:
                 _write(patient, kvct, list(chosen), settings, folder)
                 seconds = time.perf_counter() - started
                 print(f"{arguments.use} {seed} {patient}: {len(chosen)} slices, {seconds:.0f} s", flush=True)
+    if arguments.use == "pool":
+        write_undisturbed(arguments.output)
 
 
 def training_slices(patient: str, total: int, number: int) -> np.ndarray:
@@ -107,6 +112,20 @@ def _write(patient: str, kvct: Volume, chosen: list[int], settings: MVCTSettings
         path = folder / kind / f"{patient}.nrrd"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_volume(mvct.with_array(array.astype(np.int16)), path)
+
+
+def write_undisturbed(output: Path) -> None:
+    """OUTPUT/undisturbed of OUTPUT/pool."""
+    for region in sorted((output / "pool").glob("*/region/*.nrrd")):
+        folder = region.parents[1]
+        if json.loads((folder / "scanner.json").read_text(encoding="utf-8"))["metal"]:
+            continue
+        seen = read_volume(region).array > 0
+        for kind in ("mvct", "truth"):
+            path = output / "undisturbed" / kind / f"{folder.name}-{region.name}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scan = read_volume(folder / kind / region.name)
+            write_volume(scan.with_array(np.where(seen, scan.array, AIR_HU).astype(np.int16)), path)
 
 
 if __name__ == "__main__":

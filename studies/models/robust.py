@@ -1,12 +1,13 @@
-"""Fine-tune a shipped model on the pool of simulated scanners, by pairs of MVCT and truth.
+"""Fine-tune a shipped model on the pool of simulated scanners, by pairs of MVCT and truth, or distil it.
 
-    nice -n 15 python studies/models/robust.py POOL_FOLDER RUN_FOLDER [--from MODEL] [--steps N]
+    nice -n 15 python studies/models/robust.py POOL_FOLDER RUN_FOLDER [--from MODEL] [--steps N] [--student PRESET]
 
 POOL_FOLDER is what pool.py made of the pool, with a folder for each scanner. RUN_FOLDER gets log.csv, checkpoint.pt
 every 250 steps, from which the same command goes on bit for bit (on one thread), and model.safetensors at the end. Only
 the way from MVCT to kVCT is trained, by the L1 of network values where neither truncation nor metal disturbs. Crops are
 flipped and turned by quarters; some get more noise, with the spectrum of filtered back-projection, some a softer
-kernel. docs/notebook.md has the plan and the rule to stop.
+kernel. A student is new networks of another preset, which learn what the model makes of the crops, everywhere.
+docs/notebook.md has the plan and the rule to stop.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from MVCTEnhanceLib.training.checkpoint import load_checkpoint, save_checkpoint
 SEED = 1
 DESCRIPTION = "MVCT simulated from kVCT with 20 scanners (studies/models/scanners.toml), and phantoms"
 STEPS, BATCH, CROP_PX, CELL_PX = 6_000, 8, 128, 16
-RATE, FINAL_RATE, AVERAGE = 2e-4, 0.05, 0.998
+RATE, STUDENT_RATE, FINAL_RATE, AVERAGE = 2e-4, 2e-3, 0.05, 0.998
 CHECKPOINT_EVERY, LOG_EVERY = 250, 50
 TISSUE_HU = -400.0
 PHANTOMS = 1 / 8  # of the crops
@@ -54,11 +55,12 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--from", dest="start", default="simulated-anchor", metavar="MODEL")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--student", metavar="PRESET")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.run.mkdir(parents=True, exist_ok=True)
     model = load_model(find_model(arguments.start))
-    trainer = Trainer(model, read_pairs(arguments.pool), arguments.steps)
+    trainer = Trainer(model, read_pairs(arguments.pool), arguments.steps, arguments.student)
     checkpoint = arguments.run / "checkpoint.pt"
     if checkpoint.exists():
         trainer.restore(load_checkpoint(checkpoint))
@@ -70,7 +72,8 @@ def main() -> None:
     card = {name: value for name, value in model.card.items() if name not in ("expected", "measured")}
     card |= {"adapted_from": card["name"], "name": f"{card['name']}-robust", "step": trainer.step, "seed": SEED}
     card["training_data"] = {"description": DESCRIPTION, "paired_truth_used": True}
-    save_model(Model(trainer.average, model.plan, card), arguments.run / "model.safetensors")
+    plan = replace(model.plan, preset=arguments.student or model.plan.preset)
+    save_model(Model(trainer.average, plan, card), arguments.run / "model.safetensors")
 
 
 def read_pairs(pool: Path) -> dict[bool, list[Pair]]:
@@ -90,10 +93,14 @@ def read_pairs(pool: Path) -> dict[bool, list[Pair]]:
 class Trainer:
     """The network, its running mean and its optimiser; crops of a step depend on its number only."""
 
-    def __init__(self, model: Model, pairs: dict[bool, list[Pair]], steps: int):
-        self.translator = model.translator.train().to(memory_format=torch.channels_last)
+    def __init__(self, model: Model, pairs: dict[bool, list[Pair]], steps: int, student: str | None = None):
+        self.translator, self.teacher, self.rate = model.translator, None, RATE
+        if student:
+            torch.manual_seed(SEED)
+            self.translator, self.teacher, self.rate = Translator(student), model.translator, STUDENT_RATE
+        self.translator.train().to(memory_format=torch.channels_last)
         self.intensities = model.plan.intensities
-        self.average = Translator(model.plan.preset).eval().requires_grad_(False)
+        self.average = Translator(student or model.plan.preset).eval().requires_grad_(False)
         self.average.load_state_dict(self.translator.state_dict())
         parts = (self.translator.encoders["mv"], self.translator.decoders["kv"])
         self.parameters = [parameter for part in parts for parameter in part.parameters()]
@@ -106,10 +113,14 @@ class Trainer:
         """One step of 8 crops."""
         course = (1 + math.cos(math.pi * self.step / self.steps)) / 2
         for group in self.optimiser.param_groups:
-            group["lr"] = RATE * (FINAL_RATE + (1 - FINAL_RATE) * course)
+            group["lr"] = self.rate * (FINAL_RATE + (1 - FINAL_RATE) * course)
         mvct, truth, region = crops(self.pairs, self.step)
         values, wanted = (self.intensities.to_network(hu, kind) for hu, kind in ((mvct, "mv"), (truth, "kv")))
-        made = self.translator.to_kv(values.contiguous(memory_format=torch.channels_last))
+        values = values.contiguous(memory_format=torch.channels_last)
+        if self.teacher is not None:
+            with torch.no_grad():
+                wanted, region = self.teacher.to_kv(values), torch.ones_like(region)
+        made = self.translator.to_kv(values)
         loss = ((made - wanted).abs() * region).sum() / region.sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()

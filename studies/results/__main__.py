@@ -16,9 +16,9 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from conversion import air_edges, denoisers, features, hidden_noise
+from conversion import air_edges, denoisers, features, hidden_noise, inserts
 from lesions import lesions
-from robustness import registration, robustness
+from robustness import registration, robustness, scanners
 from study import Study
 from training import ablation, adapting, data_size, nselfssim_table
 
@@ -36,6 +36,8 @@ PARTS = {
     "hidden-noise": hidden_noise.run,
     "adapting": adapting.run,
     "edges": air_edges.run,
+    "inserts": inserts.run,
+    "scanners": scanners.run,
 }
 
 

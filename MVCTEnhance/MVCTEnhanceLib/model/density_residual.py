@@ -1,53 +1,61 @@
 """The default networks: a bounded correction of the scan, worked out at full resolution without normalisation.
 
-Nothing in them sees further than REACH_PX, so a pixel's HU do not depend on the field of view, which the instance
+Nothing in them sees further than `reach_px`, so a pixel's HU do not depend on the field of view, which the instance
 normalisation of the paper's networks makes them do; and since no layer is at a lower resolution, they do not depend on
 where a crop begins either.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-CHANNELS = 16
-DILATIONS = (1, 2, 4)  # of the encoder's blocks; the decoder's are the reverse
-REACH_PX = 2 * (1 + sum(dilation + 1 for dilation in DILATIONS))
+
+def reach_px(dilations: Sequence[int]) -> int:
+    """How many pixels away a pixel of encoder and decoder depends on, both with blocks of these dilations."""
+    return 2 * (1 + sum(dilation + 1 for dilation in dilations))
 
 
 class Encoder(nn.Module):
-    """Slices (n, 1, j, i) -> latent (n, 16, j, i)."""
+    """Slices (n, 1, j, i) -> latent (n, c, j, i).
 
-    def __init__(self):
+    Args:
+        channels: c.
+        dilations: of the blocks; the decoder's are the reverse.
+    """
+
+    def __init__(self, channels: int, dilations: Sequence[int]):
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(1, CHANNELS, 3, padding=1), *(ResidualBlock(dilation) for dilation in DILATIONS)
+            nn.Conv2d(1, channels, 3, padding=1), *(ResidualBlock(channels, dilation) for dilation in dilations)
         )
 
     def forward(self, slices: torch.Tensor) -> torch.Tensor:
-        """Slices (n, 1, j, i) to their latent (n, 16, j, i)."""
+        """Slices (n, 1, j, i) to their latent (n, c, j, i)."""
         return self.layers(slices)
 
 
 class Decoder(nn.Module):
-    """Latent (n, 16, j, i) -> correction (n, 1, j, i).
+    """Latent (n, c, j, i) -> correction (n, 1, j, i); the arguments are those of the encoder.
 
     Noise (n, 1, j, i), where given, enters beside the latent: without it, the way back from a quiet kVCT to a noisy
     MVCT could only be learned by hiding the noise in the kVCT.
     """
 
-    def __init__(self):
+    def __init__(self, channels: int, dilations: Sequence[int]):
         super().__init__()
-        self.noise = nn.Conv2d(1, CHANNELS, 3, padding=1, bias=False)
-        self.blocks = nn.Sequential(*(ResidualBlock(dilation) for dilation in reversed(DILATIONS)))
-        self.correction = nn.Conv2d(CHANNELS, 1, 3, padding=1)
+        self.noise = nn.Conv2d(1, channels, 3, padding=1, bias=False)
+        self.blocks = nn.Sequential(*(ResidualBlock(channels, dilation) for dilation in reversed(dilations)))
+        self.correction = nn.Conv2d(channels, 1, 3, padding=1)
         with torch.no_grad():
             for parameter in self.correction.parameters():
                 parameter *= 0.1  # training starts near the identity
 
     def forward(self, latent: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
-        """Latent (n, 16, j, i), and noise (n, 1, j, i) or None, to the correction (n, 1, j, i)."""
+        """Latent (n, c, j, i), and noise (n, 1, j, i) or None, to the correction (n, 1, j, i)."""
         if noise is not None:
             latent = latent + self.noise(noise)
         return self.correction(self.blocks(latent))
@@ -68,15 +76,16 @@ def correction_of_rows(
     Returns:
         (n, 1, bottom - top, i).
     """
-    total, reach = slices.shape[-2], REACH_PX
+    blocks = (*encoder.layers[1:], *decoder.blocks)
+    total, reach = slices.shape[-2], 2 + sum(block.reach_px for block in blocks)
     convolve, add = (_fused_convolution, _fused_addition) if fused else (_plain_convolution, _plain_addition)
     first, last = max(top - reach, 0), min(bottom + reach, total)
     features = convolve(encoder.layers[0], slices[..., first:last, :])
     reach -= 1
-    for block in (*encoder.layers[1:], *decoder.blocks):
+    for block in blocks:
         inner, _, outer = block.layers
         features = add(outer, convolve(inner, features, relu=True), features)
-        reach -= inner.dilation[0] + 1
+        reach -= block.reach_px
         above, below = max(top - reach, 0) - first, last - min(bottom + reach, total)
         features = features[..., above : features.shape[-2] - below, :]
         first, last = first + above, last - below
@@ -88,7 +97,7 @@ def can_fuse(device: torch.device) -> bool:
     """Whether this build of PyTorch has oneDNN's fused convolutions, and these give what plain ones do."""
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False
-    block, features = ResidualBlock(2).requires_grad_(False), torch.linspace(-1, 1, CHANNELS * 64).view(1, -1, 8, 8)
+    block, features = ResidualBlock(16, 2).requires_grad_(False), torch.linspace(-1, 1, 16 * 64).view(1, -1, 8, 8)
     try:
         fused = _fused_addition(block.layers[2], _fused_convolution(block.layers[0], features, relu=True), features + 0)
     except (AttributeError, RuntimeError, TypeError):  # what PyTorch calls them is not documented
@@ -147,14 +156,15 @@ class Discriminator(nn.Module):
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions beside the identity, the first of them dilated."""
 
-    def __init__(self, dilation: int):
+    def __init__(self, channels: int, dilation: int):
         super().__init__()
+        self.reach_px = dilation + 1
         self.layers = nn.Sequential(
-            nn.Conv2d(CHANNELS, CHANNELS, 3, padding=dilation, dilation=dilation),
+            nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation),
             nn.ReLU(inplace=True),
-            nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1),
+            nn.Conv2d(channels, channels, 3, padding=1),
         )
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Features to features of the same shape (n, 16, j, i)."""
+        """Features to features of the same shape (n, c, j, i)."""
         return features + self.layers(features)

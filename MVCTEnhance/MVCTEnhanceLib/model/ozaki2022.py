@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 LATENT_CHANNELS = 128
-REACH_PX = None  # instance normalisation sees the whole slice
 
 
 class Encoder(nn.Module):

@@ -36,13 +36,23 @@ class PhysicalBackward(nn.Module):
             for parameter in self.amounts[-1].parameters():
                 parameter *= 0.3
 
-    def forward(self, slices: torch.Tensor, noise: torch.Tensor | None = None) -> torch.Tensor:
-        """kVCT slices (n, 1, j, i), and noise of the same shape or None, to MVCT slices (n, 1, j, i)."""
-        with torch.autocast(slices.device.type, enabled=False):  # half precision would add noise to the scan
-            return self._made(slices.float(), noise)
+    def forward(
+        self, slices: torch.Tensor, noise: torch.Tensor | None = None, widths: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """kVCT slices (n, 1, j, i) to MVCT slices of that shape.
 
-    def _made(self, slices: torch.Tensor, noise: torch.Tensor | None) -> torch.Tensor:
-        made = gaussian_blur(slices, self.blur_px, BLUR_PX // 2, padding="replicate")
+        Args:
+            noise: of unit variance, shape (n, 1, j, i).
+            widths: factors on the blur of each slice, shape (n, 1, 1, 1); None for the measured blur.
+        """
+        with torch.autocast(slices.device.type, enabled=False):  # half precision would add noise to the scan
+            return self._made(slices.float(), noise, widths)
+
+    def _made(self, slices: torch.Tensor, noise: torch.Tensor | None, widths: torch.Tensor | None) -> torch.Tensor:
+        groups = [(slices, self.blur_px)]
+        if widths is not None:
+            groups = zip(slices.split(1), (self.blur_px * widths).flatten(), strict=True)
+        made = torch.cat([gaussian_blur(*group, BLUR_PX // 2, padding="replicate") for group in groups])
         made = self.stretch * (made - AIR) + AIR
         if noise is None:
             return made

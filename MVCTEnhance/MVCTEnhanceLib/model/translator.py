@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +21,9 @@ class Preset:
     """Networks and the intensities that they work on.
 
     Args:
-        networks: module with Encoder, Decoder, Discriminator and REACH_PX, see :meth:`Translator.reach_px`; where that
-            is not None, `correction_of_rows` too, and `correction_limit` is set.
+        encoder, decoder, discriminator: make the networks.
+        reach_px: see :meth:`Translator.reach_px`; where it is not None, encoder and decoder are those of
+            `density_residual`, and `correction_limit` is set.
         intensities: the mapping from HU.
         multiple: the networks need a number of rows and columns that this divides.
         correction_limit: where set, the decoder's output is a correction to its input, held within this limit
@@ -30,7 +32,10 @@ class Preset:
         backward: what stands for G_kV→MV in place of Dec_MV(Enc_kV); None for that.
     """
 
-    networks: ModuleType
+    encoder: Callable[[], nn.Module]
+    decoder: Callable[[], nn.Module]
+    discriminator: Callable[[], nn.Module]
+    reach_px: int | None
     intensities: Intensities
     multiple: int
     correction_limit: float | None
@@ -38,17 +43,34 @@ class Preset:
     backward: type[nn.Module] | None = None
 
 
-PRESETS = {
-    "density-residual": Preset(density_residual, DENSITY, 1, correction_limit=0.6, noisy_backward=True),
-    "density-physics": Preset(
-        density_residual,
+def _density(channels: int, dilations: Sequence[int], backward: type[nn.Module] | None = None) -> Preset:
+    return Preset(
+        partial(density_residual.Encoder, channels, dilations),
+        partial(density_residual.Decoder, channels, dilations),
+        density_residual.Discriminator,
+        density_residual.reach_px(dilations),
         DENSITY,
         1,
         correction_limit=0.6,
         noisy_backward=True,
-        backward=PhysicalBackward,
+        backward=backward,
+    )
+
+
+PRESETS = {
+    "density-residual": _density(16, (1, 2, 4)),
+    "density-physics": _density(16, (1, 2, 4), PhysicalBackward),
+    "density-fast": _density(8, (1, 2, 4, 1)),
+    "ozaki2022": Preset(
+        ozaki2022.Encoder,
+        ozaki2022.Decoder,
+        ozaki2022.Discriminator,
+        None,  # instance normalisation sees the whole slice
+        PAPER_WINDOW,
+        4,
+        correction_limit=None,
+        noisy_backward=False,
     ),
-    "ozaki2022": Preset(ozaki2022, PAPER_WINDOW, 4, correction_limit=None, noisy_backward=False),
 }
 DEFAULT_PRESET = "density-residual"
 
@@ -71,9 +93,8 @@ class Translator(nn.Module):
     def __init__(self, preset: str = DEFAULT_PRESET):
         super().__init__()
         self.preset = preset_named(preset)
-        networks = self.preset.networks
-        self.encoders = nn.ModuleDict({domain: networks.Encoder() for domain in ("mv", "kv")})
-        self.decoders = nn.ModuleDict({domain: networks.Decoder() for domain in ("mv", "kv")})
+        self.encoders = nn.ModuleDict({domain: self.preset.encoder() for domain in ("mv", "kv")})
+        self.decoders = nn.ModuleDict({domain: self.preset.decoder() for domain in ("mv", "kv")})
         self.backward_generator = self.preset.backward() if self.preset.backward else None
 
     def forward(
@@ -103,14 +124,14 @@ class Translator(nn.Module):
         Returns:
             (n, 1, bottom - top, i); for inference, it has no gradient.
         """
-        networks, parts = self.preset.networks, (self.encoders[source], self.decoders[target])
-        correction = networks.correction_of_rows(*parts, slices, top, bottom, fused=fused)
+        parts = self.encoders[source], self.decoders[target]
+        correction = density_residual.correction_of_rows(*parts, slices, top, bottom, fused=fused)
         return slices[..., top:bottom, :] + self.preset.correction_limit * torch.tanh_(correction)
 
     def reach_px(self, source: Domain, target: Domain) -> int | None:
         """How many pixels away the result of a pixel depends on; None for the whole slice."""
         physical = self.backward_generator is not None and (source, target) == ("kv", "mv")
-        return None if physical else self.preset.networks.REACH_PX
+        return None if physical else self.preset.reach_px
 
     def to_kv(self, mvct: torch.Tensor) -> torch.Tensor:
         """G_MV→kV."""

@@ -74,6 +74,7 @@ class LossConfig:
         paired: L1 to `data.truth`; not part of the paper's method.
         noise_spread: SD of the logarithm of the factor, crop by crop, on the noise in kVCT → MVCT → kVCT where the way
             to MVCT takes noise, so that the way back is learned for other doses too.
+        blur_spread: the same for the width of the blur, for presets with a physical backward generator.
         calibrate_hu: measure, before the first step, how HU differ from those of the density line, for presets with a
             physical backward generator.
         cycle_blur_px: SD of the blur under which MVCT and MVCT→kVCT→MVCT are compared, 0 for none.
@@ -92,6 +93,7 @@ class LossConfig:
     texture: float = 0.0
     paired: float = 0.0
     noise_spread: float = 0.0
+    blur_spread: float = 0.0
     calibrate_hu: bool = False
     cycle_blur_px: float = 0.0
     air_threshold_hu: float = -600.0

@@ -59,8 +59,8 @@ class Trainer:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.translator = Translator(config.preset)
-            networks = self.translator.preset.networks
-            self.discriminators = nn.ModuleDict({domain: networks.Discriminator() for domain in ("mv", "kv")})
+            discriminator = self.translator.preset.discriminator
+            self.discriminators = nn.ModuleDict({domain: discriminator() for domain in ("mv", "kv")})
             self.average = Translator(config.preset).to(device).requires_grad_(False).eval()
         for network in (self.translator, self.discriminators):
             network.to(device, memory_format=torch.channels_last)
@@ -189,8 +189,10 @@ class Trainer:
     def _cycled_kv(self, batch: _Batch, noise: torch.Tensor) -> torch.Tensor:
         """kVCT → MVCT → kVCT past the backward generator's gradient: a cycle could only teach it to make less noise."""
         factors = torch.exp(self.config.losses.noise_spread * batch.normal(1, 1, 1))
+        spread = self.config.losses.blur_spread
+        widths = torch.exp(spread * batch.normal(1, 1, 1)) if spread else None
         with torch.no_grad():
-            fake_mv = self.translator.to_mv(batch.kv, factors * noise)
+            fake_mv = self.translator.backward_generator(batch.kv, factors * noise, widths)
         return self.translator.to_kv(fake_mv)
 
     def _paired_weight(self) -> float:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from conversion.inserts import rods, shipped
 from conversion.phantom_errors import noise_free_phantom
-from methods import Versioned, model_files, trained
-from MVCTEnhanceLib.model.card import installed_models
+from methods import Versioned
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.overshoot import OvershootParameters, air_edge_overshoot, beside_air
 from study import Case, Row, Study, mean_and_sd
@@ -26,10 +26,9 @@ COLUMNS = {
 
 def run(study: Study) -> None:
     """Write the table."""
-    shipped = [method for method in trained(study) if model_files(study)[method.name] in installed_models().values()]
-    methods = [Versioned("MVCT", lambda mvct: mvct.array), *shipped]
+    methods = [Versioned("MVCT", lambda mvct: mvct.array), *shipped(study)]
     rows = []
-    for case in (noise_free_phantom(), *study.cases("test")):
+    for case in (noise_free_phantom(), rods()[0], *study.cases("test")):
         rows.append({"scan": case.patient, "method": TRUTH} | _measured(case, case.truth.array))
         for method in methods:
 
@@ -44,7 +43,8 @@ def run(study: Study) -> None:
     notes = f"""
 Overshoot and undershoot: the metrics of that name, means over the slices that have a value. The errors are scan -
 truth, over all pixels {near:g} to {far:g} mm from the edge of air inside the body, bone and what is near it left out.
-The phantom is that of the [table phantom](phantom.md), without noise and with the edges of a kVCT; the
+The phantom is that of the [table phantom](phantom.md), without noise and with the edges of a kVCT; the rods are those
+of the [table inserts](inserts.md), with razor edges; the
 patients are the test patients of the models. All MVCT is simulated; the truth is the kVCT that it was simulated from.
 """
     study.write_table("edges", rows, COLUMNS, title="Overshoot at air", notes=notes)
