@@ -25,6 +25,7 @@ from MVCTEnhanceLib.jobs.requests import FORMATS, BatchRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.runtime.cancel import Interrupted
 from MVCTEnhanceLib.runtime.child import Children, JobFailed
+from MVCTEnhanceLib.site.profile import Made, Scanner, SiteProfile, write_site
 from MVCTEnhanceLib.volume import Volume
 
 SCAN = Volume(np.zeros((2, 8, 8), np.int16), (1.0, 1.0, 3.0))
@@ -343,15 +344,16 @@ def test_files_that_the_user_has_added_go_along_when_a_case_is_done_anew(batch, 
     assert (tmp_path / "out" / "c" / "difference.nii.gz").is_file()
 
 
-@pytest.mark.parametrize("other", ["model", "strength", "format", "version of the program"])
+@pytest.mark.parametrize("other", ["model", "site profile", "strength", "format", "version of the program"])
 def test_results_of_another_kind_are_replaced_only_when_told_so(
-    batch, children, outputs, other, other_model, monkeypatch, cohort
+    batch, children, outputs, other, other_model, monkeypatch, cohort, tmp_path
 ):
+    write_site(SiteProfile(Scanner("mine"), Made("", "", "")), tmp_path / "site.toml")
     batch(difference=True)
     before = outputs()
     children.calls.clear()
-    values = {"model": other_model, "strength": 50, "format": "mha"}
-    options = {other: values[other]} if other in values else {}
+    values = {"model": other_model, "site profile": tmp_path / "site.toml", "strength": 50, "format": "mha"}
+    options = {other.split()[0]: values[other]} if other in values else {}
     if not options:
         monkeypatch.setattr("MVCTEnhanceLib.batch.settings.PROGRAM", "MVCTEnhance 99")
         monkeypatch.setattr("MVCTEnhanceLib.batch.run.PROGRAM", "MVCTEnhance 99")

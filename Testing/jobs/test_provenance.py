@@ -93,6 +93,6 @@ def test_scan_without_description_and_date_is_told(main, scan, tmp_path):
 def test_readouts_of_an_earlier_version_tell_what_they_know():
     made = Provenance(model={"name": "mine", "program": "MVCTEnhance 0.9"})
     assert provenance_rows(EnhancementRecord({}, provenance=made)) == {
-        "program": "MVCTEnhance 0.9", "model": "mine", "strength": "", "model_sha256": "", "input_sha256": "",
-        "time": "",
+        "program": "MVCTEnhance 0.9", "model": "mine", "site": "", "strength": "", "model_sha256": "",
+        "site_sha256": "", "input_sha256": "", "time": "",
     }  # fmt: skip

@@ -12,11 +12,11 @@ from MVCTEnhanceLib.jobs.request import Request
 
 OPTIONS = {  # scripts of users rely on them
     "enhance": "input correction cycle-error device difference force identify json kvct model output overwrite "
-    "progress region report series-uid strength uncompressed",
-    "evaluate": "enhanced json kvct model mvct progress region truth",
+    "progress region report series-uid site strength uncompressed",
+    "evaluate": "enhanced json kvct model mvct progress region site truth",
     "models": "json progress",
     "batch": "INPUT_DIR OUTPUT_DIR correction device difference force format json model overwrite progress report "
-    "resume strength workers",
+    "resume site strength workers",
     "report": "enhanced identify json model mvct output overwrite progress readouts",
     "dicom": "SCAN derivation description force json kind output overwrite progress readouts series-uid source",
     "devices": "json progress",

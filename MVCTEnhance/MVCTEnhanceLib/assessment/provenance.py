@@ -48,14 +48,16 @@ def identity_of_series(description: str, date: str) -> dict[str, str]:
 
 
 def provenance_rows(record: EnhancementRecord) -> dict[str, str]:
-    """Program, model, strength, digests and time by their names in tables; empty where the record does not say."""
+    """Program, model, site, strength, digests and time by their names in tables; empty where the record says none."""
     made, strength = record.provenance, record.strength
     version = f" {made.model['version']}" if made.model.get("version") else ""
     return {
         "program": made.program or made.model.get("program", ""),
         "model": f"{made.model.get('name', '')}{version}",
+        "site": made.site.get("name", ""),
         "strength": "" if strength is None else f"{strength} %",
         "model_sha256": made.model.get("sha256", ""),
+        "site_sha256": made.site.get("sha256", ""),
         "input_sha256": made.input_sha256,
         "time": made.time,
     }

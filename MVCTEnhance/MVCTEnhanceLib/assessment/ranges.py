@@ -13,6 +13,7 @@ from ..quality.record import MetricValues
 MANY_SLICES = 0.25  # more of them than this, outside of what is expected, is more than one region of the body
 MAX_SLICE_SHARE = 0.5  # more of them than this, outside of what is trusted, is the scan and not some slices
 FIELD_TOLERANCE = 0.05
+ON_THIS_SCANNER = " on this scanner"
 FEW_SLICES = 3  # with a value in fewer, of a scan that has many more, the scan is not assessed
 
 
@@ -61,11 +62,17 @@ class Expectation:
         expected: range that was seen in the scans that the card was measured on.
         trusted: wider range, beyond which the value speaks of a failure.
         causes: what it may mean that the value lies below or above.
+        on_this_scanner: whether the ranges are those of the scanner that the scan is of, not the model's.
     """
 
     expected: Range
     trusted: Range
     causes: tuple[str, str]
+    on_this_scanner: bool = False
+
+    def span(self, digits: int, unit: str = "1") -> str:
+        """The expected range, such as "5.0 to 21.0 HU on this scanner"."""
+        return self.expected.in_words(digits, unit) + (ON_THIS_SCANNER if self.on_this_scanner else "")
 
     def level(self, value: float) -> int:
         """0, 1 or 2 as a finding's."""
@@ -86,7 +93,8 @@ def expectation(card: Mapping[str, Any], group: str, name: str) -> Expectation |
     try:
         entry = card["expected"][group][name]
         causes = METRICS[name].causes[group]
-        return Expectation(Range(*entry["expected"]), Range(*entry["trusted"]), causes)
+        here = bool(entry.get("on_this_scanner"))
+        return Expectation(Range(*entry["expected"]), Range(*entry["trusted"]), causes, here)
     except (KeyError, TypeError):
         return None
 
@@ -116,7 +124,7 @@ def in_range(metric: MetricValues, wanted: Expectation, slices: Sequence[str]) -
 
 def _mean(metric: MetricValues, wanted: Expectation) -> Finding:
     mean, unit, digits = metric.mean, metric.unit, METRICS[metric.name].digits
-    span, level = wanted.expected.in_words(digits, unit), wanted.level(mean)
+    span, level = wanted.span(digits, unit), wanted.level(mean)
     text = f"Mean {_number(mean, digits, unit)} is"
     if not level:
         return Finding(0, f"{text} within the expected {span}.")

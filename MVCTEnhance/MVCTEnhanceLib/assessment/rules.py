@@ -54,7 +54,7 @@ def _part(part: float, whose: str, wanted: Expectation | None) -> Finding:
     if wanted is None:
         return NOTHING
     level, text = wanted.level(part), f"It is {part:.2f} of {whose}"
-    span = wanted.expected.in_words(2)
+    span = wanted.span(2)
     if not level:
         return Finding(0, f"{text}, as expected ({span}).")
     return Finding(level, f"{text}, {wanted.place(part)} {span}: {wanted.cause(part)}.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..quality.catalogue import GROUPS, METRICS
 from ..quality.record import DISTANCE, FULL_STRENGTH, Assessment, Assessments, EnhancementRecord
-from .ranges import Finding, expectation, in_range, is_field
+from .ranges import ON_THIS_SCANNER, Finding, expectation, in_range, is_field
 from .rules import (
     above_planning_ct,
     against_mvct,
@@ -20,6 +20,7 @@ from .rules import (
 _SHOWN = 3
 NOT_APPLICABLE = "not applicable"
 AS_EXPECTED = "as expected"
+AS_EXPECTED_HERE = f"{AS_EXPECTED}{ON_THIS_SCANNER}"  # by the ranges of a site profile
 LOOK_CLOSER = "look closer"
 DO_NOT_TRUST = "do not trust"
 VERDICTS = (NOT_APPLICABLE, AS_EXPECTED, LOOK_CLOSER, DO_NOT_TRUST)
@@ -37,21 +38,35 @@ def judge(record: EnhancementRecord, card: Mapping[str, Any]) -> Assessments:
         record: of the enhancement, as it was measured.
         card: of the model. `card["expected"]` holds for each group and metric the ranges "expected" and "trusted",
             each [lowest, highest] with null for an open side; its groups "enhanced_to_mvct" and
-            "enhanced_to_planning_ct" hold those of the enhanced scan's values as a part of the other's.
+            "enhanced_to_planning_ct" hold those of the enhanced scan's values as a part of the other's. Ranges of a
+            site profile have "on_this_scanner".
 
     Returns:
         by group (mvct, enhanced, planning_ct, comparison) and metric.
     """
     found = {
-        group: {name: _judged(record, card, group, name) for name in record.groups[group]}
+        group: {name: _here(_judged(record, card, group, name), card, group, name) for name in record.groups[group]}
         for group in GROUPS
         if group in record.groups
     }
     if record.distance:
         finding = distance_to_planning_ct(record.distance, expectation(card, "comparison", DISTANCE))
-        judged = _assessment([finding])
+        judged = _here(_assessment([finding]), card, "comparison", DISTANCE)
         found["comparison"][DISTANCE] = judged if _is_full(record) else _OF_FULL_STRENGTH
     return found
+
+
+def _here(assessment: Assessment, card: Mapping[str, Any], group: str, name: str) -> Assessment:
+    """The assessment, which says so where a value is as expected by the range of its scanner."""
+    wanted = expectation(card, group, name)
+    if assessment.verdict != AS_EXPECTED or wanted is None or not wanted.on_this_scanner:
+        return assessment
+    return Assessment(AS_EXPECTED_HERE, assessment.reason)
+
+
+def gravity(verdict: str) -> int:
+    """How bad a verdict is: its place in VERDICTS."""
+    return VERDICTS.index(AS_EXPECTED if verdict == AS_EXPECTED_HERE else verdict)
 
 
 def not_as_expected(assessments: Assessments) -> list[tuple[str, str, Assessment]]:
@@ -62,13 +77,13 @@ def not_as_expected(assessments: Assessments) -> list[tuple[str, str, Assessment
         for name, assessment in entries.items()
         if assessment.verdict in (LOOK_CLOSER, DO_NOT_TRUST)
     ]
-    return sorted(rows, key=lambda row: -VERDICTS.index(row[2].verdict))
+    return sorted(rows, key=lambda row: -gravity(row[2].verdict))
 
 
 def verdict_counts(assessments: Assessments) -> dict[str, int]:
-    """How often each verdict was given, by verdict, from good to bad."""
-    given = Counter(assessment.verdict for entries in assessments.values() for assessment in entries.values())
-    return {verdict: given[verdict] for verdict in VERDICTS}
+    """How often each of VERDICTS was given, from good to bad; on this scanner or not."""
+    given = Counter(gravity(assessment.verdict) for entries in assessments.values() for assessment in entries.values())
+    return {verdict: given[gravity(verdict)] for verdict in VERDICTS}
 
 
 def _judged(record: EnhancementRecord, card: Mapping[str, Any], group: str, name: str) -> Assessment:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from ..assessment.verdicts import DO_NOT_TRUST, LOOK_CLOSER
 from ..jobs.requests import BatchRequest
-from ..model.card import find_model, model_sha256, read_card
+from ..model.card import model_sha256, read_card
 from ..runtime.events import EventHandler, ignore_event
+from ..site.profile import read_site
 from ..volume.product import Product
 from .cases import find_cases
 from .folder import SUMMARY, batch_lock, earlier_results, require_usable
@@ -104,7 +105,8 @@ def enhance_folder(
 
 def _settings(request: BatchRequest) -> Settings:
     """Raises errors of model and device once, not as the reason of each case."""
-    model = find_model(request.model)
+    site = read_site(request.site)
+    model, _ = site.model_file(request.model)  # its warning comes with each case
     read_card(model)
     if request.device not in ("auto", "cpu"):  # which are always right, and torch takes its time
         from ..model.device import choose_device
@@ -118,4 +120,6 @@ def _settings(request: BatchRequest) -> Settings:
         format=request.format,
         force=request.force,
         strength=request.strength,
+        site=Path(request.site).absolute() if request.site else None,
+        site_digest=site.sha256,
     )

@@ -27,6 +27,7 @@ class Settings:
     Args:
         model: the file.
         model_digest: SHA-256 of its content.
+        site, site_digest: the site profile and its SHA-256; None and empty where there is none.
         outputs: which of OUTPUTS each case gets.
         device, format, force, strength: as in `BatchRequest`.
     """
@@ -38,6 +39,8 @@ class Settings:
     format: str | None
     force: bool = False
     strength: int = FULL_STRENGTH
+    site: Path | None = None
+    site_digest: str = ""
 
     def suffix(self, case: Case) -> str:
         """Of the output files of a case; empty for DICOM."""
@@ -51,13 +54,15 @@ class Settings:
     def input_signature(self, case: Case) -> dict[str, Any]:
         """What the outputs of a case depend on, JSON-serialisable."""
         content = {"input": case.fingerprint, "model": self.model_digest, "suffix": self.suffix(case)}
-        return content | {"strength": self.strength} | {name: name in self.outputs for name in OUTPUTS}
+        content |= {"strength": self.strength, "site": self.site_digest}
+        return content | {name: name in self.outputs for name in OUTPUTS}
 
     def differences(self, case: Case, note: Note) -> list[str]:
         """In what an earlier result differs so that it does not belong into one batch with new ones."""
         signature = note["made_of"]
         pairs = {
             "model": (signature["model"], self.model_digest),
+            "site profile": (signature.get("site", ""), self.site_digest),
             "strength": (signature.get("strength", FULL_STRENGTH), self.strength),
             "format": (signature["suffix"], self.suffix(case)),
             "version of the program": (note["made_by"], PROGRAM),
@@ -87,6 +92,7 @@ class Settings:
             case.source,
             folder / f"enhanced{suffix}",
             model=str(self.model),
+            site=self.site and str(self.site),
             device=self.device,
             series_uid=case.series_uid,
             force=self.force,
@@ -100,7 +106,7 @@ def _outputs_of(note: Note) -> frozenset[str]:
 
 
 def require_alike(settings: Settings, cases: Sequence[Case], earlier: Mapping[str, Note], output: Path) -> None:
-    """Refuse to go on with a batch whose results are of another model, strength, format or version of the program.
+    """Refuse to go on with a batch whose results are of another model, site profile, strength, format or version.
 
     Args:
         earlier: the results by the cases' keys.

@@ -15,7 +15,7 @@ from ..quality.record import EnhancementRecord
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..volume import Volume
 from ..volume.grid import axial, reorient_like
-from ..volume.product import Product
+from ..volume.product import SITE_DIGITS, Product
 from .outputs import NotTrusted
 from .report import read_record, require_slices
 from .requests import DicomRequest
@@ -84,7 +84,8 @@ def _product(scan: Volume, record: EnhancementRecord | None, request: DicomReque
     kind = (request.kind or "").replace("-", " ")
     told = record.provenance.input_sha256 if record else ""
     strength = record.strength if record else None
-    return Product(kind or own.kind, told or own.input_digest, own.strength if strength is None else strength)
+    site = record.provenance.site.get("sha256", "")[:SITE_DIGITS] if record else own.site
+    return Product(kind or own.kind, told or own.input_digest, own.strength if strength is None else strength, site)
 
 
 def _kind_warnings(scan: Volume, request: DicomRequest) -> list[str]:

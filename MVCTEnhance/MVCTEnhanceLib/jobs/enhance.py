@@ -10,15 +10,16 @@ from ..assessment.origin import planning_ct_warnings
 from ..assessment.provenance import NOT_IDENTIFIED, identity, model_provenance, provenance
 from ..assessment.verdicts import judge, withholding_reason
 from ..errors import InputError
-from ..model.card import find_model
+from ..model.card import model_sha256
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import Model, load_model
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..runtime.machine import return_memory
+from ..site.profile import read_site
 from ..volume import Volume
 from ..volume.grid import axial, digest
-from ..volume.product import Product
+from ..volume.product import SITE_DIGITS, Product
 from .evaluate import measure
 from .outputs import (
     Enhanced,
@@ -51,7 +52,8 @@ def enhance(
     require_outputs(request)
     warnings: list[str] = []
     on_event = collecting_warnings(warnings, on_event)
-    model_file = find_model(request.model)
+    site = read_site(request.site)
+    model_file, of_model = site.model_file(request.model)
     model = load_model(model_file)
     device = choose_device(request.device)
     on_event("device", device=str(device), name=describe_device(device))
@@ -60,29 +62,33 @@ def enhance(
     kvct = read_scan(request.kvct, "planning CT", slices_only=True) if request.kvct else None
     region = read_region(request.region, mvct) if request.region else None
     _require_plausible_pixels(mvct, model)
-    unlike = input_warnings(mvct, model.plan, model.card)
+    of_site = (*of_model, *site.scanner_warnings(mvct.acquisition))
+    card = site.card(model.card, model_sha256(model_file))
+    unlike = input_warnings(mvct, model.plan, card)
     of_kvct = (*kvct.warnings, *planning_ct_warnings(kvct, mvct)) if kvct else ()
     scan = identity(mvct) if request.identify else {}
     unnamed = [NOT_IDENTIFIED] * (request.identify and not scan)
-    for message in (*mvct.warnings, *unlike, *of_kvct, *unnamed, *output_warnings(request, mvct)):
+    for message in (*mvct.warnings, *of_site, *unlike, *of_kvct, *unnamed, *output_warnings(request, mvct)):
         on_event("warning", message=message)
     on_event("stage", stage="enhance")
     engine = Engine(model, device, on_event=on_event, cancelled=cancelled)
-    input_digest = digest(mvct)
-    enhanced = engine.enhance(mvct)
-    strength = matching_strength(mvct, enhanced, kvct) if request.strength == MATCH else request.strength
-    product = Product("enhanced", input_digest, strength)
-    enhanced = replace(with_strength(mvct, enhanced, strength), product=product)
+    input_digest, calibrated = digest(mvct), site.calibrated(mvct)
+    enhanced = engine.enhance(calibrated)
+    strength = matching_strength(calibrated, enhanced, kvct) if request.strength == MATCH else request.strength
+    product = Product("enhanced", input_digest, strength, site.sha256[:SITE_DIGITS])
+    enhanced = replace(with_strength(calibrated, enhanced, strength), product=product)
     cycle_error = None
     if request.cycle_error:
         on_event("stage", stage="cycle")
-        cycle_error = cycle_error_map(mvct, engine.back_to_mvct(enhanced))
-    record = measure(mvct, enhanced, kvct=kvct, region=region, on_event=on_event)
+        cycle_error = cycle_error_map(calibrated, engine.back_to_mvct(enhanced))
+    record = measure(calibrated, enhanced, kvct=kvct, region=region, on_event=on_event)
     made_with = model_provenance(model_file, model.plan, model.card)
     record = replace(
         record,
-        assessments=judge(record, model.card),
-        provenance=provenance(input_digest, model=made_with, device=describe_device(device), scan=scan),
+        assessments=judge(record, card),
+        provenance=provenance(
+            input_digest, model=made_with, site=site.identity, device=describe_device(device), scan=scan
+        ),
         warnings=tuple(warnings),
     )
     on_event("stage", stage="write")

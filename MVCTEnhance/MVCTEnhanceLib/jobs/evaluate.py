@@ -13,13 +13,15 @@ from ..assessment.origin import enhanced_warnings, planning_ct_warnings
 from ..assessment.provenance import provenance
 from ..assessment.verdicts import judge
 from ..errors import InputError
-from ..model.card import DEFAULT_MODEL, find_model, model_identity, read_card
+from ..model.card import DEFAULT_MODEL, model_identity, model_sha256, read_card
 from ..quality.metrics import evaluate
 from ..quality.record import FULL_STRENGTH, EnhancementRecord
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event, with_stage
 from ..runtime.machine import threads
+from ..site.profile import SiteProfile, read_site
 from ..volume import Volume
 from ..volume.grid import digest, listed, listed_z_mm, reorient_like
+from ..volume.product import SITE_DIGITS
 from ..volume.resample import resample_to
 from .requests import EvaluateRequest
 from .scans import read_region, read_scan
@@ -32,6 +34,10 @@ REGION_AND_PLANNING_CT = (
 PART_OF_STRENGTH = (
     "The enhanced scan has a strength of {strength} %: the expected ranges of noise, CNR, NSelfSSIM and DIG hold at "
     "100 % only and are not used."
+)
+MADE_WITH_SITE = (
+    "The enhanced scan was made with {made}, but {given} was named: HU change and assessments hold for the profile "
+    "that it was made with, so name that with --site."
 )
 NO_MODEL_NAMED = (
     f"No model was named: verdicts and input warnings are those of the default model, {DEFAULT_MODEL}. If another "
@@ -48,7 +54,10 @@ def evaluate_files(request: EvaluateRequest, *, on_event: EventHandler = ignore_
         InputError: a scan cannot be read, MVCT and enhanced scan lie on different grids, or the region is empty.
         ModelError: there is no such model, or its file is damaged.
     """
-    plan, card = read_card(find_model(request.model or DEFAULT_MODEL))
+    site = read_site(request.site)
+    model_file, of_model = site.model_file(request.model)
+    plan, card = read_card(model_file)
+    identity, card = model_identity(card), site.card(card, model_sha256(model_file))
     on_event("stage", stage="read")
     mvct, enhanced = read_pair(request.mvct, request.enhanced)
     kvct = read_scan(request.kvct, "planning CT", slices_only=True) if request.kvct else None
@@ -60,15 +69,26 @@ def evaluate_files(request: EvaluateRequest, *, on_event: EventHandler = ignore_
         for message in scan.warnings if scan else ():
             on_event("warning", message=message)
     of_kvct = planning_ct_warnings(kvct, mvct) if kvct else ()
-    for message in (*input_warnings(mvct, plan, card), *enhanced_warnings(enhanced, mvct), *of_kvct):
+    of_site = (*of_model, *site.scanner_warnings(mvct.acquisition), *_site_warnings(enhanced, site))
+    of_scans = (*input_warnings(mvct, plan, card), *enhanced_warnings(enhanced, mvct), *of_kvct)
+    for message in (*of_site, *of_scans):
         on_event("warning", message=message)
-    if request.model is None:
+    if request.model is None and site.model is None:
         on_event("warning", message=NO_MODEL_NAMED)
     if truth:
         truth = _on_grid_of(enhanced, truth, on_event)
-    record = measure(mvct, enhanced, kvct=kvct, truth=truth, region=region, on_event=on_event)
-    made = provenance(digest(mvct), card=model_identity(card))
+    record = measure(site.calibrated(mvct), enhanced, kvct=kvct, truth=truth, region=region, on_event=on_event)
+    made = provenance(digest(mvct), card=identity, site=site.identity)
     return replace(record, assessments=judge(record, card), provenance=made, warnings=tuple(warnings)).to_dict()
+
+
+def _site_warnings(enhanced: Volume, site: SiteProfile) -> list[str]:
+    """Where the enhanced scan says that it was made with another site profile, or with none."""
+    if enhanced.product is None or enhanced.product.site == site.sha256[:SITE_DIGITS]:
+        return []
+    made = "another site profile" if enhanced.product.site and site.sha256 else "a site profile"
+    made, given = (made if enhanced.product.site else "none"), ("this one" if site.sha256 else "none")
+    return [MADE_WITH_SITE.format(made=made, given=given)]
 
 
 def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:

@@ -14,6 +14,7 @@ from ..errors import OutputError
 from ..io import is_dicom_output
 from ..io.dicom.writer import placeholder_warnings
 from ..physics import density
+from ..physics.calibration import Calibration
 from ..quality.record import EnhancementRecord
 from ..storage.lock import locked
 from ..volume import SlicesOnDemand, Volume
@@ -29,7 +30,9 @@ PATIENCE_S = 300.0  # longer than another run takes to write a long scan to a sl
 
 @dataclass(frozen=True, eq=False)
 class Enhanced:
-    """What came of it: both scans, the record, and the cycle-consistency error if asked for."""
+    """What came of it: the MVCT as it was given, the enhanced scan, the record, and the cycle-consistency error if
+    asked for.
+    """
 
     mvct: Volume
     enhanced: Volume
@@ -124,7 +127,7 @@ def _write(request: EnhanceRequest, result: Enhanced, model_card: Mapping[str, A
     values: dict[Kind, Callable[[], Volume]] = {
         "enhanced": lambda: result.enhanced,
         "difference": lambda: _map(density.difference, result),
-        "correction": lambda: _map(density.correction, result),
+        "correction": lambda: _map(Calibration.of_site(result.record.provenance.site).correction, result),
         "cycle error": lambda: result.cycle_error,
     }
     for name, (kind, made) in zip(SCANS, values.items(), strict=True):

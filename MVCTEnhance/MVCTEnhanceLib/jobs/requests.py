@@ -18,10 +18,12 @@ FORCE = "write DICOM also where an image-quality metric is assessed as 'do not t
 IDENTIFY = "name the scan in the report by description and date of its DICOM series"
 KVCT = "planning CT, whose image-quality metrics are the reference"
 MODEL = "installed model or model file [the default of 'mvct-enhance models']"
+MODEL_OF_SITE = "installed model or model file [that of the site profile, or the default of 'mvct-enhance models']"
 OVERWRITE = "replace outputs that exist: files, and folders with nothing but what this program wrote"
 REGION = "mask on the MVCT's grid, not zero inside: image-quality metrics only there"
 REPORT_FOLDER = "folder for report.html, readouts.json and readouts.csv"
 SCAN_OUTPUT = "volume file, or a new folder for DICOM"
+SITE = "site profile of the scanner, see docs/commissioning.md"
 SERIES = "series to use where the {folder} has several: its UID or one of its files"
 STRENGTH = "in %%: 0 converts the HU only, 100 is the whole enhancement [%(default)s]"
 
@@ -43,7 +45,8 @@ class EnhanceRequest(Request):
 
     input: Path = option("volume file (.nrrd, .nii, .nii.gz, .mha) or DICOM folder", positional=True)
     output: Path = option(SCAN_OUTPUT)
-    model: str | Path = option(MODEL, default=DEFAULT_MODEL, in_slicer="")
+    model: str | Path | None = option(MODEL_OF_SITE, default=None, in_slicer="")
+    site: str | Path | None = option(SITE, default=None, metavar="FILE", in_slicer="")
     difference: Path | None = option("where to write enhanced - MVCT in HU", default=None)
     correction: Path | None = option("where to write what was changed beyond the HU conversion", default=None)
     cycle_error: Path | None = option(
@@ -90,8 +93,10 @@ class EvaluateRequest(Request):
     truth: Path | None = option("kVCT of the same anatomy, for MAE, PSNR and SSIM", default=None)
     region: Path | None = option(REGION, default=None)
     model: str | Path | None = option(
-        "model that made the enhanced scan, whose card says what to expect [default]", default=None
+        "model that made the enhanced scan, whose card says what to expect [that of the site profile, or default]",
+        default=None,
     )
+    site: str | Path | None = option(SITE, default=None, metavar="FILE")
 
 
 class ModelsRequest(Request):
@@ -105,8 +110,8 @@ class ModelsRequest(Request):
 class BatchRequest(Request):
     """An enhancement of all scans below a folder, at any depth: DICOM series and volume files.
 
-    With `resume`, what was finished with the same input, model, strength, format and program is kept, and what more is
-    asked for is added. Without `overwrite`, a batch that has results of another of these is refused.
+    With `resume`, what was finished with the same input, model, site profile, strength, format and program is kept, and
+    what more is asked for is added. Without `overwrite`, a batch that has results of another of these is refused.
     """
 
     command = "batch"
@@ -124,13 +129,16 @@ class BatchRequest(Request):
         at_least=1,
     )
     resume: bool = option("do only what OUTPUT_DIR lacks, and what failed", default=False)
-    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    model: str | Path | None = option(MODEL_OF_SITE, default=None)
+    site: str | Path | None = option(SITE, default=None, metavar="FILE")
     difference: bool = option("write enhanced - MVCT in HU for each case, too", default=False)
     correction: bool = option("write what was changed beyond the HU conversion for each case, too", default=False)
     report: bool = option("write a report for each case, too", default=False)
     format: str | None = option("of all scans [that of each input]", default=None, choices=FORMATS)
     strength: int = option(STRENGTH, default=FULL_STRENGTH, metavar="0-100", at_least=0, at_most=FULL_STRENGTH)
-    overwrite: bool = option("do anew what OUTPUT_DIR has of another model, strength, format or version", default=False)
+    overwrite: bool = option(
+        "do anew what OUTPUT_DIR has of another model, site profile, strength, format or version", default=False
+    )
     device: str = option(DEVICE, default="auto")
     force: bool = option(FORCE, default=False)
 

@@ -53,16 +53,16 @@ def series_texts(product: Product, record: EnhancementRecord | None) -> SeriesTe
     program = told["program"] or PROGRAM
     sha256 = f" (SHA-256 {told['model_sha256']})" if told["model_sha256"] else ""
     model = f"model {told['model']}" if told["model"] else "a model that is not known"
-    at_strength = f", strength {product.strength} %" if product.at_strength else ""
+    site = f", site profile of {told['site']}" if told["site"] else ""
+    made_with = site + (f", strength {product.strength} %" if product.at_strength else "")
+    site_sha256 = f" The site profile has the SHA-256 {told['site_sha256']}." if told["site_sha256"] else ""
     comments = (
         INTENDED_USE,
         values,
-        f"Made from an MVCT by {program} with {model}{sha256}{at_strength}.",
+        f"Made from an MVCT by {program} with {model}{sha256}{made_with}.{site_sha256}",
         assessment(record) if record and record.assessments else NOT_ASSESSED,
     )
-    return SeriesTexts(
-        description, f"{derivation}, by {program}, {model}{at_strength}", " ".join(filter(None, comments))
-    )
+    return SeriesTexts(description, f"{derivation}, by {program}, {model}{made_with}", " ".join(filter(None, comments)))
 
 
 def assessment(record: EnhancementRecord) -> str:

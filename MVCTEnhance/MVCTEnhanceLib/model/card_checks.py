@@ -60,7 +60,16 @@ def require_card(card: Mapping[str, Any]) -> None:
     ranges = [trained[name] for name in _TRAINED_RANGES if trained.get(name) is not None]
     if not all(_is_range(*pair) and None not in pair for pair in ranges):
         raise ValueError("trained_on holds a range that is none")
-    groups = [group for group in (card.get("expected") or {}).values() if isinstance(group, Mapping)]
+    require_expected(card.get("expected") or {})
+
+
+def require_expected(expected: Mapping[str, Any]) -> None:
+    """Refuse expected ranges that are none.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: some are not [lowest, highest].
+    """
+    groups = [group for group in expected.values() if isinstance(group, Mapping)]
     for entry in (entry for group in groups for entry in group.values()):
         if not all(_is_range(*entry[kind]) for kind in ("expected", "trusted")):
             raise ValueError("expected holds a range that is none")

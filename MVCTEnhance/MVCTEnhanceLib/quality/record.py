@@ -95,6 +95,7 @@ class Provenance:
         input_sha256: digest of the MVCT as it was read, see `volume.grid.digest`.
         time: ISO 8601.
         model: which made the enhanced scan, see `assessment.provenance.model_provenance`.
+        site: profile of the scanner, with the calibration of its HU, see `site.profile.SiteProfile.identity`.
         card: of which model the expected ranges are, where it is not known which one made the scan.
         device: that the model ran on.
         scan: description and date of the MVCT's series, where a user wants them.
@@ -104,6 +105,7 @@ class Provenance:
     input_sha256: str = ""
     time: str = ""
     model: Mapping[str, Any] = field(default_factory=dict)
+    site: Mapping[str, Any] = field(default_factory=dict)
     card: Mapping[str, Any] = field(default_factory=dict)
     device: str = ""
     scan: Mapping[str, str] = field(default_factory=dict)
@@ -177,6 +179,7 @@ class EnhancementRecord:
             "input": {"sha256": given} if given else {},
             "time": made.time,
             "model": dict(made.model),
+            "site": dict(made.site),
             "card": dict(made.card),
             "device": made.device,
         }
@@ -219,6 +222,7 @@ class EnhancementRecord:
                 input_sha256=(entries.pop("input", None) or {}).get("sha256", ""),
                 time=entries.pop("time", ""),
                 model=entries.pop("model", None) or {},
+                site=entries.pop("site", None) or {},
                 card=entries.pop("card", None) or {},
                 device=entries.pop("device", ""),
                 scan=entries.pop("scan", None) or {},

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import __version__
 from ..assessment.provenance import provenance_rows
-from ..assessment.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
+from ..assessment.verdicts import AS_EXPECTED, AS_EXPECTED_HERE, DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
 from ..model.card_words import key_in_words, value_in_words
 from ..quality.catalogue import INTENDED_USE
 from ..quality.record import EnhancementRecord
@@ -23,7 +23,13 @@ from .values import main_metrics, plots, tables, verdicts
 from .views import pictures
 
 CARD_FIRST = ("name", "version", "intended_use", "training_data", "trained_on", "credits")
-_CLASSES = {NOT_APPLICABLE: "none", AS_EXPECTED: "good", LOOK_CLOSER: "doubt", DO_NOT_TRUST: "bad"}
+_CLASSES = {
+    NOT_APPLICABLE: "none",
+    AS_EXPECTED: "good",
+    AS_EXPECTED_HERE: "good",
+    LOOK_CLOSER: "doubt",
+    DO_NOT_TRUST: "bad",
+}
 
 
 def write_report(

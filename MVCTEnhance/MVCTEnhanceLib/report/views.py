@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..physics.density import correction, difference
+from ..physics.calibration import Calibration
+from ..physics.density import difference
 from ..quality.body import body_mask
 from ..quality.masks import box_around
 from ..quality.record import EnhancementRecord
@@ -16,7 +17,6 @@ from ..volume import Volume
 from ..volume.grid import axial, listed_z_mm
 from .pictures import DIFFERENCE_COLOURS, difference_png, grey_png
 
-_MAPS = {"Difference": difference, "Beyond the HU conversion": correction}
 _WITHIN = 98.0  # per cent of the shown pixels
 _LIMITS_HU = (50, 100, 150, 200, 300, 400, 500, 700, 1000)
 _SLICES_FOR_SECTIONS = 9
@@ -33,10 +33,12 @@ def pictures(mvct: Volume, enhanced: Volume, record: EnhancementRecord) -> dict[
         and what the page says of them.
     """
     sections = list(_sections(mvct, enhanced, record))
-    limits = {name: _limit([change(*pair) for _, pair, _ in sections]) for name, change in _MAPS.items()}
+    correction = Calibration.of_site(record.provenance.site).correction
+    maps = {"Difference": difference, "Beyond the HU conversion": correction}
+    limits = {name: _limit([change(*pair) for _, pair, _ in sections]) for name, change in maps.items()}
     return {
         "sections": [
-            (name, f"aspect-ratio: {width:.4g} / {height:.4g}", list(_panels(pair, limits)))
+            (name, f"aspect-ratio: {width:.4g} / {height:.4g}", list(_panels(pair, maps, limits)))
             for name, pair, (width, height) in sections
         ],
         "grey": _GREY_HU,
@@ -113,8 +115,10 @@ def _limit(changes: Sequence[np.ndarray]) -> int:
     return next((limit for limit in _LIMITS_HU if limit >= reach), _LIMITS_HU[-1])
 
 
-def _panels(pair: tuple[np.ndarray, np.ndarray], limits: Mapping[str, int]) -> Iterator[tuple[str, bytes, int]]:
+def _panels(
+    pair: tuple[np.ndarray, np.ndarray], maps: Mapping[str, Callable], limits: Mapping[str, int]
+) -> Iterator[tuple[str, bytes, int]]:
     for name, scan in zip(("MVCT", "Enhanced"), pair, strict=True):
         yield name, grey_png(scan, **_GREY_HU), 0
-    for name, change in _MAPS.items():
+    for name, change in maps.items():
         yield name, difference_png(change(*pair), limit=limits[name]), limits[name]

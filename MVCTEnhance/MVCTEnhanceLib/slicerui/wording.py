@@ -7,7 +7,7 @@ from html import escape
 
 from slicer.i18n import tr as _
 
-from ..assessment.verdicts import AS_EXPECTED, DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
+from ..assessment.verdicts import AS_EXPECTED, AS_EXPECTED_HERE, DO_NOT_TRUST, LOOK_CLOSER, NOT_APPLICABLE
 
 _USUAL = "usualToolTip"
 INFO, GOOD, CAUTION, BAD = "info", "good", "caution", "bad"
@@ -40,6 +40,7 @@ def look_of(verdict: str) -> Look:
     looks = {
         NOT_APPLICABLE: Look(_("not applicable"), "–", INFO),
         AS_EXPECTED: Look(_("as expected"), "✓", GOOD),
+        AS_EXPECTED_HERE: Look(_("as expected on this scanner"), "✓", GOOD),
         LOOK_CLOSER: Look(_("look closer"), "⚠", CAUTION),
         DO_NOT_TRUST: Look(_("do not trust"), "✗", BAD),
     }

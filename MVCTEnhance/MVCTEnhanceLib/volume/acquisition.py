@@ -18,12 +18,19 @@ class Acquisition:
     Args:
         modality: as DICOM names it.
         kvp: peak voltage in kV.
-        scanner: manufacturer and model.
+        manufacturer, model, station: of the scanner.
     """
 
     modality: str = ""
     kvp: float | None = None
-    scanner: str = ""
+    manufacturer: str = ""
+    model: str = ""
+    station: str = ""
+
+    @property
+    def scanner(self) -> str:
+        """Manufacturer and model."""
+        return f"{self.manufacturer} {self.model}".strip()
 
     @property
     def is_kilovoltage(self) -> bool:
@@ -49,6 +56,8 @@ def acquisition_in(text: str) -> Acquisition:
     try:
         found = json.loads(text)
         kvp = None if found["kvp"] is None else float(found["kvp"])
-        return Acquisition(str(found["modality"]), kvp, str(found["scanner"]))
+        return Acquisition(
+            str(found["modality"]), kvp, *(str(found[key]) for key in ("manufacturer", "model", "station"))
+        )
     except (ValueError, TypeError, KeyError):
         return UNKNOWN

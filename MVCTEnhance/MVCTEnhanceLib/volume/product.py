@@ -17,8 +17,10 @@ Kind = Literal["enhanced", "difference", "correction", "cycle error", "planning 
 PROGRAM = "MVCTEnhance"
 KEY = f"{PROGRAM}.product"  # of the marker among the fields of a header, and among the attributes of a node
 _MARKER = re.compile(
-    rf"{PROGRAM} (enhanced|difference|correction|cycle error|planning CT)(?: at (\d+) %)? of ([0-9a-f]+|unknown)"
+    rf"{PROGRAM} (enhanced|difference|correction|cycle error|planning CT)(?: at (\d+) %)?(?: with site ([0-9a-f]+))?"
+    " of ([0-9a-f]+|unknown)"
 )
+SITE_DIGITS = 8  # of the SHA-256 of a site profile
 _HEADER_BYTES = 1 << 16
 _GZIP, _WITH_GZIP_HEADER = b"\x1f\x8b", 31
 _WORDS: dict[str, Kind] = {
@@ -39,11 +41,13 @@ class Product:
         input_digest: `grid.digest` of the scan that it was made of, or its first digits where a file has no room for
             all; empty where the file does not say.
         strength: of the enhancement, in %.
+        site: the first SITE_DIGITS digits of the SHA-256 of the site profile that it was made with; empty for none.
     """
 
     kind: Kind | str
     input_digest: str = ""
     strength: int = 100
+    site: str = ""
 
     @property
     def at_strength(self) -> str:
@@ -53,7 +57,8 @@ class Product:
     @property
     def marker(self) -> str:
         """The text that a file says it by, without time, place or anything of the patient."""
-        return f"{PROGRAM} {self.kind}{self.at_strength} of {self.input_digest or 'unknown'}"
+        site = f" with site {self.site}" if self.site else ""
+        return f"{PROGRAM} {self.kind}{self.at_strength}{site} of {self.input_digest or 'unknown'}"
 
     def is_made_of(self, digest: str) -> bool:
         """Whether it was made of the scan that has this digest."""
@@ -65,8 +70,8 @@ def product_in(text: str) -> Product | None:
     found = _MARKER.search(text)
     if found is None:
         return None
-    kind, strength, input_digest = found.groups()
-    return Product(kind, input_digest.replace("unknown", ""), int(strength or 100))
+    kind, strength, site, input_digest = found.groups()
+    return Product(kind, input_digest.replace("unknown", ""), int(strength or 100), site or "")
 
 
 def product_of_file(path: Path) -> Product | None:

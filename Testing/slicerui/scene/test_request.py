@@ -23,6 +23,7 @@ def test_what_cannot_be_done_is_told_before_it_is_tried(app):
     assert "no scalar volume" in options(labels).problem()
     assert "region" in options(mvct, region=other.GetID()).problem()
     assert "nobody" in options(mvct, model="nobody").problem()
+    assert "none.toml' cannot be read" in options(mvct, site="none.toml").problem()
     assert "needs the planning CT" in options(mvct, strength="match").problem()
     assert options(mvct, strength="match", planningCT=same).problem() == ""
     assert "0 to 100" in options(mvct, strength=101).problem()
@@ -39,7 +40,7 @@ def test_parameters_keep_the_names_and_defaults_that_scripts_and_saved_scenes_ha
     app.load_module()
     nodes = {"planningCT", "region", "enhanced", "difference", "cycleError"}
     parameters = app.logic.getParameterNode()
-    others = {"segmentID": "", "model": "", "device": "auto", "strength": 100}
+    others = {"segmentID": "", "model": "", "site": "", "device": "auto", "strength": 100}
     others |= {"makeCycleError": False, "allItems": False}
     assert {*PARAMETERS, *OPTIONS} == {*nodes, *others}
     assert {name: getattr(parameters, name) for name in others} == others

@@ -37,6 +37,7 @@ _TAGS = [
     "Modality",
     "Manufacturer",
     "SeriesDescription",
+    "StationName",
     "ManufacturerModelName",
     "DerivationDescription",
     "PatientName",
@@ -112,6 +113,7 @@ class SliceHeader:
     kvp: float | None
     manufacturer: str
     model_name: str
+    station: str
     product: Product | None
 
     @property
@@ -127,7 +129,7 @@ class SliceHeader:
     @property
     def acquired(self) -> Acquisition:
         """By what and at which voltage."""
-        return Acquisition(self.modality, self.kvp, f"{self.manufacturer} {self.model_name}".strip())
+        return Acquisition(self.modality, self.kvp, self.manufacturer, self.model_name, self.station)
 
     @property
     def made_here(self) -> bool:
@@ -284,6 +286,7 @@ def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
         kvp=kvp,
         manufacturer=text_of(ds, "Manufacturer"),
         model_name=text_of(ds, "ManufacturerModelName"),
+        station=text_of(ds, "StationName"),
         product=product_of_dicom(ds),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from slicer.i18n import tr as _
 
-from ...assessment.verdicts import VERDICTS
+from ...assessment.verdicts import gravity
 from ...quality.catalogue import metrics
 from ...quality.record import DISTANCE, Assessment, EnhancementRecord, MetricValues
 
@@ -55,8 +55,7 @@ class MetricRow:
     @property
     def verdict(self) -> str:
         """The worst verdict of its values; "" where none has one."""
-        given = [VERDICTS.index(cell.verdict) for cell in self.cells.values() if cell.verdict]
-        return VERDICTS[max(given)] if given else ""
+        return max((cell.verdict for cell in self.cells.values() if cell.verdict), key=gravity, default="")
 
 
 def scan_title(scan: str) -> str:

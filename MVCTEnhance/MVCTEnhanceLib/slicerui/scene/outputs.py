@@ -12,7 +12,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from ...quality.record import EnhancementRecord
+from ...quality.record import FULL_STRENGTH, EnhancementRecord
 from . import display
 from .request import SceneRequest, node_of
 from .sequence_nodes import holds_results, sequence_of
@@ -123,9 +123,12 @@ def put_into_scene(
 
 def mark(node: slicer.vtkMRMLScalarVolumeNode, kind: Kind, readouts: Mapping[str, Any]) -> None:
     """Let a volume tell which output it is of which scan; Slicer writes this to NRRD files, too."""
-    from ...volume.product import KEY, Product
+    from ...volume.product import KEY, SITE_DIGITS, Product
 
-    node.SetAttribute(KEY, Product(kind, readouts.get("input", {}).get("sha256", "")).marker)
+    entries = {name: readouts.get(name, {}) for name in ("input", "parameters", "site")}
+    strength = entries["parameters"].get("strength", FULL_STRENGTH)
+    site = entries["site"].get("sha256", "")[:SITE_DIGITS]
+    node.SetAttribute(KEY, Product(kind, entries["input"].get("sha256", ""), strength, site).marker)
 
 
 def record_origin(enhanced: slicer.vtkMRMLNode, request: SceneRequest, readouts: Mapping[str, Any]) -> None:
@@ -192,7 +195,8 @@ def _metrics_node(
 
 
 def _provenance(readouts: Mapping[str, Any]) -> str:
-    model = readouts.get("model", {})
+    model, site = readouts.get("model", {}), readouts.get("site", {}).get("name", "")
+    name = _("{model}, site profile of {site}").format(model=model.get("name", ""), site=site) if site else None
     return _("MVCT enhanced to kVCT-like quality by {program}, model {model}; for research only.").format(
-        program=model.get("program", "MVCTEnhance"), model=model.get("name", "")
+        program=model.get("program", "MVCTEnhance"), model=name or model.get("name", "")
     )

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 
 from ...errors import MVCTEnhanceError
 from ...jobs.requests import EnhanceRequest
-from ...model.card import find_model
+from ...site.profile import read_site
 from ..parameters import OPTIONS, require_known
 from . import regions, volumes
 
@@ -96,7 +96,8 @@ class SceneRequest:
 
     def _problem_of_options(self) -> str:
         try:
-            find_model(EnhanceRequest(Path(), Path(), kvct=Path() if self.planningCT else None, **self.options).model)
+            request = EnhanceRequest(Path(), Path(), kvct=Path() if self.planningCT else None, **self.options)
+            read_site(request.site).model_file(request.model)
         except MVCTEnhanceError as error:
             return str(error)
         return ""

@@ -1,0 +1,1 @@
+"""A clinic's scanner: its site profile, and the calibration of its HU."""
