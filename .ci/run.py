@@ -3,6 +3,7 @@
     python .ci/run.py demo      run the demonstration into demo-output/
     python .ci/run.py quick     check the code style and run the quick tests, for every change
     python .ci/run.py test      the same with the integration tests: processes, trainings, whole scans and panels
+    python .ci/run.py docs      make a site of the documentation in docs-output/
 
 Each makes a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
 go to `mvct-enhance demo` or to pytest: `test -m ""` runs also the thorough tests, which take long and look at what
@@ -99,12 +100,14 @@ def main() -> int:
     if sys.version_info < (3, 10):  # noqa: UP036 - whoever starts this may have an older Python
         sys.exit(f"Python 3.10 or newer is needed, this is {sys.version.split()[0]}.")
     action, *arguments = sys.argv[1:] or [""]
-    if action not in ("demo", *TESTS):
+    if action not in ("demo", "docs", *TESTS):
         sys.exit(__doc__)
     if action == "demo":
         set_up("")
         return run(PROGRAMS / "mvct-enhance", "demo", "--output", ROOT / "demo-output", *arguments)
-    set_up("test,gui")
+    set_up("test,gui,docs")
+    if action == "docs":
+        return run(PROGRAMS / "sphinx-build", "--fail-on-warning", ROOT / "docs", ROOT / "docs-output", *arguments)
     add_drawing_libraries()
     add_dicom_programs()
     style = [run(PROGRAMS / "ruff", *check) for check in (("check", "."), ("format", "--check", "."))]
