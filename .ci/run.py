@@ -9,7 +9,7 @@ Each makes a virtual environment in .venv on the first call, with the versions o
 go to `mvct-enhance demo` or to pytest: `test -m ""` runs also the thorough tests, which take long and look at what
 seldom changes. Tests run side by side, one process a core and at most four. The tests of the Slicer panel need PySide6
 and slicer-core, which are installed for them, and on Linux the system's libraries for drawing; those of written DICOM
-need dciodvfy and dcmtk: where these cannot be installed, the tests skip and say so.
+need dciodvfy and dcmtk, those of quality assurance pylinac: where these cannot be installed, the tests skip and say so.
 """
 
 import ctypes.util
@@ -88,6 +88,12 @@ def add_dicom_programs() -> None:
         print(f"Some tests of DICOM files are skipped without these programs: {', '.join(missing)}.", flush=True)
 
 
+def add_pylinac() -> None:
+    """Have pylinac in its folder inside the virtual environment."""
+    if run(PROGRAMS / "mvct-enhance", "install-pylinac"):
+        print("The tests of phantoms that pylinac analyses are skipped.", flush=True)
+
+
 def installed(packages: set[str]) -> bool:
     """Install Debian packages; False where that is not possible."""
     if not (shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0):
@@ -110,6 +116,7 @@ def main() -> int:
         return run(PROGRAMS / "sphinx-build", "--fail-on-warning", ROOT / "docs", ROOT / "docs-output", *arguments)
     add_drawing_libraries()
     add_dicom_programs()
+    add_pylinac()
     style = [run(PROGRAMS / "ruff", *check) for check in (("check", "."), ("format", "--check", "."))]
     tests = run(PYTHON, "-m", "pytest", *SIDE_BY_SIDE, "-m", TESTS[action], *arguments)
     return tests or max(style)

@@ -32,7 +32,7 @@ LAYERS = (  # from the lowest; those side by side do not import each other
     ("io",),
     ("physics",),
     ("model",),
-    ("training", "assessment", "site"),
+    ("training", "assessment", "site", "qa"),
     ("report",),
     ("jobs",),
     ("batch", "benchmark"),

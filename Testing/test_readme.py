@@ -31,7 +31,14 @@ def folder(tmp_path_factory) -> Path:
 
 
 def test_shell_examples_leave_what_they_say(folder):
-    for name in ("enhanced.nrrd", "difference.nrrd", "correction.nrrd", "report/report.html", "cohort/summary.csv"):
+    for name in (
+        "enhanced.nrrd",
+        "difference.nrrd",
+        "correction.nrrd",
+        "report/report.html",
+        "cohort/summary.csv",
+        "water-qa/report.html",
+    ):
         assert (folder / name).is_file(), name
     assert len(list((folder / "enhanced-dicom").glob("*.dcm"))) > 0
     with (folder / "cohort" / "summary.csv").open(encoding="utf-8", newline="") as table:

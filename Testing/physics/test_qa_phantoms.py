@@ -17,14 +17,14 @@ def hu_at(volume, k, x, y):
 def test_plugs_of_the_cheese_phantom_have_the_hu_of_their_density():
     phantom = cheese_phantom(**GRID)
     for plug in CHEESE_PLUGS.values():
-        hu = hu_at(phantom, 1, *plug.place_mm)
+        hu = hu_at(phantom, 1, *plug.place_mm())
         assert hu == pytest.approx(plug.kv_hu, abs=1)
         assert density_hu_from_kv(np.array([hu]))[0] == pytest.approx(1000 * (plug.density - 1), abs=1)
     assert hu_at(phantom, 0, 0, 0) == 0 and hu_at(phantom, 0, 160, 0) == -1000
 
 
 def test_plugs_of_the_cheese_phantom_do_not_overlap():
-    places = np.array([plug.place_mm for plug in CHEESE_PLUGS.values()])
+    places = np.array([plug.place_mm() for plug in CHEESE_PLUGS.values()])
     distances = np.hypot(*(places[:, None] - places[None]).T)
     assert len(places) == 20
     assert distances[~np.eye(20, dtype=bool)].min() > 28 + 2
@@ -41,7 +41,7 @@ def test_cheese_phantom_has_its_area():
 def test_cheese_phantom_is_moved_rolled_and_tilted_as_asked():
     phantom = cheese_phantom(**GRID, offset_mm=(5.0, -10.0), roll=4.0, tilt=10.0)
     plug = CHEESE_PLUGS["10"]
-    angle = np.radians(plug.angle + 4)
-    x, y = plug.radius_mm * np.cos(angle) + 5, plug.radius_mm * np.sin(angle) - 10
+    angle = np.radians(75 + 4)
+    x, y = 110 * np.cos(angle) + 5, 110 * np.sin(angle) - 10
     for k in range(3):
         assert hu_at(phantom, k, x + (k - 1) * 6 * np.tan(np.radians(10)), y) == pytest.approx(plug.kv_hu, abs=1)

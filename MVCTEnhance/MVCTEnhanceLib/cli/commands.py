@@ -127,6 +127,20 @@ def phantom(request: requests.PhantomRequest, on_event: EventHandler) -> Result:
     return write_phantom(request, on_event=on_event)
 
 
+def qa(request: requests.QARequest, on_event: EventHandler) -> Result:
+    """Quality assurance of a phantom's scan before and after enhancing."""
+    from ..jobs.qa import run_qa
+
+    return run_qa(request, on_event=on_event)
+
+
+def install_pylinac(request: requests.InstallPylinacRequest, on_event: EventHandler) -> Result:
+    """Install pylinac into its folder."""
+    from ..qa.pylinac import install
+
+    return {"folder": str(install())}
+
+
 def demo(request: requests.DemoRequest, on_event: EventHandler) -> Result:
     """Make a phantom, enhance it and write its report."""
     from ..jobs.demo import run_demo

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 from ..assessment.verdicts import not_as_expected
+from ..qa.phantoms import SCANS as QA_SCANS
 from ..quality.record import TRUTH, EnhancementRecord
 from .commands import Result
 
@@ -89,6 +90,23 @@ def show_export(result: Result) -> None:
 def show_model(result: Result) -> None:
     """Path of the trained model."""
     print(f"The best model is {result['model']}")
+
+
+def show_qa(result: Result) -> None:
+    """Each value before and after enhancing, those out of tolerance marked, and whether all passed."""
+    print(f"{'':36} {'MVCT':>10} {'enhanced':>10}")
+    for row in result["values"].values():
+        unit = "" if row["unit"] == "1" else f" {row['unit']}"
+        shown = (f"{row[scan]['value']:.4g}{'!' if row[scan]['passed'] is False else ' '}" for scan in QA_SCANS)
+        print(f"{row['label']:36} {' '.join(f'{text:>10}' for text in shown)}{unit}")
+    failed = sum(row[scan]["passed"] is False for row in result["values"].values() for scan in QA_SCANS)
+    print("Passed" if result["passed"] else f"Failed: {failed} values are out of tolerance (!)", end="; ")
+    print(f"the report is {result['report']}")
+
+
+def show_pylinac(result: Result) -> None:
+    """The folder in which pylinac is now."""
+    print(f"pylinac is in {result['folder']}")
 
 
 def show_demo(result: Result) -> None:

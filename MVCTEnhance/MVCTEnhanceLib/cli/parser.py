@@ -34,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
         (requests.SimulateRequest, run.simulate, show.show_nothing),
         (requests.TrainRequest, run.train, show.show_model),
         (requests.PhantomRequest, run.phantom, show.show_nothing),
+        (requests.QARequest, run.qa, show.show_qa),
+        (requests.InstallPylinacRequest, run.install_pylinac, show.show_pylinac),
         (requests.DemoRequest, run.demo, show.show_demo),
         (requests.WorkerRequest, run.worker, show.show_nothing),
     ):

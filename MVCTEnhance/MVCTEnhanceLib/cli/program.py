@@ -21,6 +21,7 @@ from ..runtime.parent import end_with_parent
 from .parser import parser
 
 EXIT_ERROR = 1
+EXIT_FAILED_QA = 3
 DEBUG = "MVCTENHANCE_DEBUG"
 
 
@@ -41,7 +42,10 @@ def command() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 0 only if all was done, errors are one sentence on stderr."""
+    """Run one command; 0 only if all was done, errors are one sentence on stderr.
+
+    Quality assurance that was done, but whose values are out of tolerance, ends with 3.
+    """
     options = parser().parse_args(arguments)
     # A console that lacks a letter (² in Japan's code page) must not turn finished work into an error.
     sys.stdout.reconfigure(errors="backslashreplace")
@@ -90,7 +94,9 @@ def _run(options: argparse.Namespace, on_event: EventHandler, cancellation: Canc
         sys.stdout.flush()  # what cannot be told is not done
         cancellation.done()
         # A batch of which some cases failed has its result all the same.
-        return _fail(result["failure"], EXIT_ERROR, on_event) if result and "failure" in result else 0
+        if result and "failure" in result:
+            return _fail(result["failure"], EXIT_ERROR, on_event)
+        return EXIT_FAILED_QA if result and result.get("passed") is False else 0
     except (Interrupted, Cancelled):
         return _cancelled(cancellation, on_event)
     except BrokenPipeError:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..model.card import DEFAULT_MODEL
+from ..qa.phantoms import PHANTOMS
 from ..quality.record import FULL_STRENGTH
 from .request import Request, option
 
@@ -294,6 +295,33 @@ class PhantomRequest(Request):
     )
     device: str = option(DEVICE, default="auto")
     overwrite: bool = option(OVERWRITE, default=False)
+
+
+@dataclass(frozen=True)
+class QARequest(Request):
+    """Quality assurance with a phantom; its folder grows by a line of qa.csv with each scan, see docs/commissioning.md.
+
+    The other files of the folder are those of the last scan. The same scan and model take the place of their line.
+    """
+
+    command = "qa"
+    summary = "measure a phantom before and after enhancing, and compare with tolerances"
+
+    scan: Path = option("MVCT of the phantom: DICOM folder or volume file", positional=True, metavar="PHANTOM")
+    phantom: str = option("which one it is", choices=tuple(PHANTOMS))
+    output: Path = option("folder for report.html, qa.json and qa.csv")
+    enhanced: Path | None = option("its enhanced scan [made by the model]", default=None, metavar="SERIES")
+    tolerances: Path | None = option("TOML file of tolerances and plugs [the program's own]", default=None)
+    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    series_uid: str | None = option(SERIES.format(folder="folder"), default=None)
+    device: str = option(DEVICE, default="auto")
+
+
+class InstallPylinacRequest(Request):
+    """An installation of pylinac into a folder of its own."""
+
+    command = "install-pylinac"
+    summary = "install pylinac, which 'qa' needs for all phantoms but water"
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def write_report(
     texts = {
         "readouts.json": json.dumps(record.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
         "readouts.csv": metrics_csv(record),
-        "report.html": _page(content),
+        "report.html": page("report.html.j2", content),
     }
     for name, text in texts.items():
         with atomic_file(folder / name, overwrite=overwrite) as path:
@@ -87,7 +87,8 @@ def write_report(
     return folder / "report.html"
 
 
-def _page(content: Mapping[str, Any]) -> str:
+def page(template: str, content: Mapping[str, Any]) -> str:
+    """A template of this folder filled in; the page needs nothing else, runs no script and asks no network."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -104,7 +105,7 @@ def _page(content: Mapping[str, Any]) -> str:
         "value_in_words": value_in_words,
         "colour": lambda verdict: _CLASSES.get(verdict, "doubt"),
     }
-    return environment.get_template("report.html.j2").render(content)
+    return environment.get_template(template).render(content)
 
 
 def _provenance(record: EnhancementRecord) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps, image
@@ -18,6 +19,7 @@ _QUICKLY = {"compress_level": 3}  # of PNG; the default takes twice as long and 
 # Mid-grey text on no background, and these lines, can be read on a light and on a dark page.
 _INK = "#7d848c"
 _TICKS = 6
+_DATES = 4
 _LINES = ("#e08a1e", "#3b82f6", "#16a37b", "#c2559d")
 
 
@@ -54,11 +56,7 @@ def plot_png(
         band: name, mean and SD of a reference, drawn as a line in a band.
         z_mm: patient z of the slices, told below their numbers; empty where it is not known.
     """
-    figure = Figure(figsize=(4.4, 2.6), dpi=190)  # a layout that matplotlib finds would draw everything twice
-    figure.subplots_adjust(left=0.165, right=0.985, bottom=0.2, top=0.89)
-    figure.patch.set_alpha(0)
-    axes = figure.add_subplot()
-    axes.patch.set_alpha(0)
+    figure, axes = _figure()
     for (name, values), colour in zip(lines.items(), _LINES, strict=False):
         axes.plot(
             np.arange(1, len(values) + 1), values, color=colour, label=name, linewidth=1.6, marker="o", markersize=2.5
@@ -75,9 +73,53 @@ def plot_png(
     numbers = np.unique(np.linspace(1, count, min(count, _TICKS)).round().astype(int))
     axes.set_xticks(numbers, [f"{number}\n{z_mm[number - 1]:.1f}" if len(z_mm) else f"{number}" for number in numbers])
     _tidy(axes, metric.unit, "slice, and its z in mm" if len(z_mm) else "slice")
+    return _png(figure)
+
+
+def _figure() -> tuple[Figure, Any]:
+    figure = Figure(figsize=(4.4, 2.6), dpi=190)  # a layout that matplotlib finds would draw everything twice
+    figure.subplots_adjust(left=0.165, right=0.985, bottom=0.2, top=0.89)
+    figure.patch.set_alpha(0)
+    axes = figure.add_subplot()
+    axes.patch.set_alpha(0)
+    return figure, axes
+
+
+def _png(figure: Figure) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png", pil_kwargs=_QUICKLY)
     return file.getvalue()
+
+
+def trend_png(
+    dates: Sequence[str],
+    lines: Mapping[str, Sequence[float]],
+    *,
+    unit: str,
+    control: Mapping[str, tuple[float, float, float] | None],
+    tolerances: Mapping[str, Sequence[float]],
+) -> bytes:
+    """Values of successive scans.
+
+    Args:
+        dates: of the scans.
+        lines: for each name one value a scan, NaN where there is none.
+        unit: of the values.
+        control: mean, lower and upper control limit of each line, dotted; None where there are none yet.
+        tolerances: limits of each line, dashed.
+    """
+    figure, axes = _figure()
+    for (name, values), colour in zip(lines.items(), _LINES, strict=False):
+        axes.plot(range(len(values)), values, color=colour, label=name, linewidth=1.6, marker="o", markersize=3.5)
+        for limit in tolerances[name]:
+            axes.axhline(limit, color=colour, linewidth=1, linestyle="--")
+        for limit in control[name] or ():
+            axes.axhline(limit, color=colour, linewidth=1, linestyle=":")
+    numbers = np.unique(np.linspace(0, len(dates) - 1, min(len(dates), _DATES)).round().astype(int))
+    axes.set_xticks(numbers, [dates[number] for number in numbers])
+    axes.set_xlim(-0.5, len(dates) - 0.5)
+    _tidy(axes, unit, "date of the scan")
+    return _png(figure)
 
 
 def _within(bounds: tuple[float | None, float | None], shown: tuple[float, float]) -> tuple[float, float]:
@@ -86,8 +128,8 @@ def _within(bounds: tuple[float | None, float | None], shown: tuple[float, float
     return bottom if low is None else max(low, bottom), top if high is None else min(high, top)
 
 
-def _tidy(axes, unit: str, slices: str) -> None:
-    axes.set_xlabel(slices, color=_INK)
+def _tidy(axes, unit: str, along: str) -> None:
+    axes.set_xlabel(along, color=_INK)
     axes.set_ylabel("" if unit == "1" else unit, color=_INK)
     axes.ticklabel_format(axis="y", useOffset=False)
     axes.tick_params(colors=_INK, labelsize=8)

@@ -1,0 +1,1 @@
+"""Quality assurance with phantoms, before and after enhancing."""
