@@ -10,6 +10,7 @@ from MVCTEnhanceLib.jobs import export as export_module
 from MVCTEnhanceLib.jobs import outputs, requests
 from MVCTEnhanceLib.jobs.enhance import enhance
 from MVCTEnhanceLib.jobs.requests import EnhanceRequest
+from MVCTEnhanceLib.site.fit import Measured
 from MVCTEnhanceLib.volume import Volume
 
 OTHER = Volume(np.full((2, 4, 4), 7, np.int16))
@@ -32,6 +33,7 @@ COMMANDS = {
     "difference": ("enhance mvct.nrrd --output e.nrrd --difference x.nii", "x.nii"),
     "cycle error": ("enhance mvct.nrrd --output e.nrrd --cycle-error x.mha", "x.mha"),
     "its report": ("enhance mvct.nrrd --output e.nrrd --report x", "x/readouts.json"),
+    "calibrate": ("calibrate --phantom mvct.nrrd --output x.toml", "x.toml"),
     "report": (
         "report --mvct mvct.nrrd --enhanced enhanced.nrrd --readouts report/readouts.json --output x",
         "x/report.html",
@@ -67,6 +69,8 @@ def quick(monkeypatch):
     monkeypatch.setattr(export_module, "_difference_hu", lambda package, content: 0.0)
     monkeypatch.setattr("MVCTEnhanceLib.jobs.phantom.make_phantom", lambda device, report, kind: (OTHER, OTHER))
     monkeypatch.setattr("MVCTEnhanceLib.jobs.simulate.simulate_mvct", lambda kvct, settings, **named: OTHER)
+    inserts = [Measured("insert", hu, hu, 3.0) for hu in (-700.0, 0.0, 50.0, 500.0)]
+    monkeypatch.setattr("MVCTEnhanceLib.commissioning.calibrate.measured_inserts", lambda mvct, phantom: inserts)
     for name in ("time_slices", "time_batches", "time_scaling", "timed_cases"):
         monkeypatch.setattr(f"MVCTEnhanceLib.benchmark.run.{name}", lambda *arguments: [])
     monkeypatch.setattr("MVCTEnhanceLib.benchmark.run.seconds_to_start", lambda: 0.1)

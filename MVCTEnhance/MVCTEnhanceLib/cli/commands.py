@@ -53,6 +53,13 @@ def batch(request: requests.BatchRequest, on_event: EventHandler) -> Result:
     return asdict(result) | {"summary": result.summary.name} | failure
 
 
+def calibrate(request: requests.CalibrateRequest, on_event: EventHandler) -> Result:
+    """Fit a scanner's HU and write its site profile."""
+    from ..commissioning.calibrate import calibrate as run
+
+    return run(request, on_event=on_event)
+
+
 def report_again(request: requests.ReportRequest, on_event: EventHandler) -> Result:
     """Write the report of stored metrics again."""
     from ..jobs.report import write_report_again

@@ -38,6 +38,20 @@ def show_batch(result: Result) -> None:
     print(f"Assessment: {grave}, at most 'look closer' in {result['look_closer']}")
 
 
+def show_calibration(result: Result) -> None:
+    """The line, what it was fitted to, and the profile."""
+    line = result["calibration"]
+    print(f"{line['source']}, {line['count']} {'inserts' if line['source'] == 'phantom' else 'patients'}")
+    print(f"{'':30} {'exact HU':>10} {'shown HU':>10} {'residual':>10}")
+    for point in line["points"]:
+        figures = (point[name] for name in ("exact_hu", "shown_hu", "residual_hu"))
+        print(f"{point['name']:30} " + " ".join(f"{figure:10.1f}" for figure in figures))
+    print(f"HU of water    {line['offset_hu']:.1f} ± {line['offset_hu_se']:.1f}")
+    print(f"slope          {line['slope']:.4f} ± {line['slope_se']:.4f}")
+    print(f"slope of bone  {line['bone_slope']:.4f} ± {line['bone_slope_se']:.4f} (0.48 for an exact scanner)")
+    print(f"The site profile is {result['profile']}")
+
+
 def show_models(result: Result) -> None:
     """Name, preset, pixel spacing and intended use of each model."""
     for name, model in result["models"].items():

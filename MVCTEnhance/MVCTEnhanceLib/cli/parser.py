@@ -26,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
         (requests.EvaluateRequest, run.evaluate, show.show_metrics),
         (requests.ModelsRequest, run.models, show.show_models),
         (requests.BatchRequest, run.batch, show.show_batch),
+        (requests.CalibrateRequest, run.calibrate, show.show_calibration),
         (requests.ReportRequest, run.report_again, show.show_nothing),
         (requests.DicomRequest, run.dicom, show.show_nothing),
         (requests.DevicesRequest, run.devices, show.show_devices),

@@ -145,6 +145,30 @@ class BatchRequest(Request):
 
 
 @dataclass(frozen=True)
+class CalibrateRequest(Request):
+    """The HU line of a scanner, from a phantom or, weaker, from patients; leaves a site profile.
+
+    Patients are those of whom both folders hold a scan, by Patient ID or else by the name of file or folder.
+    """
+
+    command = "calibrate"
+    summary = "fit a scanner's HU, and write its site profile"
+
+    output: Path = option("site profile to write, a .toml file")
+    phantom: Path | None = option("MVCT of a phantom: volume file or DICOM folder", default=None)
+    inserts: Path | None = option(
+        "TOML file with the phantom's inserts, see docs/commissioning.md [TomoTherapy's cheese phantom]", default=None
+    )
+    mvct: Path | None = option("folder with the MVCT of at least three patients", default=None, metavar="DIR")
+    kvct: Path | None = option("folder with their planning CTs", default=None, metavar="DIR")
+    series_uid: str | None = option(SERIES.format(folder="phantom's folder"), default=None)
+    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    name: str = option("what the scanner is called [its manufacturer and model]", default="")
+    by: str = option("who makes the profile [the name of the account]", default="")
+    overwrite: bool = option(OVERWRITE, default=False)
+
+
+@dataclass(frozen=True)
 class ReportRequest(Request):
     """The report of scans that are enhanced and measured already; with `identify` without a DICOM series, it names
     the scan as the metrics do.

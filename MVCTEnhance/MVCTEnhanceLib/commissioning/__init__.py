@@ -1,0 +1,1 @@
+"""A clinic's scanner made known to the program."""
