@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,6 +61,40 @@ def mvct():
     phantom = head_neck_phantom(slices=4, shape=(96, 96), spacing_mm=(2.0, 2.0, 6.0))
     noise = np.random.default_rng(5).normal(0, 30, phantom.array.shape)
     return phantom.with_array(np.rint(phantom.array + noise).astype(np.int16))
+
+
+@pytest.fixture(scope="session")
+def patient():
+    """Function (noise in HU, seed): a body of 240 x 180 mm in 12 slices, which differ in bone, lung and soft tissue; HU
+    (k, j, i)."""
+
+    import numpy as np
+    from MVCTEnhanceLib.volume import Volume
+
+    def patient(noise_hu=0.0, seed=0):
+        z, y, x = np.meshgrid(
+            np.arange(12) * 6.0 - 33, np.arange(96) * 3.0 - 142, np.arange(96) * 3.0 - 142, indexing="ij"
+        )
+        hu = np.where((x / 120) ** 2 + (y / 90) ** 2 < 1, 0.0, -1000.0)
+        for cx, cy, cz, radius, value in [(0, 50, 0, 25, 350), (-60, 0, 20, 32, -500), (50, -20, -20, 30, 150)]:
+            hu[(x - cx) ** 2 + (y - cy) ** 2 + (1.5 * (z - cz)) ** 2 < radius**2] = value
+        hu += noise_hu * np.random.default_rng(seed).standard_normal(hu.shape)
+        return Volume(np.rint(hu).astype(np.int16), (3.0, 3.0, 6.0), (-142.0, -142.0, -33.0))
+
+    return patient
+
+
+@pytest.fixture(scope="session")
+def moved():
+    """Function (scan, motion): the scan whose header lies where the motion brings it."""
+
+    import numpy as np
+
+    def moved(volume, motion):
+        origin = motion.moved(np.array(volume.origin))
+        return replace(volume, origin=tuple(origin.tolist()), direction=motion.rotation @ volume.direction)
+
+    return moved
 
 
 @pytest.fixture

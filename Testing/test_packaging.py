@@ -29,7 +29,7 @@ LAYERS = (  # from the lowest; those side by side do not import each other
     ("errors",),
     ("runtime",),
     ("storage", "volume", "quality"),
-    ("io",),
+    ("io", "registration"),
     ("physics",),
     ("model",),
     ("training", "assessment", "site", "qa"),

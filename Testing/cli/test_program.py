@@ -22,8 +22,8 @@ from MVCTEnhanceLib.physics.phantom import density_inserts
 from MVCTEnhanceLib.volume import Volume
 
 COMMANDS = [
-    "enhance", "evaluate", "models", "batch", "report", "dicom", "devices", "benchmark", "simulate", "train", "phantom",
-    "demo", "worker",
+    "enhance", "evaluate", "register", "models", "batch", "report", "dicom", "devices", "benchmark", "simulate",
+    "train", "phantom", "demo", "worker",
 ]  # fmt: skip
 only_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals, pipes and limits")
 

@@ -10,6 +10,7 @@ from MVCTEnhanceLib.jobs import export as export_module
 from MVCTEnhanceLib.jobs import outputs, requests
 from MVCTEnhanceLib.jobs.enhance import enhance
 from MVCTEnhanceLib.jobs.requests import EnhanceRequest
+from MVCTEnhanceLib.registration.motion import RigidMotion
 from MVCTEnhanceLib.site.fit import Measured
 from MVCTEnhanceLib.volume import Volume
 
@@ -39,6 +40,11 @@ COMMANDS = {
         "x/report.html",
     ),
     "dicom": ("dicom enhanced.nrrd --output x", "x"),
+    "transform": (
+        "register mvct.nrrd --kvct mvct.nrrd --enhanced enhanced.nrrd --transform x.tfm",
+        "x.tfm",
+    ),
+    "registration": ("register series --kvct series --enhanced enhanced.nrrd --dicom x", "x"),
     "simulate": ("simulate mvct.nrrd --output x.nrrd", "x.nrrd"),
     "export": ("export --output x.onnx", "x.onnx"),
     "phantom": ("phantom x", "x/mvct.nrrd"),
@@ -67,6 +73,8 @@ def quick(monkeypatch):
     """What takes long gives something at once."""
     monkeypatch.setattr(export_module, "onnx_of", lambda package: b"onnx")
     monkeypatch.setattr(export_module, "_difference_hu", lambda package, content: 0.0)
+    still = RigidMotion(np.eye(3), np.zeros(3))
+    monkeypatch.setattr("MVCTEnhanceLib.jobs.register.Finder.find", lambda *arguments, **named: still)
     monkeypatch.setattr("MVCTEnhanceLib.jobs.phantom.make_phantom", lambda device, report, kind: (OTHER, OTHER))
     monkeypatch.setattr("MVCTEnhanceLib.jobs.simulate.simulate_mvct", lambda kvct, settings, **named: OTHER)
     inserts = [Measured("insert", hu, hu, 3.0) for hu in (-700.0, 0.0, 50.0, 500.0)]
@@ -88,7 +96,7 @@ def test_what_is_there_is_kept_unless_it_is_to_be_replaced(main, put, quick, fil
     after = files()
     changed = {path for path in after if after[path] != result.before.get(path)}
     assert any(path.startswith("x") for path in changed)
-    assert {path for path in result.before if path not in after} <= {"x/CT0003.dcm", "x/CT0004.dcm"}
+    assert {path for path in result.before if path not in after} <= {f"x/CT000{k}.dcm" for k in range(1, 5)}
     assert all(path.startswith(("x", "e.nrrd")) for path in changed)
     assert not any("partial" in path for path in after)
 

@@ -14,6 +14,8 @@ OPTIONS = {  # scripts of users rely on them
     "enhance": "input correction cycle-error device difference force identify json kvct model output overwrite "
     "progress region report series-uid site strength uncompressed",
     "evaluate": "enhanced json kvct model mvct progress region site truth",
+    "register": "MVCT device dicom enhanced isocentre json kvct model overwrite patient-position progress series-uid "
+    "transform",
     "models": "json progress",
     "batch": "INPUT_DIR OUTPUT_DIR correction device difference force format json model overwrite progress report "
     "resume site strength workers",
@@ -36,6 +38,7 @@ VALUES = {
     "int": 7,
     "int | str": 7,
     "tuple[int, ...]": (3, 4),
+    "tuple[float, ...]": (1.5, -20.0, 3.0),
     "Path": Path("a b.nrrd"),
     "Path | None": Path("-x=1.nrrd"),
 }
@@ -87,6 +90,7 @@ def test_command_line_without_an_option_has_the_default_of_the_library():
         ("batch", {"workers": "2"}, "workers: '2' is not possible: give a whole number from 1."),
         ("batch", {"format": "jpg"}, "format: 'jpg' is not possible: choose one of nrrd, nii, nii.gz, mha, dicom."),
         ("simulate", {"seed": -1}, "seed: '-1' is not possible: give a whole number from 0 to 4294967295."),
+        ("register", {"isocentre": (1.0, 2.0)}, "isocentre: give three numbers, X Y Z in mm."),
         ("benchmark", {"slices": (3, 0)}, "slices: '3 0' is not possible: give a whole number from 1."),
     ],
 )

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from MVCTEnhanceLib.registration import rigid as library
+from MVCTEnhanceLib.registration.motion import RigidMotion
 from MVCTEnhanceLib.volume import Volume
 
 FOLDER = Path(__file__).resolve().parents[2] / "studies" / "results"
@@ -43,40 +45,43 @@ def row(method, gain=None, low=None, high=None, failures=0, common_noise=""):
     return {"method": method, "failures": failures, "starts": 50, "common_noise": common_noise} | gains
 
 
+def registration_of(scan, hu=None):
+    converted = scan if hu is None else scan.with_array(hu)
+    return library.Registration(library.Body(scan), converted, library.pyramid(patient()))
+
+
 def test_known_misalignment_is_found_again(rigid, scan):
-    one = rigid.Registration(scan, scan.array, rigid.pyramid(patient()))
     start = [math.radians(4), math.radians(-3), math.radians(5), 12.0, -14.0, 9.0]
-    errors = one.errors_from(start, seed=1)
+    errors = rigid.errors_from(registration_of(scan), start, seed=1)
     assert errors.mm < 1 and errors.shift_mm < 1 and errors.rotation_deg < 1
 
 
 def test_scan_without_the_patient_is_not_registered_well(rigid, scan):
     nothing = np.random.default_rng(1).normal(0, 50, scan.array.shape)
-    one = rigid.Registration(scan, nothing, rigid.pyramid(patient()))
-    assert one.errors_from([0.08, -0.08, 0.08, 12.0, -14.0, 9.0], seed=1).mm > 2
+    assert rigid.errors_from(registration_of(scan, nothing), [0.08, -0.08, 0.08, 12.0, -14.0, 9.0], seed=1).mm > 2
 
 
 def test_same_start_and_seed_give_the_same_errors_to_the_last_bit(rigid, scan):
     start = rigid.random_starts(1)[0]
-    first, second = (
-        rigid.Registration(scan, scan.array, rigid.pyramid(patient())).errors_from(start, seed=3) for _ in range(2)
-    )
+    with library.one_thread():
+        first, second = (rigid.errors_from(registration_of(scan), start, seed=3) for _ in range(2))
     assert first == second
 
 
-def test_error_of_a_misalignment_is_its_displacement_of_the_body(rigid, scan, monkeypatch):
-    monkeypatch.setattr(rigid, "LEVELS", ())
-    one = rigid.Registration(scan, scan.array, [])
-    shifted = one.errors_from([0, 0, 0, 3.0, 4.0, 12.0], seed=1)
+def test_error_of_a_misalignment_is_its_displacement_of_the_body(rigid, scan):
+    body = library.Body(scan)
+    shifted = rigid.Errors.of(RigidMotion(np.eye(3), np.array([3.0, 4.0, 12.0])), body)
     assert (shifted.mm, shifted.shift_mm, shifted.rotation_deg) == pytest.approx((13, 13, 0))
-    turned = one.errors_from([0, 0, math.radians(5), 0, 0, 0], seed=1)
-    radii = np.linalg.norm((one.points - one.centre)[:, :2], axis=1)
+    cos, sin = math.cos(math.radians(5)), math.sin(math.radians(5))
+    rotation = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    turned = rigid.Errors.of(RigidMotion(rotation, body.centre - rotation @ body.centre), body)
+    radii = np.linalg.norm((body.points - body.centre)[:, :2], axis=1)
     assert turned.mm == pytest.approx(2 * math.sin(math.radians(2.5)) * radii.mean())
     assert (turned.shift_mm, turned.rotation_deg) == pytest.approx((0, 5))
 
 
-def test_points_lie_in_the_body(rigid, scan):
-    points = rigid.Registration(scan, scan.array, rigid.pyramid(scan)).points
+def test_points_lie_in_the_body(scan):
+    points = library.Body(scan).points
     assert len(points) > 500
     assert ((points[:, 0] / 125) ** 2 + (points[:, 1] / 95) ** 2 < 1).all()
     assert set(points[:, 2]) == set(np.arange(12) * 6.0 - 33)
@@ -142,7 +147,7 @@ def test_verdict_keeps_a_gain_by_common_noise_apart(registration):
     assert "**a gain** (gain in 1 of 1, loss in 0; means +0.20 to +0.20 mm) where the kVCT's noise is in both" in text
 
 
-def test_study_writes_table_and_figure_and_does_nothing_twice(registration, rigid, scan, tmp_path, monkeypatch):
+def test_study_writes_table_and_figure_and_does_nothing_twice(registration, scan, tmp_path, monkeypatch):
     study_module = importlib.import_module("study")
     methods = importlib.import_module("methods")
     kvct = patient()
@@ -160,7 +165,7 @@ def test_study_writes_table_and_figure_and_does_nothing_twice(registration, rigi
         converted.append(mvct)
         return np.round(mvct.array / 10) * 10
 
-    monkeypatch.setattr(rigid, "LEVELS", (rigid.Level(6.0, 4_000, 2.0, 0.2),))
+    monkeypatch.setattr(library, "LEVELS", (library.Level(6.0, 4_000, 2.0, 0.2),))
     monkeypatch.setattr(registration, "STARTS", 2)
     monkeypatch.setattr(registration, "SETTINGS", registration.SETTINGS[::2])
     monkeypatch.setattr(registration, "real_kvct", lambda study, name: kvct)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from conversion import air_edges, denoisers, features, hidden_noise, inserts
 from lesions import lesions
-from robustness import registration, robustness, scanners
+from robustness import registration, robustness, scanners, starts
 from study import Study
 from training import ablation, adapting, data_size, nselfssim_table
 
@@ -32,6 +32,7 @@ PARTS = {
     "features": features.run,
     "lesions": lesions.run,
     "registration": registration.run,
+    "starts": starts.run,
     "robustness": robustness.run,
     "hidden-noise": hidden_noise.run,
     "adapting": adapting.run,

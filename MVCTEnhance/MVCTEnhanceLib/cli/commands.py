@@ -33,6 +33,13 @@ def evaluate(request: requests.EvaluateRequest, on_event: EventHandler) -> Resul
     return evaluate_files(request, on_event=on_event)
 
 
+def register(request: requests.RegisterRequest, on_event: EventHandler) -> Result:
+    """Register an MVCT and its enhanced scan to the planning CT."""
+    from ..jobs.register import register_files
+
+    return register_files(request, on_event=on_event)
+
+
 def models(request: requests.ModelsRequest, on_event: EventHandler) -> Result:
     """List the installed models and their cards."""
     from ..model.card import DEFAULT_MODEL, installed_models, read_card

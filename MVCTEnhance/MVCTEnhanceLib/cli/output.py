@@ -30,6 +30,20 @@ def show_metrics(readouts: Result) -> None:
         print(f"{group:12} {name:22} {assessment.verdict}: {assessment.reason}")
 
 
+def show_registration(result: Result) -> None:
+    """Translation, rotation and couch shift by both scans, and how they agree."""
+    for name in ("mvct", "enhanced"):
+        if found := result[name]:
+            x, y, z = found["translation_lps_mm"]
+            angles = ", ".join(f"{angle:.2f}" for angle in found["rotation_deg"])
+            print(f"{name:9} L {x:+.2f}  P {y:+.2f}  S {z:+.2f} mm  rotation {angles}°")
+            if shift := found["couch_shift"]:
+                parts = (f"{part.replace('_', ' ')} {value:+.2f}" for part, value in shift.items())
+                print(f"{'':9} couch: {', '.join(parts)}")
+    print(f"{result['assessment']['verdict']}: {result['assessment']['reason']}")
+    print(result["intended_use"])
+
+
 def show_batch(result: Result) -> None:
     """Numbers of cases that are done, and of those by their assessment."""
     before = f" ({result['kept']} of them before)" if result["kept"] else ""

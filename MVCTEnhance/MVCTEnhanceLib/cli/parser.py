@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     for request, runs, shows in (
         (requests.EnhanceRequest, run.enhance, show.show_metrics),
         (requests.EvaluateRequest, run.evaluate, show.show_metrics),
+        (requests.RegisterRequest, run.register, show.show_registration),
         (requests.ModelsRequest, run.models, show.show_models),
         (requests.BatchRequest, run.batch, show.show_batch),
         (requests.CalibrateRequest, run.calibrate, show.show_calibration),

@@ -61,7 +61,7 @@ def enhance(
     mvct = read_scan(request.input, "MVCT", series_uid=request.series_uid)
     kvct = read_scan(request.kvct, "planning CT", slices_only=True) if request.kvct else None
     region = read_region(request.region, mvct) if request.region else None
-    _require_plausible_pixels(mvct, model)
+    require_plausible_pixels(mvct, model)
     of_site = (*of_model, *site.scanner_warnings(mvct.acquisition))
     card = site.card(model.card, model_sha256(model_file))
     unlike = input_warnings(mvct, model.plan, card)
@@ -106,7 +106,12 @@ def _write(request: EnhanceRequest, result: Enhanced, model: Model) -> None:
         raise NotTrusted(why, result)
 
 
-def _require_plausible_pixels(mvct: Volume, model: Model) -> None:
+def require_plausible_pixels(mvct: Volume, model: Model) -> None:
+    """Refuse a scan whose pixels have a wrong unit.
+
+    Raises:
+        InputError: they are ten times larger or smaller than the model's.
+    """
     column_mm, row_mm = axial(mvct).spacing[:2]
     if any(not 1 / PIXEL_FACTOR < mm / model.plan.spacing_mm < PIXEL_FACTOR for mm in (column_mm, row_mm)):
         raise InputError(

@@ -91,13 +91,18 @@ def _site_warnings(enhanced: Volume, site: SiteProfile) -> list[str]:
     return [MADE_WITH_SITE.format(made=made, given=given)]
 
 
-def read_pair(mvct_path: Path, enhanced_path: Path) -> tuple[Volume, Volume]:
+def read_pair(mvct_path: Path, enhanced_path: Path, *, series_uid: str | None = None) -> tuple[Volume, Volume]:
     """An MVCT and its enhanced scan, whose voxels come in the MVCT's order.
+
+    Args:
+        mvct_path, enhanced_path: files or folders.
+        series_uid: of the MVCT, where its folder has several series.
 
     Raises:
         InputError: one cannot be read, or their voxels are not the same.
     """
-    mvct, enhanced = read_scan(mvct_path, "MVCT"), read_scan(enhanced_path, "enhanced scan")
+    mvct = read_scan(mvct_path, "MVCT", series_uid=series_uid)
+    enhanced = read_scan(enhanced_path, "enhanced scan")
     enhanced = reorient_like(enhanced, mvct)
     if enhanced is None:
         raise InputError(

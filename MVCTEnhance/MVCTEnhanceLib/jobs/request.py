@@ -140,7 +140,7 @@ def _as_argument(item: Field, item_option: Option, hint: Any) -> dict[str, Any]:
         return how | {"action": "store_false" if item.default else "store_true", "dest": item.name}
     kind = next(part for part in (*get_args(hint), hint) if part is not NoneType)
     how |= {"metavar": item_option.metavar, "choices": item_option.choices or None}
-    how["type"] = _whole_number(item_option) if kind is int else Path if kind is Path else str
+    how["type"] = _whole_number(item_option) if kind is int else kind if kind in (Path, float) else str
     if get_origin(hint) is tuple:
         how["nargs"] = "*"
     if item_option.positional:

@@ -5,6 +5,7 @@ Nothing is imported here that takes time, so that --help answers at once.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ STRENGTH = "in %%: 0 converts the HU only, 100 is the whole enhancement [%(defau
 FORMATS = ("nrrd", "nii", "nii.gz", "mha", "dicom")
 MATCH = "match"
 HEAD_NECK, CHEESE, WATER = "head-neck", "cheese", "water"
+PATIENT_POSITIONS = ("HFS", "HFP", "HFDR", "HFDL", "FFS", "FFP", "FFDR", "FFDL")
 KINDS = ("enhanced", "difference", "correction", "cycle-error")
 
 
@@ -98,6 +100,43 @@ class EvaluateRequest(Request):
         default=None,
     )
     site: str | Path | None = option(SITE, default=None, metavar="FILE")
+
+
+@dataclass(frozen=True)
+class RegisterRequest(Request):
+    """A rigid registration to the planning CT, once of the MVCT and once of its enhanced scan."""
+
+    command = "register"
+    summary = "register an MVCT and its enhanced scan to the planning CT"
+
+    mvct: Path = option("volume file (.nrrd, .nii, .nii.gz, .mha) or DICOM folder", positional=True, metavar="MVCT")
+    kvct: Path = option("planning CT")
+    enhanced: Path | None = option("enhanced scan of the MVCT [made by the model]", default=None)
+    transform: Path | None = option(
+        "where to write the MVCT's transform (.tfm), which resamples the MVCT onto the planning CT", default=None
+    )
+    dicom: Path | None = option(
+        "new folder for the MVCT's registration as a DICOM Spatial Registration object", default=None
+    )
+    isocentre: tuple[float, ...] = option(
+        "X Y Z in mm (LPS, as in DICOM): rotate about this point of the planning CT [its centre]",
+        default=(),
+        metavar="MM",
+    )
+    patient_position: str | None = option(
+        "as in DICOM, for the couch shift of volume files [that of the DICOM series]",
+        default=None,
+        choices=PATIENT_POSITIONS,
+    )
+    series_uid: str | None = option(SERIES.format(folder="MVCT's folder"), default=None)
+    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    device: str = option(DEVICE, default="auto")
+    overwrite: bool = option(OVERWRITE, default=False)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.isocentre and not (len(self.isocentre) == 3 and all(map(math.isfinite, self.isocentre))):
+            raise InputError("isocentre: give three numbers, X Y Z in mm.")
 
 
 class ModelsRequest(Request):

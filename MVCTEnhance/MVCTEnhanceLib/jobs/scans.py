@@ -19,6 +19,9 @@ from ..volume.grid import axial, reorient_like
 from ..volume.itk import itk_name
 from .series_texts import SeriesTexts
 
+UNKNOWN_PATIENT = (
+    "Not both scans have a Patient ID, as DICOM has it: check that the MVCT and the planning CT are of one patient."
+)
 REPORT_FILES = ("report.html", "readouts.json", "readouts.csv")
 
 
@@ -37,6 +40,25 @@ def read_scan(path: Path, role: str, *, series_uid: str | None = None, slices_on
     if min(rows, columns) < 2:
         raise InputError(f"{path} has axial slices of {rows} x {columns} pixels: choose a scan.")
     return replace(volume, warnings=tuple(_by_role(text, volume, path, role) for text in volume.warnings))
+
+
+def require_same_patient(mvct: Volume, planning_ct: Volume) -> tuple[str, ...]:
+    """Refuse scans of two patients.
+
+    Returns:
+        a warning where one of them has no Patient ID, so that it is not known.
+
+    Raises:
+        InputError: their DICOM Patient IDs differ.
+    """
+    ids = [_patient_id(scan) for scan in (mvct, planning_ct)]
+    if all(ids) and len(set(ids)) > 1:
+        raise InputError("The MVCT and the planning CT have different Patient IDs: choose two scans of one patient.")
+    return () if all(ids) else (UNKNOWN_PATIENT,)
+
+
+def _patient_id(scan: Volume) -> str:
+    return str(scan.source.header(0).get("PatientID") or "").strip() if scan.source else ""
 
 
 def _by_role(text: str, volume: Volume, path: Path, role: str) -> str:

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 PLANNING_CT = "planning CT"  # of a phantom
-Kind = Literal["enhanced", "difference", "correction", "cycle error", "planning CT"]
+Kind = Literal["enhanced", "difference", "correction", "cycle error", "planning CT", "registration"]
 
 PROGRAM = "MVCTEnhance"
 KEY = f"{PROGRAM}.product"  # of the marker among the fields of a header, and among the attributes of a node
 _MARKER = re.compile(
-    rf"{PROGRAM} (enhanced|difference|correction|cycle error|planning CT)(?: at (\d+) %)?(?: with site ([0-9a-f]+))?"
-    " of ([0-9a-f]+|unknown)"
+    rf"{PROGRAM} (enhanced|difference|correction|cycle error|planning CT|registration)(?: at (\d+) %)?"
+    "(?: with site ([0-9a-f]+))? of ([0-9a-f]+|unknown)"
 )
 SITE_DIGITS = 8  # of the SHA-256 of a site profile
 _HEADER_BYTES = 1 << 16

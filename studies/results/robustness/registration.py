@@ -19,24 +19,22 @@ from matplotlib.figure import Figure
 from methods import Versioned, conventional, described, trained
 from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
-from MVCTEnhanceLib.volume import Volume
-from robustness.resimulated import real_kvct
-from robustness.rigid import (
+from MVCTEnhanceLib.registration.rigid import (
     BINS,
     ITERATIONS,
     LEVELS,
     POINTS_MM,
     RELAXATION,
-    ROTATION_DEG,
-    SHIFT_MM,
     SKIN_MM,
-    START_SEED,
     WINDOW_HU,
-    Errors,
+    Body,
     Registration,
+    one_thread,
     pyramid,
-    random_starts,
 )
+from MVCTEnhanceLib.volume import Volume
+from robustness.resimulated import real_kvct
+from robustness.rigid import ROTATION_DEG, SHIFT_MM, START_SEED, Errors, errors_from, random_starts
 from study import Case, Row, Study, mean_and_sd
 
 PATIENTS = ("chest-lungdx-a0002", "abdomen-crlm-1004")
@@ -155,13 +153,14 @@ def _errors(
     def compute() -> dict[str, list[float]]:
         planning = pyramid(part(kvct, range(1, len(kvct.array), 2)) if setting.between else kvct)
         registrations = [
-            Registration(mvct, converted, planning) for mvct, converted in _scans(study, case, kvct, setting, method)
+            Registration(Body(mvct), mvct.with_array(np.asarray(converted)), planning)
+            for mvct, converted in _scans(study, case, kvct, setting, method)
         ]
 
         def register(n: int) -> Errors:
-            return registrations[n % len(registrations)].errors_from(starts[n], seed=n + 1)
+            return errors_from(registrations[n % len(registrations)], starts[n], seed=n + 1)
 
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        with one_thread(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
             errors = list(pool.map(register, range(len(starts))))
         return {name: [getattr(error, name) for error in errors] for name in Errors.__dataclass_fields__}
 

@@ -107,7 +107,7 @@ def placeholder_warnings(volume: Volume) -> tuple[str, ...]:
 
 
 def _write(ds: Dataset, path: Path) -> None:
-    _keep_bytes(ds)
+    keep_bytes(ds)
     try:
         dcmwrite(path, ds, enforce_file_format=True)
     except OSError as error:
@@ -116,12 +116,12 @@ def _write(ds: Dataset, path: Path) -> None:
         raise
 
 
-def _keep_bytes(ds: Dataset) -> None:
+def keep_bytes(ds: Dataset) -> None:
     """Have texts written as the bytes that they are, which pydicom does where it need not encode the rest anew."""
     ds.set_original_encoding(False, True, ds._character_set)
     for element in ds.elements():
         for item in element.value if element.VR == "SQ" else ():
-            _keep_bytes(item)
+            keep_bytes(item)
 
 
 @contextmanager
@@ -246,7 +246,7 @@ def _fresh(volume: Volume, k: int) -> Dataset:
 
 def _finish(ds: Dataset, pixels: np.ndarray, product: Product | None) -> None:
     """Maker and pixel data of one slice, and what the source lacks; pixels int16 HU, shape (j, i)."""
-    ds.ContributingEquipmentSequence = [*_contributors(ds), _processing_equipment(ds, product)]
+    ds.ContributingEquipmentSequence = [*_contributors(ds), contributing_equipment(ds, product)]
     ds.SamplesPerPixel = 1
     ds.PhotometricInterpretation = "MONOCHROME2"
     ds.Rows, ds.Columns = pixels.shape
@@ -275,7 +275,8 @@ def _contributors(ds: Dataset) -> list[Dataset]:
     return list(element) if isinstance(element, Sequence) else []
 
 
-def _processing_equipment(image: Dataset, product: Product | None) -> Dataset:
+def contributing_equipment(image: Dataset, product: Product | None) -> Dataset:
+    """This program as one that contributed to an image, with what the image is; it has Content Date and Time."""
     purpose = Dataset()
     purpose.CodeValue = "109102"
     purpose.CodingSchemeDesignator = "DCM"

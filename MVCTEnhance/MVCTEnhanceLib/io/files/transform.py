@@ -1,0 +1,44 @@
+"""Transforms to ITK's text files, which Slicer and other programs read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from ...errors import OutputError
+from ...runtime.quiet import quiet_itk
+from ...storage.atomic import atomic_file
+from ...volume.itk import itk_name
+from ..formats import has_suffix
+
+SUFFIX = ".tfm"
+
+
+def require_transform_name(path: Path) -> None:
+    """Refuse a path that no transform can be written to.
+
+    Raises:
+        OutputError: it has another suffix, or letters that are no valid text.
+    """
+    if not has_suffix(path, (SUFFIX,)):
+        raise OutputError(f"'{path.name}' has another suffix than {SUFFIX}: end the transform's name in it.")
+    if itk_name(path.absolute()) is None:
+        raise OutputError(f"'{path}' has letters in its path that are no valid text: choose another name or folder.")
+
+
+def write_transform(transform: sitk.Transform, path: Path, *, overwrite: bool = False) -> None:
+    """Write a transform as ITK has it: of points of the grid that is resampled to, to those of the scan.
+
+    Raises:
+        OutputError: a path that cannot be written; nothing of the new file is left.
+    """
+    require_transform_name(path)
+    with atomic_file(path, overwrite=overwrite) as partial:
+        partial.touch()  # a place without permission says so here, which ITK does not
+        try:
+            with quiet_itk():
+                sitk.WriteTransform(transform, str(partial))
+                sitk.ReadTransform(str(partial))
+        except RuntimeError as error:
+            raise OutputError(f"{path} could not be written completely: free some space on the disk.") from error
