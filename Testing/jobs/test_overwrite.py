@@ -44,6 +44,10 @@ COMMANDS = {
         "register mvct.nrrd --kvct mvct.nrrd --enhanced enhanced.nrrd --transform x.tfm",
         "x.tfm",
     ),
+    "checkerboard": (
+        "register mvct.nrrd --kvct mvct.nrrd --enhanced enhanced.nrrd --checkerboard x.nrrd",
+        "x.nrrd",
+    ),
     "registration": ("register series --kvct series --enhanced enhanced.nrrd --dicom x", "x"),
     "simulate": ("simulate mvct.nrrd --output x.nrrd", "x.nrrd"),
     "export": ("export --output x.onnx", "x.onnx"),

@@ -95,6 +95,18 @@ def test_transform_resamples_the_mvct_onto_the_planning_ct(main, volumes, scans,
     assert wrong[1] < 30 < wrong[0]
 
 
+def test_checkerboard_has_squares_of_the_enhanced_scan_and_of_the_planning_ct_in_its_place(
+    main, volumes, scans, found, tmp_path
+):
+    found(RigidMotion(np.eye(3), -SHIFT))
+    assert main(*volumes, "--checkerboard", tmp_path / "board.nrrd").code == 0
+    board = read_volume(tmp_path / "board.nrrd")
+    assert board.origin == pytest.approx(scans["mvct"].origin)
+    of_enhanced, of_ct = (board.array == scans[name].array for name in ("enhanced", "ct"))
+    assert of_enhanced[:, :13, :13].all() and of_ct[:, :13, 14:26].all() and of_ct[:, 14:26, :13].all()
+    assert of_enhanced.mean() + of_ct.mean() > 0.99
+
+
 def test_transform_has_the_motion_of_the_mvct_backwards_about_the_point_that_is_told(main, volumes, found, tmp_path):
     transform = sitk.Euler3DTransform()
     transform.SetCenter([10.0, 20.0, -30.0])
@@ -184,9 +196,12 @@ def test_scans_of_two_patients_are_refused(main, series, with_texts, tmp_path, a
     assert "B2" not in result.stderr
 
 
-@pytest.mark.parametrize("option", [("--transform", "T.txt"), ("--transform", "ct.nrrd"), ("--dicom", "T.nrrd")])
-def test_output_of_another_kind_is_refused(main, volumes, tmp_path, assert_refused, option):
-    assert_refused(main(*volumes, option[0], tmp_path / option[1]), option[1])
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [("transform", "T.txt"), ("transform", "ct.nrrd"), ("dicom", "T.nrrd"), ("checkerboard", "T")],
+)
+def test_output_of_another_kind_is_refused(main, volumes, tmp_path, assert_refused, option, name):
+    assert_refused(main(*volumes, f"--{option}", tmp_path / name), name)
 
 
 def test_spatial_registration_needs_two_series(main, volumes, tmp_path, assert_refused):

@@ -14,8 +14,8 @@ OPTIONS = {  # scripts of users rely on them
     "enhance": "input correction cycle-error device difference force identify json kvct model output overwrite "
     "progress region report series-uid site strength uncompressed",
     "evaluate": "enhanced json kvct model mvct progress region site truth",
-    "register": "MVCT device dicom enhanced isocentre json kvct model overwrite patient-position progress series-uid "
-    "transform",
+    "register": "MVCT checkerboard device dicom enhanced isocentre json kvct model overwrite patient-position progress "
+    "series-uid transform",
     "models": "json progress",
     "batch": "INPUT_DIR OUTPUT_DIR correction device difference force format json model overwrite progress report "
     "resume site strength workers",

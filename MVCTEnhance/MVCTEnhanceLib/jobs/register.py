@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..assessment.input_warnings import input_warnings
 from ..assessment.origin import enhanced_warnings, mvct_warnings, planning_ct_warnings
 from ..assessment.verdicts import AS_EXPECTED, LOOK_CLOSER
 from ..errors import InputError, OutputError
+from ..io import write_volume
 from ..io.dicom.spatial_registration import write_spatial_registration
 from ..io.files.transform import require_transform_name, write_transform
 from ..model.card import find_model
@@ -25,6 +27,9 @@ from ..registration.search import RUNS, Finder
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..runtime.machine import threads
 from ..volume import Volume
+from ..volume.grid import axial
+from ..volume.resample import resample_to
+from ..volume.values import rounded_int16
 from .enhance import require_plausible_pixels
 from .evaluate import read_pair
 from .requests import PATIENT_POSITIONS, RegisterRequest
@@ -35,9 +40,13 @@ from .scans import (
     require_new_series,
     require_permission,
     require_same_patient,
+    require_volume_file,
+    require_writable,
 )
 
 MAX_MM, MAX_DEG = 1.0, 1.0
+SQUARE_MM = 40.0
+CHECKERBOARD = "squares of the enhanced MVCT and of the planning CT"
 INTENDED_USE = "Research only: not for positioning."
 NOT_DICOM = (
     "A Spatial Registration object refers to the images of two DICOM series: give the MVCT and the planning CT as "
@@ -107,6 +116,9 @@ def register_files(request: RegisterRequest, *, on_event: EventHandler = ignore_
     on_event("stage", stage="write")
     if request.transform:
         write_transform(of_mvct.inverse.to_itk(about), request.transform, overwrite=request.overwrite)
+    if request.checkerboard:
+        board = _checkerboard(enhanced, resample_to(kvct, enhanced, of_mvct.to_itk(about)))
+        write_volume(board, request.checkerboard, overwrite=request.overwrite)
     if request.dicom:
         write_spatial_registration(
             request.dicom,
@@ -144,6 +156,19 @@ def described(motion: RigidMotion, about: np.ndarray, patient_position: str | No
         "matrix_lps": motion.matrix.tolist(),
         "couch_shift": shift and dict(zip(shift, _rounded(shift.values()), strict=True)),
     }
+
+
+def _checkerboard(scan: Volume, planning_ct: Volume) -> Volume:
+    """Squares of both, int16 HU; the scans on one grid."""
+    slices = axial(scan)
+    rows, columns = (
+        (np.arange(count) * mm // SQUARE_MM).astype(int)
+        for count, mm in zip(slices.array.shape[1:], slices.spacing[1::-1], strict=True)
+    )
+    odd = (rows[:, None] + columns) % 2 == 1
+    board = scan.with_array(rounded_int16(planning_ct.array))
+    axial(board).array[:, ~odd] = rounded_int16(slices.array[:, ~odd])
+    return replace(board, source=None, note=CHECKERBOARD)
 
 
 def _rounded(values: Iterable[float]) -> list[float]:
@@ -192,9 +217,12 @@ def _require_outputs(request: RegisterRequest) -> None:
     sources = [path for path in (request.mvct, request.kvct, request.enhanced) if path]
     if request.transform:
         _require_transform(request.transform, sources, overwrite=request.overwrite)
+    if request.checkerboard:
+        require_writable(request.checkerboard, *sources, overwrite=request.overwrite)
+        require_volume_file(request.checkerboard, "checkerboard")
     if request.dicom:
         require_new_series(request.dicom, *sources, overwrite=request.overwrite)
-    require_apart(*(path for path in (request.transform, request.dicom) if path))
+    require_apart(*filter(None, (request.transform, request.checkerboard, request.dicom)))
 
 
 def _require_transform(path: Path, sources: list[Path], *, overwrite: bool) -> None:

@@ -115,6 +115,10 @@ class RegisterRequest(Request):
     transform: Path | None = option(
         "where to write the MVCT's transform (.tfm), which resamples the MVCT onto the planning CT", default=None
     )
+    checkerboard: Path | None = option(
+        "where to write squares of the enhanced scan and of the registered planning CT, on the MVCT's grid",
+        default=None,
+    )
     dicom: Path | None = option(
         "new folder for the MVCT's registration as a DICOM Spatial Registration object", default=None
     )

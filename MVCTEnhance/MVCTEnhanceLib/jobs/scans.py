@@ -107,6 +107,16 @@ def require_writable(output: Path, *sources: Path, overwrite: bool = False) -> N
     require_permission(output)
 
 
+def require_volume_file(output: Path, name: str) -> None:
+    """Refuse an output that would be a DICOM series.
+
+    Raises:
+        OutputError: it has no suffix of a volume file; the sentence calls it by its name.
+    """
+    if is_dicom_output(output):
+        raise OutputError(f"'{output.name}' is no volume file: end the {name}'s name in {', '.join(WRITABLE)}.")
+
+
 def require_apart(*scans: Path, report: Path | None = None) -> None:
     """Refuse outputs that would replace each other: scans, and the folder of a report, which may hold the scans.
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ..assessment.provenance import PROGRAM
-from ..errors import InputError, OutputError
+from ..errors import InputError
 from ..io import is_dicom_output, write_volume
 from ..io.dicom.writer import placeholder_warnings
-from ..io.formats import WRITABLE
 from ..model.device import choose_device, describe_device
 from ..physics.mvct import simulate_mvct, usable_device
 from ..physics.settings import MVCTSettings, random_scanner
@@ -18,7 +17,7 @@ from ..physics.truth import disturbed, true_kvct
 from ..runtime.events import EventHandler, ignore_event
 from ..storage.toml import build, read_toml
 from .requests import SimulateRequest
-from .scans import read_scan, require_apart, require_writable, write_scan
+from .scans import read_scan, require_apart, require_volume_file, require_writable, write_scan
 from .series_texts import INTENDED_USE, SeriesTexts
 
 TEXTS = SeriesTexts(
@@ -76,8 +75,8 @@ def _require_outputs(request: SimulateRequest) -> None:
     for path in outputs:
         require_writable(path, request.kvct, overwrite=request.overwrite)
     require_apart(*outputs)
-    if request.region and is_dicom_output(request.region):
-        raise OutputError(f"'{request.region.name}' is no volume file: end the mask's name in {', '.join(WRITABLE)}.")
+    if request.region:
+        require_volume_file(request.region, "mask")
 
 
 def _settings(request: SimulateRequest) -> MVCTSettings:

@@ -54,9 +54,13 @@ def _cubic_weights(old: int, new: int, step: float) -> torch.Tensor:
     return weights
 
 
-def resample_to(volume: Volume, reference: Volume) -> Volume:
-    """A volume on the grid of another one, trilinear; -1000 HU outside. Its source is not kept."""
+def resample_to(volume: Volume, reference: Volume, transform: sitk.Transform | None = None) -> Volume:
+    """A volume on the grid of another one, trilinear; -1000 HU outside. Its source is not kept.
+
+    Args:
+        transform: from points of the reference to those of the volume, none by default.
+    """
     resampled = sitk.Resample(
-        to_itk(volume), to_itk(reference), sitk.Transform(), sitk.sitkLinear, AIR_HU, sitk.sitkFloat32
+        to_itk(volume), to_itk(reference), transform or sitk.Transform(), sitk.sitkLinear, AIR_HU, sitk.sitkFloat32
     )
     return replace(reference, array=sitk.GetArrayFromImage(resampled), source=None, warnings=volume.warnings)

@@ -80,8 +80,8 @@ def run(study: Study) -> None:
     scans[PHANTOM] = _phantom(study)
     rows = [
         _row(study, setting, patient, scans[patient], method)
-        for setting in SETTINGS
         for method in methods
+        for setting in SETTINGS
         if method.name == BASE or setting.enhanced
         for patient in scans
     ]
