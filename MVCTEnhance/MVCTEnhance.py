@@ -186,6 +186,13 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
         """Write the metrics as CSV, a line a slice; returns the path."""
         return scripting().export_csv(enhancedNode, path, overwrite=overwrite)
 
+    def qa(self, volumeNode, phantom, outputFolder, *, enhancedNode=None, onProgress=None, **options):
+        """Quality assurance of a phantom's MVCT and wait; options: those of a QARequest, as model or tolerances.
+
+        phantom as on the command line, such as "tomo-cheese" or "water". The result has passed, values and report.
+        """
+        return scripting().qa(volumeNode, phantom, outputFolder, enhancedNode, options, onProgress)
+
     def installDependencies(self, wheelFolder=None):
         """Install missing Python packages after one question, from a folder of wheels where one is given."""
         scripting().install_dependencies(wheelFolder)

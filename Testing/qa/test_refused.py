@@ -42,17 +42,17 @@ def test_cheese_phantom_turned_over_is_refused(refused, series, cheese):
 
 def test_patient_is_no_phantom(refused, series, simulated):
     head = head_neck_phantom(slices=10, shape=(128, 128), spacing_mm=(2.5, 2.5, 6.0))
-    assert "No round phantom was found in the scan" in refused(series(simulated(head)))
+    assert "No round phantom was found in the MVCT" in refused(series(simulated(head)))
 
 
 def test_phantom_off_centre_by_20_mm_is_refused(refused, series, cheese):
-    assert "lies 20 mm off the centre of the image, but at most 10 mm are allowed" in refused(
+    assert "in the MVCT lies 20 mm off the centre of the image, but at most 10 mm are allowed" in refused(
         series(cheese(offset_mm=(12.0, 16.0)))
     )
 
 
 def test_tilted_phantom_is_refused(refused, series, cheese):
-    assert "tilted by 5.0 degrees, but at most 2 are allowed" in refused(series(cheese(tilt=5.0)))
+    assert "in the MVCT is tilted by 5.0 degrees, but at most 2 are allowed" in refused(series(cheese(tilt=5.0)))
 
 
 def test_rolled_phantom_is_refused(refused, series, cheese):
@@ -63,7 +63,7 @@ def test_rolled_phantom_is_refused(refused, series, cheese):
 def test_too_few_slices_are_refused(refused, series, cheese, water, phantom, needed):
     scan = cheese(slices=4) if phantom == TOMO_CHEESE else water(slices=4)
     sentence = refused(series(scan), phantom)
-    assert "4 slices show the" in sentence and f"needs at least {needed}: scan more of it" in sentence
+    assert "4 slices of the MVCT show the" in sentence and f"needs at least {needed}: scan more of it" in sentence
 
 
 def test_couch_below_the_phantom_is_not_taken_for_it(cheese):

@@ -55,6 +55,9 @@ def test_file_with_a_mistake_is_refused(tmp_path, text, sentence):
         (26, None, 25, "at most", False),
         (0.4, None, 0.5, "at least", False),
         (1e9, None, None, "at most", None),
+        (float("nan"), None, 25, "at most", False),
+        (float("nan"), 0, 25, "±", False),
+        (float("nan"), None, None, "at most", None),
     ],
 )
 def test_value_passes_up_to_its_tolerance(value, nominal, tolerance, rule, passed):

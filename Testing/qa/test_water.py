@@ -12,17 +12,17 @@ TOLERANCES = "[mvct]\nwater_hu = 30\nnoise_hu = 50\n[enhanced]\nwater_hu = 20\nn
 
 @pytest.fixture
 def qa(main, tmp_path, no_pylinac, series, water):
-    """Function (noise after, its tolerance): the result of quality assurance of water in the folder qa."""
+    """Function (noise after, its tolerance, date): the result of quality assurance of water in the folder qa."""
     mvct = water()
     scan = series(mvct, "mvct")
 
-    def qa(sd=5.0, noise=20, phantom=WATER, shift=0):
+    def qa(sd=5.0, noise=20, date="2026-03-01"):
         (tmp_path / "limits.toml").write_text(TOLERANCES.format(noise=noise))
         # Stands for an enhanced scan: the cylinder with less noise.
-        smooth = np.where(mvct.array > -500, shift, -1000) + np.random.default_rng(1).normal(0, sd, mvct.array.shape)
+        smooth = np.where(mvct.array > -500, 0, -1000) + np.random.default_rng(1).normal(0, sd, mvct.array.shape)
         enhanced = series(mvct.with_array(np.rint(smooth).astype(np.int16)), f"enhanced-{len([*tmp_path.iterdir()])}")
-        where = ("--output", tmp_path / "qa", "--tolerances", tmp_path / "limits.toml")
-        return main("qa", scan, "--phantom", phantom, "--enhanced", enhanced, *where, "--json", "--progress", "none")
+        where = ("--output", tmp_path / "qa", "--tolerances", tmp_path / "limits.toml", "--date", date)
+        return main("qa", scan, "--phantom", WATER, "--enhanced", enhanced, *where, "--json", "--progress", "none")
 
     return qa
 
@@ -61,6 +61,12 @@ def test_each_scan_is_a_line_and_the_same_scan_replaces_its_own(qa, main, tmp_pa
     assert float(rows[0]["enhanced.noise_hu"]) == pytest.approx(6, rel=0.1)
     assert len({row["scan_sha256"] for row in rows}) == 2
     assert "2 so far" in (tmp_path / "qa" / "report.html").read_text(encoding="utf-8")
+
+
+def test_line_has_the_date_that_is_given_and_no_other_text(qa, tmp_path):
+    assert "give year, month and day" in qa(date="31.1.2026").stderr
+    assert qa(date="2026-01-31").json()["date"] == "2026-01-31"
+    assert "\n2026-01-31,water," in (tmp_path / "qa" / "qa.csv").read_text(encoding="utf-8")
 
 
 def test_folder_with_files_of_something_else_is_kept(qa, tmp_path):

@@ -159,3 +159,24 @@ def test_packages_come_from_the_folder_that_was_chosen_on_this_computer_unless_a
 def test_dependencies_can_be_asked_for_and_nothing_happens_where_all_is_there(app, logic):
     logic.installDependencies()
     assert app.popups.shown == []
+
+
+@pytest.mark.integration
+def test_phantom_of_the_scene_is_measured_and_its_folder_grows(app, logic, tmp_path):
+    from MVCTEnhanceLib.errors import MVCTEnhanceError
+    from MVCTEnhanceLib.physics.phantom import density_inserts
+
+    water, _ = density_inserts(inserts_hu=(), slices=4, shape=(128, 128), spacing_mm=(2.0, 2.0, 6.0))
+    noisy = np.rint(water.array + np.random.default_rng(0).normal(0, 20, water.array.shape)).astype(np.int16)
+    mvct, enhanced = (
+        app.add_volume(array, name, spacing=(2.0, 2.0, 6.0))
+        for array, name in ((noisy, "MVCT"), (water.array, "enhanced"))
+    )
+    found = logic.qa(mvct, "water", tmp_path / "qa", enhancedNode=enhanced, date="2026-01-31")
+    assert found.values["noise_hu"]["mvct"]["value"] == pytest.approx(20, rel=0.1)
+    assert found.values["noise_hu"]["enhanced"]["value"] < 1
+    assert found.report == tmp_path / "qa" / "report.html" and found.report.is_file()
+    assert "2026-01-31,water" in (tmp_path / "qa" / "qa.csv").read_text(encoding="utf-8")
+    with pytest.raises(MVCTEnhanceError, match=r"but a TomoTherapy cheese phantom has|install-pylinac"):
+        logic.qa(mvct, "tomo-cheese", tmp_path / "other", enhancedNode=enhanced)
+    assert not (tmp_path / "other").exists()

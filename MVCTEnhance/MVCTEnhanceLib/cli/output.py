@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
+from typing import Any
 
 from ..assessment.verdicts import not_as_expected
 from ..qa.phantoms import SCANS as QA_SCANS
@@ -125,11 +126,16 @@ def show_qa(result: Result) -> None:
     print(f"{'':36} {'MVCT':>10} {'enhanced':>10}")
     for row in result["values"].values():
         unit = "" if row["unit"] == "1" else f" {row['unit']}"
-        shown = (f"{row[scan]['value']:.4g}{'!' if row[scan]['passed'] is False else ' '}" for scan in QA_SCANS)
+        shown = (_qa_value(row[scan]) for scan in QA_SCANS)
         print(f"{row['label']:36} {' '.join(f'{text:>10}' for text in shown)}{unit}")
     failed = sum(row[scan]["passed"] is False for row in result["values"].values() for scan in QA_SCANS)
     print("Passed" if result["passed"] else f"Failed: {failed} values are out of tolerance (!)", end="; ")
     print(f"the report is {result['report']}")
+
+
+def _qa_value(found: dict[str, Any]) -> str:
+    value = "-" if found["value"] is None else f"{found['value']:.4g}"
+    return f"{value}{'!' if found['passed'] is False else ' '}"
 
 
 def show_pylinac(result: Result) -> None:

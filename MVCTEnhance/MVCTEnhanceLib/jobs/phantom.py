@@ -13,18 +13,18 @@ from ..io import write_volume
 from ..model.device import choose_device, describe_device
 from ..physics.mvct import simulate_mvct, usable_device
 from ..physics.phantom import density_inserts, head_neck_phantom
-from ..physics.qa_phantoms import WATER_DIAMETER_MM, cheese_phantom
+from ..physics.qa_phantoms import WATER_DIAMETER_MM, catphan_phantom, cheese_phantom
 from ..runtime.events import EventHandler, ignore_event
 from ..storage.atomic import atomic_folder
 from ..volume import Volume
 from ..volume.product import PLANNING_CT, Product
-from .requests import CHEESE, HEAD_NECK, WATER, PhantomRequest
+from .requests import CATPHAN, CHEESE, HEAD_NECK, WATER, PhantomRequest
 from .scans import write_scan
 from .simulate import TEXTS
 
 PLANNING_NOISE_HU = 8.0
 PLANNING_CT_FILE, MVCT_FILE, MVCT_SERIES = "planning-ct.nrrd", "mvct.nrrd", "mvct-dicom"
-QA_SLICES = 12  # pylinac wants ten
+QA_SLICES = 12  # of the cheese phantom and water; pylinac wants ten
 
 
 def write_phantom(request: PhantomRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
@@ -77,6 +77,8 @@ def make_phantom(device: torch.device, on_event: EventHandler, kind: str = HEAD_
 def _kvct(kind: str) -> Volume:
     if kind == CHEESE:
         return cheese_phantom(slices=QA_SLICES)
+    if kind == CATPHAN:
+        return catphan_phantom()
     if kind == WATER:
         return density_inserts(inserts_hu=(), diameter_mm=WATER_DIAMETER_MM, slices=QA_SLICES)[0]
     return head_neck_phantom()

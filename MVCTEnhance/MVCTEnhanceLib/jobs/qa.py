@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +15,9 @@ from typing import Any
 from ..assessment.input_warnings import input_warnings
 from ..assessment.origin import enhanced_warnings
 from ..assessment.provenance import PROGRAM, identity
-from ..errors import OutputError
+from ..errors import InputError, OutputError
 from ..io import write_dicom_series
-from ..model.card import find_model, model_sha256
+from ..model.card import model_sha256
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import load_model
@@ -29,10 +30,12 @@ from ..qa.tolerances import Tolerances, read_tolerances
 from ..qa.values import Value, measure
 from ..runtime.cancel import cleaned_up_when_ended
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
+from ..site.profile import read_site
 from ..storage.atomic import atomic_file
 from ..storage.lock import locked
 from ..volume import Volume
 from ..volume.grid import axial, digest
+from ..volume.product import SITE_DIGITS
 from .evaluate import read_pair
 from .requests import QARequest
 from .scans import read_scan, require_permission
@@ -54,6 +57,8 @@ def run_qa(request: QARequest, *, on_event: EventHandler = ignore_event) -> dict
     phantom, folder = PHANTOMS[request.phantom], request.output
     tolerances = read_tolerances(request.tolerances)
     _require_output(request)
+    if request.date and not re.fullmatch(r"\d{4}-[01]\d-[0-3]\d", request.date):
+        raise InputError(f"The date '{request.date}' is not possible: give year, month and day as 2026-01-31.")
     if phantom.pylinac:
         require_installed()
     warnings: list[str] = []
@@ -71,7 +76,7 @@ def run_qa(request: QARequest, *, on_event: EventHandler = ignore_event) -> dict
     before, after, made_by = _values(phantom, axial(mvct), axial(enhanced), cylinder, tolerances)
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     made = {"program": PROGRAM, **made_with, **made_by, "scan_sha256": digest(mvct), "time": now}
-    date = identity(mvct).get("date") or now[:10]
+    date = request.date or identity(mvct).get("date") or now[:10]
     result = QAResult(phantom, date, cylinder, before, after, made, warnings)
     on_event("stage", stage="write")
     with locked(folder, patience_s=PATIENCE_S):
@@ -101,21 +106,26 @@ def _enhanced(request: QARequest, mvct: Volume, on_event: EventHandler) -> tuple
         for message in (*enhanced.warnings, *enhanced_warnings(enhanced, mvct)):
             on_event("warning", message=message)
         return enhanced, {"model": GIVEN}
-    path = find_model(request.model)
+    site = read_site(request.site)
+    path, of_model = site.model_file(request.model)
     model, device = load_model(path), choose_device(request.device)
     on_event("device", device=str(device), name=describe_device(device))
-    for message in input_warnings(mvct, model.plan, model.card):
+    warnings = input_warnings(mvct, model.plan, site.card(model.card, model_sha256(path)))
+    for message in (*of_model, *site.scanner_warnings(mvct.acquisition), *warnings):
         on_event("warning", message=message)
     on_event("stage", stage="enhance")
     name = " ".join(str(model.card[key]) for key in ("name", "version") if key in model.card)
-    return Engine(model, device, on_event=on_event).enhance(mvct), {"model": name, "model_sha256": model_sha256(path)}
+    made = {"model": name, "model_sha256": model_sha256(path)}
+    if site.sha256:
+        made |= {"model": f"{name}, site profile {site.sha256[:SITE_DIGITS]}", "site_sha256": site.sha256}
+    return Engine(model, device, on_event=on_event).enhance(site.calibrated(mvct)), made
 
 
 def _values(
     phantom: Phantom, mvct: Volume, enhanced: Volume, cylinder: Cylinder, tolerances: Tolerances
 ) -> tuple[list[Value], list[Value], dict[str, str]]:
     """The values of both scans, and by which pylinac."""
-    after = replace(find_cylinder(enhanced, phantom, tolerances.position), roll=cylinder.roll)
+    after = replace(find_cylinder(enhanced, phantom, tolerances.position, role="enhanced scan"), roll=cylinder.roll)
     by_pylinac, made_by = [None, None], {}
     if phantom.pylinac:
         with _series_of(mvct, enhanced) as series:

@@ -31,7 +31,7 @@ STRENGTH = "in %%: 0 converts the HU only, 100 is the whole enhancement [%(defau
 
 FORMATS = ("nrrd", "nii", "nii.gz", "mha", "dicom")
 MATCH = "match"
-HEAD_NECK, CHEESE, WATER = "head-neck", "cheese", "water"
+HEAD_NECK, CHEESE, CATPHAN, WATER = "head-neck", "cheese", "catphan", "water"
 PATIENT_POSITIONS = ("HFS", "HFP", "HFDR", "HFDL", "FFS", "FFP", "FFDR", "FFDL")
 KINDS = ("enhanced", "difference", "correction", "cycle-error")
 
@@ -356,9 +356,10 @@ class PhantomRequest(Request):
         metavar="OUTPUT",
     )
     kind: str = option(
-        "head-neck, or for quality assurance TomoTherapy's cheese phantom or a water cylinder [%(default)s]",
+        "head-neck, or for quality assurance TomoTherapy's cheese phantom, a Catphan 504 or a water cylinder "
+        "[%(default)s]",
         default=HEAD_NECK,
-        choices=(HEAD_NECK, CHEESE, WATER),
+        choices=(HEAD_NECK, CHEESE, CATPHAN, WATER),
     )
     device: str = option(DEVICE, default="auto")
     overwrite: bool = option(OVERWRITE, default=False)
@@ -379,8 +380,10 @@ class QARequest(Request):
     output: Path = option("folder for report.html, qa.json and qa.csv")
     enhanced: Path | None = option("its enhanced scan [made by the model]", default=None, metavar="SERIES")
     tolerances: Path | None = option("TOML file of tolerances and plugs [the program's own]", default=None)
-    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    model: str | Path | None = option(MODEL_OF_SITE, default=None)
+    site: str | Path | None = option(SITE, default=None, metavar="FILE")
     series_uid: str | None = option(SERIES.format(folder="folder"), default=None)
+    date: str | None = option("of the scan [that of its DICOM series, or today]", default=None, metavar="YYYY-MM-DD")
     device: str = option(DEVICE, default="auto")
 
 

@@ -71,6 +71,8 @@ def _mtf_frequencies(profile: np.ndarray) -> tuple[float, float]:
 
 
 def _falls_to(level: float, modulation: np.ndarray, frequencies: np.ndarray) -> float:
+    if modulation.min() >= level:  # sharper than the bins tell
+        return float(frequencies[-1])
     n = int(np.argmax(modulation < level))
     high, low = modulation[n - 1], modulation[n]
     return float(frequencies[n - 1] + (high - level) / (high - low) * (frequencies[n] - frequencies[n - 1]))

@@ -70,7 +70,7 @@ def with_result(history: History | None, result: QAResult, folder: Path) -> Hist
     """
     line = dict(zip(ABOUT, _about(result), strict=True))
     for scan in SCANS:
-        line |= {f"{scan}.{value.name}": f"{value.value:.6g}" for value in getattr(result, scan)}
+        line |= {f"{scan}.{value.name}": _text(value.value) for value in getattr(result, scan)}
     if history and (history.columns != tuple(line) or any(row["phantom"] != line["phantom"] for row in history.rows)):
         raise OutputError(
             f"'{folder / 'qa.csv'}' has the values of another phantom or of other plugs: choose another folder for "
@@ -108,6 +108,10 @@ def control_limits(values: Sequence[float]) -> tuple[float, float, float] | None
 def _about(result: QAResult) -> tuple[str, ...]:
     made = result.made
     return result.date, result.phantom.name, made["model"], made["scan_sha256"], "yes" if result.passed else "no"
+
+
+def _text(value: float) -> str:
+    return f"{value:.6g}" if math.isfinite(value) else ""
 
 
 def _number(text: str) -> float:

@@ -59,13 +59,14 @@ class Cylinder:
         return self.centres_mm[k - self.slices.start]
 
 
-def find_cylinder(scan: Volume, phantom: Phantom, limits: PositionLimits) -> Cylinder:
+def find_cylinder(scan: Volume, phantom: Phantom, limits: PositionLimits, *, role: str = "MVCT") -> Cylinder:
     """The phantom in axial slices.
 
     Args:
         scan: HU, shape (k, j, i), axial.
         phantom: which one it should be.
         limits: how far it may be out of place.
+        role: of the scan, in sentences.
 
     Raises:
         InputError: there is no such phantom, it is out of place, or too few slices show it; in one sentence.
@@ -74,35 +75,35 @@ def find_cylinder(scan: Volume, phantom: Phantom, limits: PositionLimits) -> Cyl
     round_ones = [k for k, disc in enumerate(found) if disc]
     if not round_ones:
         raise InputError(
-            f"No round phantom was found in the scan, but a {phantom.label} is to be analysed: choose the scan of the "
-            "phantom, in HU and whole within the field of view."
+            f"No round phantom was found in the {role}, but a {phantom.label} is to be analysed: choose the scan of "
+            "the phantom, in HU and whole within the field of view."
         )
     typical = float(np.median([found[k][2] for k in round_ones]))
     diameter = phantom.diameter_mm or typical
     if abs(typical - diameter) > DIAMETER_SHARE * diameter:
         raise InputError(
-            f"The scan shows a cylinder of {typical:.0f} mm, but a {phantom.label} has {diameter:.0f} mm: choose the "
+            f"The {role} shows a cylinder of {typical:.0f} mm, but a {phantom.label} has {diameter:.0f} mm: choose the "
             "phantom by --phantom, or another scan."
         )
     whole = [k for k in round_ones if abs(found[k][2] - diameter) <= DIAMETER_SHARE * diameter]
     slices = _longest_run(whole)
     if len(slices) < phantom.min_slices:
         raise InputError(
-            f"{len(slices)} slices show the {phantom.label}, but its analysis needs at least {phantom.min_slices}: "
-            "scan more of it, with thinner slices if need be."
+            f"{len(slices)} slices of the {role} show the {phantom.label}, but its analysis needs at least "
+            f"{phantom.min_slices}: scan more of it, with thinner slices if need be."
         )
     places = np.array([found[k][:2] for k in slices])
     centres, tilt = _axis(places, scan.spacing[2])
     cylinder = Cylinder(slices, centres, float(np.median([found[k][2] for k in slices])), tilt)
     if cylinder.offset_mm > limits.offset_mm:
         raise InputError(
-            f"The {phantom.label} lies {cylinder.offset_mm:.0f} mm off the centre of the image, but at most "
-            f"{limits.offset_mm:g} mm are allowed: align it to the lasers and scan it again."
+            f"The {phantom.label} in the {role} lies {cylinder.offset_mm:.0f} mm off the centre of the image, but at "
+            f"most {limits.offset_mm:g} mm are allowed: align it to the lasers and scan it again."
         )
     if tilt > limits.tilt_degrees:
         raise InputError(
-            f"The {phantom.label} is tilted by {tilt:.1f} degrees, but at most {limits.tilt_degrees:g} are allowed: "
-            "level it and scan it again."
+            f"The {phantom.label} in the {role} is tilted by {tilt:.1f} degrees, but at most {limits.tilt_degrees:g} "
+            "are allowed: level it and scan it again."
         )
     return cylinder
 
@@ -180,7 +181,11 @@ def distances_mm(scan: Volume, centre_mm: np.ndarray) -> np.ndarray:
 def _disc(image: np.ndarray, spacing: tuple[float, float, float]) -> tuple[float, float, float] | None:
     """(x, y, diameter) in mm of the one big round thing in a slice; None where there is none."""
     sampling = (spacing[1], spacing[0])
-    body = ndimage.binary_fill_holes(image > RIM_HU)
+    dense = np.pad(image > RIM_HU, 1)
+    if not dense.any():
+        return None
+    box = ndimage.find_objects(ndimage.binary_dilation(dense).astype(np.int8))[0]  # all of it, and air around
+    body = ndimage.binary_fill_holes(dense[box])
     deep = ndimage.distance_transform_edt(body, sampling=sampling) > COUCH_MM  # the couch is gone
     parts, count = ndimage.label(deep)
     if not count:
@@ -193,7 +198,7 @@ def _disc(image: np.ndarray, spacing: tuple[float, float, float]) -> tuple[float
     wide = [4 * float(places.std()) * step for places, step in ((rows, sampling[0]), (columns, sampling[1]))]
     if diameter < MIN_DIAMETER_MM or any(abs(width - diameter) > DIAMETER_SHARE * diameter for width in wide):
         return None
-    middle = [(size - 1) / 2 for size in image.shape]
+    middle = [(size + 1) / 2 - part.start for size, part in zip(image.shape, box, strict=True)]
     return (columns.mean() - middle[1]) * spacing[0], (rows.mean() - middle[0]) * spacing[1], diameter
 
 

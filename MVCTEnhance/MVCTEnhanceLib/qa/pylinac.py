@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -92,7 +91,6 @@ def analyse(phantom: Phantom, series: Sequence[Path]) -> tuple[list[dict[str, An
     done = subprocess.run(
         [sys.executable, str(CHILD), str(folder()), phantom.pylinac, *map(str, series)],
         capture_output=True,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         encoding="utf-8",
         errors="replace",
         creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,7 @@ class QAResult:
                     "unit": before.unit,
                     "mvct": _as_dict(before),
                     "enhanced": _as_dict(after),
-                    "difference": after.value - before.value,
+                    "difference": _number(after.value - before.value),
                 }
                 for before, after in self.pairs
             },
@@ -82,9 +83,13 @@ class QAResult:
 
 def _as_dict(value: Value) -> dict[str, Any]:
     return {
-        "value": value.value,
+        "value": _number(value.value),
         "nominal": value.nominal,
         "tolerance": value.tolerance,
         "rule": value.rule if value.tolerance is not None else None,
         "passed": value.passed,
     }
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -20,6 +20,7 @@ from .tolerances import ScanTolerances
 CENTRE_MM = 30.0  # radius of the middle of a phantom, or a third of the phantom's
 RIM_ROI_MM = 8.0  # radius of the regions at the rim, and as much lies between them and the edge
 FAINT_HU = 30.0  # below it a plug is water, as far as contrast is concerned
+SQUARE_MM = 50.0  # of the Catphan's holes
 FAR_ENOUGH_MM = 3.0  # from the edge of a plug to the region measured in it
 
 INSERT = "insert_"  # how the names of inserts begin
@@ -36,7 +37,7 @@ class Value:
         label: for people.
         unit: of it.
         digits: after the point.
-        value: as measured.
+        value: as measured; NaN where the scan does not show it.
         nominal: what it should be; None where its tolerance alone says.
         tolerance: by how much it may differ from the nominal, or its limit; None where it is not judged.
         rule: how the tolerance is meant.
@@ -58,7 +59,7 @@ class Value:
 
     @property
     def passed(self) -> bool | None:
-        """Whether it is within its tolerance; None where it is not judged."""
+        """Whether it is within its tolerance, which NaN is not; None where it is not judged."""
         if self.tolerance is None:
             return None
         if self.rule == "±":
@@ -207,42 +208,24 @@ def _of_catphan(
 ) -> list[Value]:
     linearity, uniform, pairs = (by_pylinac[module] for module in ("ctp404", "ctp486", "ctp528"))
     regions = uniform["rois"]
-    centre = float(regions["Center"]["value"])
+    centre, noise = (float(regions["Center"][name]) for name in ("value", "stdev"))
     uniformity = max(abs(float(roi["value"]) - centre) for roi in regions.values())
-    mtf = {int(share): float(frequency) for share, frequency in pairs["mtf_lp_mm"].items()}
-    edge = _rim_edge(scan, cylinder)
+    half = next(frequency for share, frequency in pairs["mtf_lp_mm"].items() if int(share) == 50)
+    side, thickness, visibility = (
+        float(linearity[name])
+        for name in ("avg_line_distance_mm", "measured_slice_thickness_mm", "low_contrast_visibility")
+    )
     values = [
-        Value("water_hu", "Uniform module, centre", "HU", 1, centre, None, None),
+        Value("water_hu", "Uniform module, centre", "HU", 1, centre),
         Value("uniformity_hu", "Uniformity, rim - centre", "HU", 1, uniformity, None, limits.uniformity_hu),
-        Value("noise_hu", "Noise: SD in the centre", "HU", 1, float(regions["Center"]["stdev"]), None, limits.noise_hu),
-        Value("diameter_mm", "Diameter", "mm", 1, cylinder.diameter_mm, *_nominal(phantom, limits), "±"),
-        Value("mtf_50", "MTF 50 %, line pairs", "lp/mm", 2, mtf[50]),
-        Value("mtf_10", "MTF 10 %, line pairs", "lp/mm", 2, mtf[10]),
-        Value("resolution_mm", "Resolved object", "mm", 2, 1 / (2 * mtf[10]), None, limits.resolution_mm),
-        Value("overshoot_hu", "Overshoot beside the rim", "HU", 1, edge.overshoot_hu, None, limits.overshoot_hu),
-        Value(
-            "distances_mm",
-            "Sides of the square of holes, mean",
-            "mm",
-            2,
-            float(linearity["avg_line_distance_mm"]),
-            50.0,
-            limits.geometry_mm,
-            "±",
-        ),
-        Value(
-            "slice_thickness_mm",
-            "Slice thickness",
-            "mm",
-            1,
-            float(linearity["measured_slice_thickness_mm"]),
-            scan.spacing[2],
-            limits.slice_thickness_mm,
-            "±",
-        ),
-        Value(
-            "low_contrast_visibility", "Low-contrast visibility", "1", 2, float(linearity["low_contrast_visibility"])
-        ),
+        Value("noise_hu", "Noise: SD in the centre", "HU", 1, noise, None, limits.noise_hu),
+        Value("diameter_mm", "Diameter", "mm", 1, cylinder.diameter_mm),
+        *_of_edge(_rim_edge(scan, cylinder), limits),
+        # None where the modulation of all gauges that were found is higher
+        Value("line_pairs_50", "MTF 50 %, line pairs", "lp/mm", 2, math.nan if half is None else float(half)),
+        Value("square_mm", "Square of holes, side", "mm", 2, side, SQUARE_MM, limits.geometry_mm, "±"),
+        Value("slice_mm", "Slice thickness", "mm", 1, thickness, scan.spacing[2], limits.slice_thickness_mm, "±"),
+        Value("low_contrast_visibility", "Low-contrast visibility", "1", 2, visibility),
     ]
     if low_contrast := by_pylinac.get("ctp515"):
         seen = float(low_contrast["num_rois_seen"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .. import __version__
 from ..qa.history import MIN_LINES, History, control_limits
 from ..qa.result import QAResult
@@ -45,13 +47,21 @@ def qa_page(result: QAResult, history: History, mvct: Volume, enhanced: Volume) 
         "min_lines": MIN_LINES,
         "made": {name.replace("sha256", "SHA-256"): text for name, text in result.made.items()},
     }
-    return page("qa.html.j2", content | {"shown": shown, "tolerance": tolerance})
+    return page("qa.html.j2", content | {"words": {"shown": shown, "tolerance": tolerance, "change": change}})
 
 
 def shown(value: Value) -> str:
     """A value with its unit."""
+    if math.isnan(value.value):
+        return "-"
     unit = "" if value.unit == "1" else f" {value.unit}"
     return f"{value.value:.{value.digits}f}{unit}"
+
+
+def change(before: Value, after: Value) -> str:
+    """By how much a value is higher after enhancing."""
+    difference = after.value - before.value
+    return "-" if math.isnan(difference) else f"{difference:+.{before.digits}f}"
 
 
 def tolerance(value: Value) -> str:

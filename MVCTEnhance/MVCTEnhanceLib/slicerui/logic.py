@@ -17,6 +17,7 @@ from .install import dependencies, pip_settings
 from .jobs.dicom_export import DicomExport, DicomOptions, DicomResult
 from .jobs.export import ReportExport, ReportExportOptions, export_metrics
 from .jobs.folder import FolderResult, enhance_folder
+from .jobs.qa import QA_OPTIONS, PhantomQA, QAOutcome
 from .jobs.sequences import enhancement_of
 from .parameters import require_known
 from .scene.outputs import EnhanceResult
@@ -79,6 +80,36 @@ def enhance_files(
     request = BatchRequest(**folders, **{name: value for name, value in named.items() if value is not None})
     _require_packages()
     return enhance_folder(request, on_progress)
+
+
+def qa(
+    volume_node: Node,
+    phantom: str,
+    folder: str | Path,
+    enhanced: Node | None,
+    named: dict[str, Any],
+    on_progress: OnProgress | None = None,
+) -> QAOutcome:
+    """Quality assurance of a phantom, waited for.
+
+    Args:
+        volume_node: its MVCT.
+        phantom: which one it is, a name of `QARequest`.
+        folder: that grows by a line of qa.csv.
+        enhanced: its enhanced scan; None to have it made.
+        named: other fields of a `QARequest` by their names; None for the default.
+        on_progress: gets stage, slices done, slices in all, seconds left.
+
+    Raises:
+        MVCTEnhanceError: with one sentence on the fault and what to do; the folder is as it was.
+    """
+    if volume_node is None:
+        raise InputError(_("No volume was given: give the phantom's MVCT volume node."))
+    require_known(named, QA_OPTIONS)
+    options = {name: value for name, value in named.items() if value is not None}
+    work = PhantomQA(_id(volume_node), _id(enhanced), phantom, Path(folder).absolute(), options)
+    _require_packages()
+    return do_now(work, on_progress)
 
 
 def install_dependencies(wheel_folder: str | Path | None = None) -> None:
