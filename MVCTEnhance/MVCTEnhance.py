@@ -153,8 +153,8 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
     """What scripts can ask for; what goes wrong is an MVCTEnhanceError, whose text is one sentence.
 
-    choices: planningCT, region, segmentID, model, device, enhanced, difference, cycleError, makeCycleError, allItems,
-    as the parameters of the panel are called.
+    choices: planningCT, region, segmentID, model, site, device, strength, enhanced, difference, cycleError,
+    makeCycleError, allItems, as the parameters of the panel are called.
     onProgress gets the stage, slices done, slices in all, seconds left (or None).
     """
 

@@ -25,6 +25,7 @@ def choose_everything(app, tmp_path):
     app.choose(app.ui.segmentComboBox, "Bladder")
     app.choose(app.ui.modelComboBox, "Your own model file…")
     app.type_text(app.ui.modelPathLineEdit, str(tmp_path / "own.safetensors"))
+    app.type_text(app.ui.sitePathLineEdit, str(tmp_path / "site-profile.toml"))
     app.choose(app.ui.deviceComboBox, app.ui.deviceComboBox.findData("cpu"))
     choose_result(app, result)
     app.ui.strengthSlider.value = 70
@@ -52,7 +53,8 @@ def shown(app) -> dict:
     found = {name: getattr(ui, f"{name}Selector").currentNode().GetName() for name in nodes}
     found |= {name: getattr(ui, name).currentText for name in ("segmentComboBox", "chartComboBox")}
     found |= {
-        name: getattr(ui, name).currentPath for name in ("modelPathLineEdit", "wheelPathLineEdit", "exportPathLineEdit")
+        name: getattr(ui, name).currentPath
+        for name in ("modelPathLineEdit", "sitePathLineEdit", "wheelPathLineEdit", "exportPathLineEdit")
     }
     found |= {name: getattr(ui, name).value for name in ("fadeSlider", "differenceWindowSpinBox", "strengthSlider")}
     found["device"] = device_shown(ui)

@@ -108,7 +108,16 @@ def test_every_parameter_is_bound_in_the_file_or_by_hand(app, ui):
 
     code = "".join(path.read_text(encoding="utf-8") for path in LIBRARY.rglob("*.py"))
     by_hand = {name for name in MVCTEnhance.MVCTEnhanceParameterNode.allParameters if name not in parameters(ui)}
-    assert by_hand == {"segmentID", "model", "device", "readouts", "chartReadout", "exportFolder", "wheelFolder"}
+    assert by_hand == {
+        "segmentID",
+        "model",
+        "site",
+        "device",
+        "readouts",
+        "chartReadout",
+        "exportFolder",
+        "wheelFolder",
+    }
     for name in by_hand:
         assert f"parameters.{name}" in code or f'"{name}"' in code, name
 

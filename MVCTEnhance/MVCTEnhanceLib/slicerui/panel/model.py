@@ -28,6 +28,8 @@ class ModelSection:
         """The model; None where there is none, or it cannot be read."""
         self.problem = ""
         """Why there is none, in one sentence."""
+        self.of_site = ""
+        """The model of the site profile, an installed one or a file, which is the default one where there is one."""
         self._ui = ui
         self._on_changed = on_changed
         self._parameters = None
@@ -43,7 +45,7 @@ class ModelSection:
     def refresh(self, parameters) -> None:
         """Show what the parameters say; without a name it is the default model, or a file that is yet to be named."""
         self._parameters = parameters
-        name, names = parameters.model, model_names()
+        name, names = parameters.model or self.of_site, model_names()
         if name or not names:
             self._own = name not in names
         self._updating = True

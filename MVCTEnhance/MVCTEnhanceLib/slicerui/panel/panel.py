@@ -24,6 +24,7 @@ from .model import ModelSection
 from .outputs import SELECTORS, ChosenOutputs, results_known_by
 from .review import ReviewSection
 from .run import RunSection
+from .site import SiteSection
 
 NODES = ("mvct", "planningCT", "region", *SELECTORS)
 
@@ -42,6 +43,7 @@ class Panel(VTKObservationMixin):
         self._ui = ui
         self._with_result = False
         self._height = PanelHeight(ui.inputsCollapsibleButton.parentWidget())
+        self._site = SiteSection(ui, self.refresh)
         self._models = ModelSection(ui, self.refresh)
         self._inputs = InputsSection(ui, self._show_warnings)
         self._outputs = ChosenOutputs(ui, self.refresh)
@@ -70,6 +72,7 @@ class Panel(VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAboutToBeRemovedEvent, self._on_removed)
         self._run.devices.find()
         self._run.installation.enter(parameters)
+        self._site.enter(parameters)
         self.refresh()
 
     def choose_input(self) -> None:
@@ -109,6 +112,7 @@ class Panel(VTKObservationMixin):
 
     def _parts(self) -> tuple:
         return (
+            self._site,
             self._models,
             self._inputs,
             self._run.devices,
@@ -121,6 +125,8 @@ class Panel(VTKObservationMixin):
 
     def _refresh(self, parameters) -> None:
         self._outputs.refresh(parameters)
+        self._site.refresh(parameters)
+        self._models.of_site = self._site.model
         for part in (self._models, self._inputs, self._run.devices, self._run.installation):
             part.refresh(parameters)
         self._ui.strengthSlider.enabled = not parameters.matchStrength
@@ -129,7 +135,7 @@ class Panel(VTKObservationMixin):
             self._metrics.show(self._follower.result)
         self._open_sections()
         self._show_warnings()
-        self._run.set_problem(self._models.problem or self._request().problem())
+        self._run.set_problem(self._site.problem or self._models.problem or self._request().problem())
         self._metrics.refresh(parameters)
         self._review.refresh(parameters, self._follower.result)
         self._export.refresh(parameters, self._follower.result)
