@@ -32,7 +32,7 @@ LAYERS = (  # from the lowest; those side by side do not import each other
     ("io", "registration"),
     ("physics",),
     ("model",),
-    ("training", "assessment", "site", "qa"),
+    ("training", "assessment", "site", "qa", "structures"),
     ("report",),
     ("jobs",),
     ("batch", "benchmark"),

@@ -12,8 +12,8 @@ from MVCTEnhanceLib.jobs.request import Request
 
 OPTIONS = {  # scripts of users rely on them
     "enhance": "input correction cycle-error device difference force identify json kvct model output overwrite "
-    "progress region report series-uid site strength uncompressed",
-    "evaluate": "enhanced json kvct model mvct progress region site truth",
+    "progress region report series-uid site strength structures uncompressed",
+    "evaluate": "enhanced json kvct model mvct progress region site structures truth",
     "register": "MVCT checkerboard device dicom enhanced isocentre json kvct model overwrite patient-position progress "
     "series-uid transform",
     "models": "json progress",

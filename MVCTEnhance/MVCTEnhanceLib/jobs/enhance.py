@@ -20,7 +20,7 @@ from ..site.profile import read_site
 from ..volume import Volume
 from ..volume.grid import axial, digest
 from ..volume.product import SITE_DIGITS, Product
-from .evaluate import measure
+from .evaluate import measure, read_structures_of, with_structures
 from .outputs import (
     Enhanced,
     NotTrusted,
@@ -61,6 +61,7 @@ def enhance(
     mvct = read_scan(request.input, "MVCT", series_uid=request.series_uid)
     kvct = read_scan(request.kvct, "planning CT", slices_only=True) if request.kvct else None
     region = read_region(request.region, mvct) if request.region else None
+    structures = read_structures_of(request.structures, mvct, on_event)
     require_plausible_pixels(mvct, model)
     of_site = (*of_model, *site.scanner_warnings(mvct.acquisition))
     card = site.card(model.card, model_sha256(model_file))
@@ -82,6 +83,7 @@ def enhance(
         on_event("stage", stage="cycle")
         cycle_error = cycle_error_map(calibrated, engine.back_to_mvct(enhanced))
     record = measure(calibrated, enhanced, kvct=kvct, region=region, on_event=on_event)
+    record = with_structures(record, structures, calibrated, enhanced, card)
     made_with = model_provenance(model_file, model.plan, model.card)
     record = replace(
         record,

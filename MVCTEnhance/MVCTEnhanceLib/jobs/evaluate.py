@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,11 @@ from ..quality.record import FULL_STRENGTH, EnhancementRecord
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event, with_stage
 from ..runtime.machine import threads
 from ..site.profile import SiteProfile, read_site
+from ..structures.metrics import structure_values
+from ..structures.reader import read_structures
+from ..structures.structure import Structure
 from ..volume import Volume
-from ..volume.grid import digest, listed, listed_z_mm, reorient_like
+from ..volume.grid import axial, digest, listed, listed_z_mm, reorient_like
 from ..volume.product import SITE_DIGITS
 from ..volume.resample import resample_to
 from .requests import EvaluateRequest
@@ -65,6 +69,7 @@ def evaluate_files(request: EvaluateRequest, *, on_event: EventHandler = ignore_
     region = read_region(request.region, mvct) if request.region else None
     warnings: list[str] = []
     on_event = collecting_warnings(warnings, on_event)
+    structures = read_structures_of(request.structures, mvct, on_event)
     for scan in (mvct, enhanced, kvct, truth):
         for message in scan.warnings if scan else ():
             on_event("warning", message=message)
@@ -78,6 +83,7 @@ def evaluate_files(request: EvaluateRequest, *, on_event: EventHandler = ignore_
     if truth:
         truth = _on_grid_of(enhanced, truth, on_event)
     record = measure(site.calibrated(mvct), enhanced, kvct=kvct, truth=truth, region=region, on_event=on_event)
+    record = with_structures(record, structures, site.calibrated(mvct), enhanced, card)
     made = provenance(digest(mvct), card=identity, site=site.identity)
     return replace(record, assessments=judge(record, card), provenance=made, warnings=tuple(warnings)).to_dict()
 
@@ -110,6 +116,25 @@ def read_pair(mvct_path: Path, enhanced_path: Path, *, series_uid: str | None = 
             "was made of."
         )
     return mvct, enhanced
+
+
+def read_structures_of(path: Path | None, mvct: Volume, on_event: EventHandler) -> list[Structure]:
+    """The structures in a file on the MVCT's axial slices; none where no file is named. Warnings are told."""
+    if path is None:
+        return []
+    structures, warnings = read_structures(path, axial(mvct))
+    for message in warnings:
+        on_event("warning", message=message)
+    return structures
+
+
+def with_structures(
+    record: EnhancementRecord, structures: list[Structure], mvct: Volume, enhanced: Volume, card: Mapping[str, Any]
+) -> EnhancementRecord:
+    """The record with what both scans show in each structure."""
+    scans = {"mvct": axial(mvct), "enhanced": axial(enhanced)}
+    trained_hu = card.get("trained_on", {}).get("hu")
+    return replace(record, structures=structure_values(structures, scans, trained_hu=trained_hu))
 
 
 def _on_grid_of(enhanced: Volume, truth: Volume, on_event: EventHandler) -> Volume:

@@ -27,6 +27,7 @@ REPORT_FOLDER = "folder for report.html, readouts.json and readouts.csv"
 SCAN_OUTPUT = "volume file, or a new folder for DICOM"
 SITE = "site profile of the scanner, see docs/commissioning.md"
 SERIES = "series to use where the {folder} has several: its UID or one of its files"
+STRUCTURES = "RT Structure Set, label map or .seg.nrrd: HU and noise of both scans in each structure, too"
 STRENGTH = "in %%: 0 converts the HU only, 100 is the whole enhancement [%(default)s]"
 
 FORMATS = ("nrrd", "nii", "nii.gz", "mha", "dicom")
@@ -58,6 +59,7 @@ class EnhanceRequest(Request):
     report: Path | None = option(REPORT_FOLDER, default=None)
     kvct: Path | None = option(KVCT, default=None)
     region: Path | None = option(REGION, default=None)
+    structures: Path | None = option(STRUCTURES, default=None)
     series_uid: str | None = option(SERIES.format(folder="folder"), default=None)
     compress: bool = option("write .nrrd and .mha files faster, and larger", default=True, flag="--uncompressed")
     strength: int | str = option(
@@ -95,6 +97,7 @@ class EvaluateRequest(Request):
     kvct: Path | None = option(KVCT, default=None)
     truth: Path | None = option("kVCT of the same anatomy, for MAE, PSNR and SSIM", default=None)
     region: Path | None = option(REGION, default=None)
+    structures: Path | None = option(STRUCTURES, default=None)
     model: str | Path | None = option(
         "model that made the enhanced scan, whose card says what to expect [that of the site profile, or default]",
         default=None,

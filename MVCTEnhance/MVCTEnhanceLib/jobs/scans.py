@@ -206,11 +206,13 @@ def read_region(path: Path, mvct: Volume) -> np.ndarray:
     """A region as bool, shape (k, j, i), in the order of the MVCT's voxels; not zero in the file is inside.
 
     Raises:
-        InputError: it cannot be read, lies on another grid than the MVCT, or is empty.
+        InputError: it cannot be read, is no mask, lies on another grid than the MVCT, or is empty.
     """
     region = reorient_like(read_map(path), mvct)
     if region is None:
         raise InputError(f"The region '{path}' lies on another grid than the MVCT: export it on the MVCT's own voxels.")
+    if region.array.min() < 0 < region.array.max():
+        raise InputError(f"The region '{path}' has values below and above 0, as a CT has: choose a mask.")
     inside = region.array != 0
     if not inside.any():
         raise InputError(f"The region '{path}' is empty: draw one, or measure the whole scan.")

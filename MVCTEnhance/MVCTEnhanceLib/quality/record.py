@@ -121,6 +121,7 @@ class EnhancementRecord:
             "truth.mvct" and "truth.enhanced"; which metric is in which group, the catalogue says.
         parameters: what the values depend on, by metric.
         distance: of NSelfSSIM to the planning CT's; None without a planning CT.
+        structures: what both scans show in each structure, see `structures.metrics`; empty without any.
         z_mm, planning_ct_z_mm: patient z of the slices of the lists; empty where older records do not tell.
         assessments: by group and metric; empty where nothing was assessed.
         provenance: program, model, input and time.
@@ -131,6 +132,7 @@ class EnhancementRecord:
     groups: Mapping[str, Group]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     distance: Distance | None = None
+    structures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     z_mm: tuple[float, ...] = ()
     planning_ct_z_mm: tuple[float, ...] = ()
     assessments: Assessments = field(default_factory=dict)
@@ -169,6 +171,7 @@ class EnhancementRecord:
         given, made = self.provenance.input_sha256, self.provenance
         entries = {
             "truth": truth,
+            "structures": {name: dict(values) for name, values in self.structures.items()},
             "parameters": dict(self.parameters),
             "slices": {name: z_mm for name, z_mm in places.items() if z_mm},
             "verdicts": {
@@ -210,6 +213,7 @@ class EnhancementRecord:
         return cls(
             groups=groups,
             parameters=entries.pop("parameters", {}),
+            structures=entries.pop("structures", {}),
             distance=distance and Distance(_nan(distance["mvct"]), _nan(distance["enhanced"])),
             z_mm=tuple(places.get("z_mm", ())),
             planning_ct_z_mm=tuple(places.get("planning_ct_z_mm", ())),

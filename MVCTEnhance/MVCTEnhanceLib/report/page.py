@@ -19,7 +19,7 @@ from ..storage.atomic import atomic_file
 from ..volume import Volume
 from ..volume.grid import axial
 from .table import metrics_csv
-from .values import main_metrics, plots, tables, verdicts
+from .values import main_metrics, plots, structure_table, tables, verdicts
 from .views import pictures
 
 CARD_FIRST = ("name", "version", "intended_use", "training_data", "trained_on", "credits")
@@ -71,6 +71,7 @@ def write_report(
         "verdicts": verdicts(record),
         "pictures": pictures(mvct, enhanced, record),
         "tables": tables(record),
+        "structures": structure_table(record),
         "plots": plots(record),
         "provenance": _provenance(record),
         "card": first,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from ..assessment.verdicts import AS_EXPECTED, NOT_APPLICABLE, not_as_expected, verdict_counts
@@ -12,6 +13,16 @@ from .pictures import plot_png
 
 Cell = tuple[str, Assessment]  # the value as text
 Row = tuple[str, Metric, list[Cell]]  # of a table, with its label
+STRUCTURE_COLUMNS = (
+    "Structure",
+    "Volume / cm³",
+    "MVCT / HU",
+    "Enhanced / HU",
+    "HU change",
+    "MVCT noise / HU",
+    "Enhanced noise / HU",
+    "Unusual / %",
+)
 
 
 def main_metrics(record: EnhancementRecord) -> list[tuple[str, str, str, Assessment]]:
@@ -115,3 +126,23 @@ def _number(value: float, name: str) -> str:
 
 def _with_unit(text: str, unit: str) -> str:
     return text if unit == "1" or text == "-" else f"{text} {unit}"
+
+
+def structure_table(record: EnhancementRecord) -> dict[str, Any]:
+    """Columns and rows of the table of structures."""
+    return {"columns": STRUCTURE_COLUMNS, "rows": [_structure(*one) for one in record.structures.items()]}
+
+
+def _structure(name: str, values: Mapping[str, Any]) -> tuple[str, list[str]]:
+    scans, unusual = [values[scan] for scan in ("mvct", "enhanced")], values.get("unusual")
+    hu = [
+        "-" if of["mean"] is None else f"{of['mean']:.0f} ± {_or_dash(of['sd'])} ({of['p5']:.0f} to {of['p95']:.0f})"
+        for of in scans
+    ]
+    noise = [_or_dash(of["noise_hu"], 1) for of in scans]
+    share = _or_dash(None if unusual is None else 100 * unusual, 1)
+    return name, [f"{values['volume_cm3']:.4g}", *hu, _or_dash(values["hu_change"], 1), *noise, share]
+
+
+def _or_dash(value: float | None, digits: int = 0) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,1 @@
+"""Structures that were drawn on a scan, and what the scans show in them."""

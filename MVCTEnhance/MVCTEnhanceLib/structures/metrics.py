@@ -1,0 +1,66 @@
+"""What the scans show inside of a structure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..quality.noise import noise_sd
+from ..volume import Volume
+from .structure import Structure
+
+PERCENTILES = (5, 95)
+
+
+def structure_values(
+    structures: Sequence[Structure], scans: Mapping[str, Volume], *, trained_hu: Sequence[float] | None = None
+) -> dict[str, dict[str, Any]]:
+    """HU and noise of scans inside of structures, JSON-serialisable, by the structure's name.
+
+    Each has volume_cm3; for each scan mean, sd, p5 and p95 of the HU of the voxels that lie inside by at least a half,
+    and noise_hu, mean over the slices with enough soft tissue; hu_change, the mean of enhanced - MVCT; and, where the
+    HU that the model was trained on are known, unusual, the part of the voxels whose HU in the MVCT lie beyond them.
+    Null where there is no such voxel.
+
+    Args:
+        structures: on the grid of the scans.
+        scans: "mvct" and "enhanced", on one grid, axial slices in HU.
+        trained_hu: lowest and highest HU of the MVCT that the model was trained on.
+    """
+    return {structure.name: _values(structure, scans, trained_hu) for structure in structures}
+
+
+def _values(structure: Structure, scans: Mapping[str, Volume], trained_hu: Sequence[float] | None) -> dict[str, Any]:
+    spacing, inside = scans["mvct"].spacing, structure.inside
+    volume_cm3 = float(structure.coverage.sum(dtype=float)) * float(np.prod(spacing)) / 1000
+    values: dict[str, Any] = {"volume_cm3": volume_cm3, "voxels": int(inside.sum())}
+    hu = {name: scan.array[structure.box][inside].astype(np.float64) for name, scan in scans.items()}
+    for name, scan in scans.items():
+        values[name] = _of_scan(hu[name]) | {"noise_hu": _noise(scan, structure)}
+    values["hu_change"] = _number((hu["enhanced"] - hu["mvct"]).mean()) if inside.any() else None
+    if trained_hu is not None:
+        beyond = (hu["mvct"] < trained_hu[0]) | (hu["mvct"] > trained_hu[1])
+        values["unusual"] = _number(beyond.mean()) if inside.any() else None
+    return values
+
+
+def _of_scan(hu: np.ndarray) -> dict[str, float | None]:
+    if not hu.size:
+        return dict.fromkeys(("mean", "sd", "p5", "p95"))
+    low, high = np.percentile(hu, PERCENTILES)
+    sd = hu.std(ddof=1) if hu.size > 1 else np.nan
+    return {"mean": _number(hu.mean()), "sd": _number(sd), "p5": _number(low), "p95": _number(high)}
+
+
+def _noise(scan: Volume, structure: Structure) -> float | None:
+    pixel_size = (scan.spacing[1], scan.spacing[0])
+    slices = zip(scan.array[structure.box], structure.inside, strict=True)
+    found = [noise_sd(image, inside, pixel_size=pixel_size) for image, inside in slices if inside.any()]
+    found = [value for value in found if np.isfinite(value)]
+    return _number(np.mean(found)) if found else None
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
