@@ -7,6 +7,8 @@ each scanner, what is not there yet:
 
     pool/SEED/{mvct,truth,region}/PATIENT.nrrd       a fifth of the MVCT slices of the training patients,
                                                      and two slices of phantoms
+    pool/{standard,half,double}/...                  all of them by the standard scanner, a fifth with half and with
+                                                     double its noise
     held-back/SEED/{mvct,truth,region}/PATIENT.nrrd  every N-th slice of the test patients
     own/SEED/{mvct,truth,region}/PATIENT.nrrd        for a model of one held-back scanner alone: the training slices
                                                      of pool scanner number SEED - 1000
@@ -15,7 +17,7 @@ each scanner, what is not there yet:
                                                      outside a field of view that truncates them
 
 `region` is 1 where neither truncation nor metal disturbs. HU offset and slope of the scanners are left out: a network
-that sees 22 pixels cannot know them.
+that sees 22 pixels cannot know them. So is motion: of what a breath has moved there is no truth at the same place.
 """
 
 from __future__ import annotations
@@ -40,10 +42,11 @@ from MVCTEnhanceLib.storage.toml import read_toml
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import axial
 from MVCTEnhanceLib.volume.values import AIR_HU
-from prepare import TEST_PATIENTS, is_mvct_slice
+from prepare import DOSES, TEST_PATIENTS, is_mvct_slice
 
 SEEDS = read_toml(Path(__file__).with_name("scanners.toml"), "list of scanners")
 PHANTOMS = ("phantom-1", "phantom-2")
+STANDARD = {"standard": 1.0, **DOSES}  # noise of the standard scanner -> factor of the photons
 SHARES = 5  # of the training slices; scanner n of the pool gets share n modulo this
 
 
@@ -55,33 +58,44 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, metavar="N")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for number, seed in enumerate(SEEDS["pool" if arguments.use == "pool" else "held_back"]):
-        settings = replace(random_scanner(seed), hu_offset=0.0, hu_slope=1.0)
-        folder = arguments.output / arguments.use / str(seed)
+    for number, (name, settings) in enumerate(_scanners(arguments.use)):
+        folder = arguments.output / arguments.use / name
         with atomic_file(folder / "scanner.json") as temporary:
             temporary.write_text(json.dumps(asdict(settings), indent=2) + "\n", encoding="utf-8")
-        for patient, read in _scans(arguments.data, seed, test=arguments.use == "held-back"):
+        for patient, read in _scans(arguments.data, settings.seed, test=arguments.use == "held-back"):
             if (folder / "mvct" / f"{patient}.nrrd").exists():
                 continue
             kvct = axial(read())
             total = len(kvct.array)
             chosen = range(0, total, arguments.every)
             if arguments.use != "held-back":
-                chosen = training_slices(patient, total, number)
+                chosen = training_slices(patient, total, None if name == "standard" else number)
             if len(chosen):
                 started = time.perf_counter()
                 _write(patient, kvct, list(chosen), settings, folder)
                 seconds = time.perf_counter() - started
-                print(f"{arguments.use} {seed} {patient}: {len(chosen)} slices, {seconds:.0f} s", flush=True)
+                print(f"{arguments.use} {name} {patient}: {len(chosen)} slices, {seconds:.0f} s", flush=True)
     if arguments.use == "pool":
         write_undisturbed(arguments.output)
 
 
-def training_slices(patient: str, total: int, number: int) -> np.ndarray:
-    """The MVCT slices of the training that scanner `number` gets: runs of six, or every fifth patient of one slice."""
+def _scanners(use: str) -> Iterator[tuple[str, MVCTSettings]]:
+    for seed in SEEDS["pool" if use == "pool" else "held_back"]:
+        yield str(seed), replace(random_scanner(seed), hu_offset=0.0, hu_slope=1.0, motion_mm=0.0)
+    for seed, (name, factor) in enumerate(STANDARD.items() if use == "pool" else (), start=100):
+        yield name, MVCTSettings(photons=MVCTSettings.photons * factor, seed=seed)
+
+
+def training_slices(patient: str, total: int, number: int | None) -> np.ndarray:
+    """The MVCT slices of the training that scanner `number` gets: runs of six, or every fifth patient of one slice.
+
+    None gets all of them.
+    """
     if patient in PHANTOMS:
         return np.arange(total)
     own = np.flatnonzero(is_mvct_slice(patient, total))
+    if number is None:
+        return own
     share = own // 10 if total > 1 else np.full(len(own), sum(patient.encode()))
     return own[share % SHARES == number % SHARES]
 
