@@ -12,8 +12,9 @@ from MVCTEnhanceLib.jobs.request import Request
 
 OPTIONS = {  # scripts of users rely on them
     "enhance": "input correction cycle-error device difference force identify json kvct model output overwrite "
-    "progress region report series-uid site strength structures uncompressed",
-    "evaluate": "enhanced json kvct model mvct progress region site structures truth",
+    "progress region report series-uid site strength structures structures-transform "
+    "uncompressed",
+    "evaluate": "enhanced json kvct model mvct progress region site structures structures-transform truth",
     "register": "MVCT checkerboard device dicom enhanced isocentre json kvct model overwrite patient-position progress "
     "series-uid transform",
     "models": "json progress",

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -190,3 +191,30 @@ def test_voxels_are_inside_where_plastimatch_has_them(dicom_scan, axial_scan, tm
     edge = (ours > 0) & (ours < 1)
     assert np.array_equal(theirs[~edge], ours[~edge] == 1)
     assert theirs.sum() == pytest.approx(ours.sum(), rel=0.02)
+
+
+@pytest.mark.integration
+def test_structures_of_the_planning_ct_come_to_the_mvct_by_the_transform(main, dicom_scan, axial_scan, tmp_path):
+    shift = (6.0, -4.0, 6.0)
+    planning_ct = replace(axial_scan, origin=tuple(np.add(axial_scan.origin, shift)))
+    write_volume(planning_ct, tmp_path / "ct.nrrd")
+    contours = [disc(planning_ct, k, 20.0) for k in (1, 2)]
+    path = write_rtstruct(tmp_path / "rs.dcm", axial_scan, {"PTV": contours}, frame="1.2.3")
+    to_mvct = sitk.TranslationTransform(3, [-mm for mm in shift])
+    sitk.WriteTransform(to_mvct, str(tmp_path / "to-plan.tfm"))
+    given = ["--kvct", tmp_path / "ct.nrrd", "--structures", path, "--structures-transform", tmp_path / "to-plan.tfm"]
+    pair = ["--mvct", dicom_scan, "--enhanced", dicom_scan]
+    values = main("evaluate", *pair, *given, *JSON[:3]).json()["structures"]["PTV"]
+    own = replace(axial_scan, source=None)
+    labels = tmp_path / "own.dcm"
+    write_rtstruct(labels, axial_scan, {"PTV": [disc(own, k, 20.0) for k in (1, 2)]})
+    here = main("evaluate", *pair, "--structures", labels, *JSON[:3]).json()["structures"]["PTV"]
+    assert values["volume_cm3"] == pytest.approx(here["volume_cm3"], rel=1e-3)
+    assert values["mvct"]["mean"] == pytest.approx(here["mvct"]["mean"], abs=0.5)
+    assert values["planning_ct"]["mean"] == pytest.approx(here["mvct"]["mean"], abs=0.5)
+    assert "planning_ct" not in here
+
+
+def test_transform_without_planning_ct_is_refused(main, scan, tmp_path, assert_refused):
+    given = ["--structures", scan, "--structures-transform", tmp_path / "t.tfm", *JSON]
+    assert_refused(main("enhance", scan, "--output", tmp_path / "out.nrrd", *given), "planning CT")

@@ -20,7 +20,7 @@ from ..site.profile import read_site
 from ..volume import Volume
 from ..volume.grid import axial, digest
 from ..volume.product import SITE_DIGITS, Product
-from .evaluate import measure, read_structures_of, with_structures
+from .evaluate import measure, structures_of, with_structures
 from .outputs import (
     Enhanced,
     NotTrusted,
@@ -61,7 +61,7 @@ def enhance(
     mvct = read_scan(request.input, "MVCT", series_uid=request.series_uid)
     kvct = read_scan(request.kvct, "planning CT", slices_only=True) if request.kvct else None
     region = read_region(request.region, mvct) if request.region else None
-    structures = read_structures_of(request.structures, mvct, on_event)
+    structures = structures_of(request, mvct, kvct, on_event)
     require_plausible_pixels(mvct, model)
     of_site = (*of_model, *site.scanner_warnings(mvct.acquisition))
     card = site.card(model.card, model_sha256(model_file))

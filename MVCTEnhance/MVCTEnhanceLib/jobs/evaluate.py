@@ -14,6 +14,7 @@ from ..assessment.origin import enhanced_warnings, planning_ct_warnings
 from ..assessment.provenance import provenance
 from ..assessment.verdicts import judge
 from ..errors import InputError
+from ..io.files.transform import read_transform
 from ..model.card import DEFAULT_MODEL, model_identity, model_sha256, read_card
 from ..quality.metrics import evaluate
 from ..quality.record import FULL_STRENGTH, EnhancementRecord
@@ -21,13 +22,12 @@ from ..runtime.events import EventHandler, collecting_warnings, ignore_event, wi
 from ..runtime.machine import threads
 from ..site.profile import SiteProfile, read_site
 from ..structures.metrics import structure_values
-from ..structures.reader import read_structures
-from ..structures.structure import Structure
+from ..structures.placed import PlacedStructure, structures_brought_to, structures_drawn_on
 from ..volume import Volume
 from ..volume.grid import axial, digest, listed, listed_z_mm, reorient_like
 from ..volume.product import SITE_DIGITS
 from ..volume.resample import resample_to
-from .requests import EvaluateRequest
+from .requests import EnhanceRequest, EvaluateRequest
 from .scans import read_region, read_scan
 
 REGION_WITHOUT_BODY = "The region holds no part of the body: nothing could be measured in it."
@@ -69,7 +69,7 @@ def evaluate_files(request: EvaluateRequest, *, on_event: EventHandler = ignore_
     region = read_region(request.region, mvct) if request.region else None
     warnings: list[str] = []
     on_event = collecting_warnings(warnings, on_event)
-    structures = read_structures_of(request.structures, mvct, on_event)
+    structures = structures_of(request, mvct, kvct, on_event)
     for scan in (mvct, enhanced, kvct, truth):
         for message in scan.warnings if scan else ():
             on_event("warning", message=message)
@@ -118,23 +118,37 @@ def read_pair(mvct_path: Path, enhanced_path: Path, *, series_uid: str | None = 
     return mvct, enhanced
 
 
-def read_structures_of(path: Path | None, mvct: Volume, on_event: EventHandler) -> list[Structure]:
-    """The structures in a file on the MVCT's axial slices; none where no file is named. Warnings are told."""
-    if path is None:
+def structures_of(
+    request: EnhanceRequest | EvaluateRequest, mvct: Volume, kvct: Volume | None, on_event: EventHandler
+) -> list[PlacedStructure]:
+    """The structures that a request names, on the MVCT's axial slices; none where it names no file. Warnings are told.
+
+    Raises:
+        InputError: they or their transform cannot be read, belong to another scan, or none lies in the MVCT.
+    """
+    if request.structures is None:
         return []
-    structures, warnings = read_structures(path, axial(mvct))
+    if request.structures_transform is None:
+        structures, warnings = structures_drawn_on(axial(mvct), request.structures)
+    else:
+        transform = read_transform(request.structures_transform)
+        structures, warnings = structures_brought_to(axial(mvct), axial(kvct), request.structures, transform)
     for message in warnings:
         on_event("warning", message=message)
     return structures
 
 
 def with_structures(
-    record: EnhancementRecord, structures: list[Structure], mvct: Volume, enhanced: Volume, card: Mapping[str, Any]
+    record: EnhancementRecord,
+    structures: list[PlacedStructure],
+    mvct: Volume,
+    enhanced: Volume,
+    card: Mapping[str, Any],
 ) -> EnhancementRecord:
-    """The record with what both scans show in each structure."""
-    scans = {"mvct": axial(mvct), "enhanced": axial(enhanced)}
+    """The record with what the scans show in each structure."""
     trained_hu = card.get("trained_on", {}).get("hu")
-    return replace(record, structures=structure_values(structures, scans, trained_hu=trained_hu))
+    values = structure_values(structures, axial(mvct), axial(enhanced), trained_hu=trained_hu)
+    return replace(record, structures=values)
 
 
 def _on_grid_of(enhanced: Volume, truth: Volume, on_event: EventHandler) -> Volume:

@@ -64,7 +64,11 @@ class NotTrusted(OutputError):
 
 def require_outputs(request: EnhanceRequest) -> None:
     """Refuse outputs that could not be written, or would replace each other or a scan that was given."""
-    sources = [path for path in (request.input, request.kvct, request.region, request.structures) if path]
+    sources = [
+        path
+        for path in (request.input, request.kvct, request.region, request.structures, request.structures_transform)
+        if path
+    ]
     scans = list(_scans(request).values())
     for path in scans:
         require_writable(path, *sources, overwrite=request.overwrite)

@@ -28,6 +28,9 @@ SCAN_OUTPUT = "volume file, or a new folder for DICOM"
 SITE = "site profile of the scanner, see docs/commissioning.md"
 SERIES = "series to use where the {folder} has several: its UID or one of its files"
 STRUCTURES = "RT Structure Set, label map or .seg.nrrd: HU and noise of both scans in each structure, too"
+STRUCTURES_TRANSFORM = (
+    "transform (.tfm) of 'register', where the structures were drawn on the planning CT, which is to be named too"
+)
 STRENGTH = "in %%: 0 converts the HU only, 100 is the whole enhancement [%(default)s]"
 
 FORMATS = ("nrrd", "nii", "nii.gz", "mha", "dicom")
@@ -60,6 +63,7 @@ class EnhanceRequest(Request):
     kvct: Path | None = option(KVCT, default=None)
     region: Path | None = option(REGION, default=None)
     structures: Path | None = option(STRUCTURES, default=None)
+    structures_transform: Path | None = option(STRUCTURES_TRANSFORM, default=None)
     series_uid: str | None = option(SERIES.format(folder="folder"), default=None)
     compress: bool = option("write .nrrd and .mha files faster, and larger", default=True, flag="--uncompressed")
     strength: int | str = option(
@@ -78,6 +82,7 @@ class EnhanceRequest(Request):
 
     def __post_init__(self):
         super().__post_init__()
+        _require_both_scans_of_structures(self)
         if self.strength == MATCH and self.kvct is None:
             raise InputError("strength: 'match' needs the planning CT: name it, or give a number from 0 to 100.")
 
@@ -98,11 +103,16 @@ class EvaluateRequest(Request):
     truth: Path | None = option("kVCT of the same anatomy, for MAE, PSNR and SSIM", default=None)
     region: Path | None = option(REGION, default=None)
     structures: Path | None = option(STRUCTURES, default=None)
+    structures_transform: Path | None = option(STRUCTURES_TRANSFORM, default=None)
     model: str | Path | None = option(
         "model that made the enhanced scan, whose card says what to expect [that of the site profile, or default]",
         default=None,
     )
     site: str | Path | None = option(SITE, default=None, metavar="FILE")
+
+    def __post_init__(self):
+        super().__post_init__()
+        _require_both_scans_of_structures(self)
 
 
 @dataclass(frozen=True)
@@ -413,3 +423,8 @@ class WorkerRequest(Request):
 
     command = "worker"
     summary = "do the jobs that a program writes to stdin, one a line"
+
+
+def _require_both_scans_of_structures(request: EnhanceRequest | EvaluateRequest) -> None:
+    if request.structures_transform and not (request.structures and request.kvct):
+        raise InputError("structures-transform: it needs the structures and the planning CT that they were drawn on.")

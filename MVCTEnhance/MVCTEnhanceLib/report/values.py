@@ -18,6 +18,7 @@ STRUCTURE_COLUMNS = (
     "Volume / cm³",
     "MVCT / HU",
     "Enhanced / HU",
+    "Planning CT / HU",
     "HU change",
     "MVCT noise / HU",
     "Enhanced noise / HU",
@@ -135,13 +136,16 @@ def structure_table(record: EnhancementRecord) -> dict[str, Any]:
 
 def _structure(name: str, values: Mapping[str, Any]) -> tuple[str, list[str]]:
     scans, unusual = [values[scan] for scan in ("mvct", "enhanced")], values.get("unusual")
-    hu = [
-        "-" if of["mean"] is None else f"{of['mean']:.0f} ± {_or_dash(of['sd'])} ({of['p5']:.0f} to {of['p95']:.0f})"
-        for of in scans
-    ]
+    hu = [_hu(of) for of in (*scans, values.get("planning_ct"))]
     noise = [_or_dash(of["noise_hu"], 1) for of in scans]
     share = _or_dash(None if unusual is None else 100 * unusual, 1)
     return name, [f"{values['volume_cm3']:.4g}", *hu, _or_dash(values["hu_change"], 1), *noise, share]
+
+
+def _hu(of_scan: Mapping[str, float | None] | None) -> str:
+    if of_scan is None or of_scan["mean"] is None:
+        return "-"
+    return f"{of_scan['mean']:.0f} ± {_or_dash(of_scan['sd'])} ({of_scan['p5']:.0f} to {of_scan['p95']:.0f})"
 
 
 def _or_dash(value: float | None, digits: int = 0) -> str:

@@ -9,36 +9,44 @@ import numpy as np
 
 from ..quality.noise import noise_sd
 from ..volume import Volume
+from .placed import PlacedStructure
 from .structure import Structure
 
 PERCENTILES = (5, 95)
 
 
 def structure_values(
-    structures: Sequence[Structure], scans: Mapping[str, Volume], *, trained_hu: Sequence[float] | None = None
+    structures: Sequence[PlacedStructure],
+    mvct: Volume,
+    enhanced: Volume,
+    *,
+    trained_hu: Sequence[float] | None = None,
 ) -> dict[str, dict[str, Any]]:
     """HU and noise of scans inside of structures, JSON-serialisable, by the structure's name.
 
     Each has volume_cm3; for each scan mean, sd, p5 and p95 of the HU of the voxels that lie inside by at least a half,
     and noise_hu, mean over the slices with enough soft tissue; hu_change, the mean of enhanced - MVCT; and, where the
     HU that the model was trained on are known, unusual, the part of the voxels whose HU in the MVCT lie beyond them.
-    Null where there is no such voxel.
+    Those that were drawn on the planning CT have planning_ct, too. Null where there is no such voxel.
 
     Args:
         structures: on the grid of the scans.
-        scans: "mvct" and "enhanced", on one grid, axial slices in HU.
+        mvct, enhanced: on one grid, axial slices in HU.
         trained_hu: lowest and highest HU of the MVCT that the model was trained on.
     """
-    return {structure.name: _values(structure, scans, trained_hu) for structure in structures}
+    scans = {"mvct": mvct, "enhanced": enhanced}
+    return {placed.structure.name: _values(placed, scans, trained_hu) for placed in structures}
 
 
-def _values(structure: Structure, scans: Mapping[str, Volume], trained_hu: Sequence[float] | None) -> dict[str, Any]:
-    spacing, inside = scans["mvct"].spacing, structure.inside
-    volume_cm3 = float(structure.coverage.sum(dtype=float)) * float(np.prod(spacing)) / 1000
-    values: dict[str, Any] = {"volume_cm3": volume_cm3, "voxels": int(inside.sum())}
+def _values(placed: PlacedStructure, scans: Mapping[str, Volume], trained_hu: Sequence[float] | None) -> dict[str, Any]:
+    structure = placed.structure
+    inside = structure.inside
+    values: dict[str, Any] = {"volume_cm3": structure.cm3(scans["mvct"].spacing), "voxels": int(inside.sum())}
     hu = {name: scan.array[structure.box][inside].astype(np.float64) for name, scan in scans.items()}
     for name, scan in scans.items():
         values[name] = _of_scan(hu[name]) | {"noise_hu": _noise(scan, structure)}
+    if placed.planned is not None:
+        values["planning_ct"] = _of_scan(placed.planned) | {"volume_cm3": placed.planned_cm3}
     values["hu_change"] = _number((hu["enhanced"] - hu["mvct"]).mean()) if inside.any() else None
     if trained_hu is not None:
         beyond = (hu["mvct"] < trained_hu[0]) | (hu["mvct"] > trained_hu[1])

@@ -28,6 +28,10 @@ class Structure:
         box = tuple(slice(int(side[0]), int(side[-1]) + 1) for side in sides)
         return cls(name, box, coverage[box].astype(np.float32))
 
+    def cm3(self, spacing: tuple[float, float, float]) -> float:
+        """Its volume; `spacing` of the scan's voxels in mm along (i, j, k)."""
+        return float(self.coverage.sum(dtype=float)) * float(np.prod(spacing)) / 1000
+
     @property
     def inside(self) -> np.ndarray:
         """Voxels of the box of which at least a half lies inside, bool."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import SimpleITK as sitk
 
-from ...errors import OutputError
+from ...errors import InputError, OutputError
 from ...runtime.quiet import quiet_itk
 from ...storage.atomic import atomic_file
 from ...volume.itk import itk_name
@@ -25,6 +25,25 @@ def require_transform_name(path: Path) -> None:
         raise OutputError(f"'{path.name}' has another suffix than {SUFFIX}: end the transform's name in it.")
     if itk_name(path.absolute()) is None:
         raise OutputError(f"'{path}' has letters in its path that are no valid text: choose another name or folder.")
+
+
+def read_transform(path: Path) -> sitk.Transform:
+    """A rigid or other linear transform as `write_transform` wrote it.
+
+    Raises:
+        InputError: it cannot be read, or is not linear.
+    """
+    name = itk_name(path)
+    if not path.is_file() or name is None:
+        raise InputError(f"The transform '{path}' is no file that can be read: name one that 'register' wrote.")
+    try:
+        with quiet_itk():
+            transform = sitk.ReadTransform(name).Downcast()
+    except RuntimeError as error:
+        raise InputError(f"'{path}' is no transform: name one that 'register' wrote.") from error
+    if not transform.IsLinear():
+        raise InputError(f"The transform '{path}' is not linear: name a rigid one, as 'register' writes it.")
+    return transform
 
 
 def write_transform(transform: sitk.Transform, path: Path, *, overwrite: bool = False) -> None:
