@@ -20,7 +20,7 @@ class CircleEdge:
     Args:
         mtf_50, mtf_10: frequencies in lp/mm at which the modulation falls to 50 and 10 %.
         overshoot_hu: by how much the outside rises above (or, where the inside is brighter, falls below) its own HU
-            beside the edge.
+            beside the edge; 0 where it does not.
     """
 
     mtf_50: float
@@ -54,7 +54,7 @@ def circle_edge(image: np.ndarray, distance_mm: np.ndarray, radius_mm: float) ->
     outside = profile[(places >= FLAT_MM[0]) & (places <= FLAT_MM[1])].mean()
     step = outside - inside
     beside = profile[(places >= BESIDE_MM[0]) & (places <= BESIDE_MM[1])]
-    overshoot = float(np.max((beside - outside) * np.sign(step)))
+    overshoot = max(0.0, float(np.max((beside - outside) * np.sign(step))))
     return CircleEdge(*_mtf_frequencies(profile), overshoot)
 
 

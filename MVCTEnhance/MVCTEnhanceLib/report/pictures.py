@@ -19,7 +19,7 @@ _QUICKLY = {"compress_level": 3}  # of PNG; the default takes twice as long and 
 # Mid-grey text on no background, and these lines, can be read on a light and on a dark page.
 _INK = "#7d848c"
 _TICKS = 6
-_DATES = 4
+_DATES = 3
 _LINES = ("#e08a1e", "#3b82f6", "#16a37b", "#c2559d")
 
 
@@ -116,7 +116,10 @@ def trend_png(
         for limit in control[name] or ():
             axes.axhline(limit, color=colour, linewidth=1, linestyle=":")
     numbers = np.unique(np.linspace(0, len(dates) - 1, min(len(dates), _DATES)).round().astype(int))
-    axes.set_xticks(numbers, [dates[number] for number in numbers])
+    labels = axes.set_xticks(numbers, [dates[number] for number in numbers])
+    if len(labels) > 1:  # within the picture
+        labels[0].label1.set_horizontalalignment("left")
+        labels[-1].label1.set_horizontalalignment("right")
     axes.set_xlim(-0.5, len(dates) - 0.5)
     _tidy(axes, unit, "date of the scan")
     return _png(figure)
