@@ -38,6 +38,7 @@ def test_shell_examples_leave_what_they_say(folder):
         "report/report.html",
         "cohort/summary.csv",
         "water-qa/report.html",
+        "at-site.nrrd",
     ):
         assert (folder / name).is_file(), name
     assert len(list((folder / "enhanced-dicom").glob("*.dcm"))) > 0

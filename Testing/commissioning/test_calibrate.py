@@ -59,8 +59,10 @@ def test_phantom_gives_a_profile_that_says_what_it_was_made_of(main, here):
     assert len(profile.made.inputs) == 1 and any("name no scanner" in text for text in told["warnings"])
 
 
-def test_fit_is_printed(main, here):
-    shown = main("calibrate", "--phantom", "phantom.nrrd", "--output", "site.toml").stdout
+def test_fit_is_printed_and_drawn(main, here):
+    arguments = ["--phantom", "phantom.nrrd", "--output", "site.toml", "--picture", "fit.png"]
+    shown = main("calibrate", *arguments).stdout
+    assert (here / "fit.png").read_bytes().startswith(b"\x89PNG")
     assert "HU of water    1" in shown and " ± " in shown
     assert any(line.startswith("lung LN-300 ") and "-720.0" in line for line in shown.splitlines())
 
@@ -140,4 +142,5 @@ def test_other_suffix_and_the_inserts_themselves_are_refused_as_output(main, her
     shutil.copy(CHEESE, here / "inserts.toml")
     arguments = ["calibrate", "--phantom", "phantom.nrrd", "--inserts", "inserts.toml", "--overwrite", "--output"]
     assert_refused(main(*arguments, "site.json"), "end the output in it")
+    assert_refused(main(*arguments, "site.toml", "--picture", "fit.jpg"), "end the picture in it")
     assert_refused(main(*arguments, "inserts.toml"), "never overwritten")

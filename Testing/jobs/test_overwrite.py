@@ -35,6 +35,7 @@ COMMANDS = {
     "cycle error": ("enhance mvct.nrrd --output e.nrrd --cycle-error x.mha", "x.mha"),
     "its report": ("enhance mvct.nrrd --output e.nrrd --report x", "x/readouts.json"),
     "calibrate": ("calibrate --phantom mvct.nrrd --output x.toml", "x.toml"),
+    "its picture": ("calibrate --phantom mvct.nrrd --output x-site.toml --picture x.png", "x.png"),
     "report": (
         "report --mvct mvct.nrrd --enhanced enhanced.nrrd --readouts report/readouts.json --output x",
         "x/report.html",

@@ -23,11 +23,12 @@ from ..site.fit import fit, require_near
 from ..site.inserts import CHEESE, measured_inserts, read_phantom
 from ..site.patients import MIN_PATIENTS, Patient, calibration_of, patient_of
 from ..site.profile import KEYS, FittedCalibration, Made, Scanner, SiteModel, SiteProfile, write_site
+from ..storage.atomic import atomic_file
 from ..volume import Volume
 from ..volume.acquisition import Acquisition
 from ..volume.grid import digest
 
-SUFFIX = ".toml"
+SUFFIXES = {"output": ".toml", "picture": ".png"}
 
 
 @dataclass
@@ -63,7 +64,7 @@ def calibrate(request: CalibrateRequest, *, on_event: EventHandler = ignore_even
         MVCTEnhanceError: with one sentence on the fault and what to do; nothing was written.
     """
     _require_sources(request)
-    _require_output(request)
+    _require_outputs(request)
     model = _model(request)
     warnings: list[str] = []
     on_event = collecting_warnings(warnings, on_event)
@@ -82,6 +83,8 @@ def calibrate(request: CalibrateRequest, *, on_event: EventHandler = ignore_even
         tuple(sorted(scans.mvcts | scans.kvcts)),
     )
     on_event("stage", stage="write")
+    if request.picture:
+        _write_picture(fitted, request)
     write_site(SiteProfile(scanner, made, fitted, model), request.output, overwrite=request.overwrite)
     return {
         "profile": str(request.output),
@@ -97,13 +100,18 @@ def _require_sources(request: CalibrateRequest) -> None:
         raise InputError("Give either a phantom, or the folders of MVCTs and planning CTs (--mvct and --kvct).")
 
 
-def _require_output(request: CalibrateRequest) -> None:
-    if not has_suffix(request.output, (SUFFIX,)):
-        raise OutputError(f"'{request.output.name}' has another suffix than {SUFFIX}: end the output in it.")
-    if request.inserts and request.inserts.resolve() == request.output.resolve():
-        raise OutputError(f"'{request.output}' is an input itself, which is never overwritten: choose another output.")
-    require_absent(request.output, overwrite=request.overwrite)
-    require_permission(request.output)
+def _require_outputs(request: CalibrateRequest) -> None:
+    inputs = [path.resolve() for path in (request.phantom, request.inserts) if path]
+    for name, suffix in SUFFIXES.items():
+        output = getattr(request, name)
+        if output is None:
+            continue
+        if not has_suffix(output, (suffix,)):
+            raise OutputError(f"'{output.name}' has another suffix than {suffix}: end the {name} in it.")
+        if output.resolve() in inputs:
+            raise OutputError(f"'{output}' is an input itself, which is never overwritten: choose another output.")
+        require_absent(output, overwrite=request.overwrite)
+        require_permission(output)
 
 
 def _model(request: CalibrateRequest) -> SiteModel:
@@ -213,6 +221,14 @@ def _scanner(taken: Sequence[Acquisition], name: str) -> Scanner:
             )
         known[key] = next(iter(values), "")
     return Scanner(name, **known)
+
+
+def _write_picture(fitted: FittedCalibration, request: CalibrateRequest) -> None:
+    from ..report.pictures import fit_png
+
+    points = [(point.exact_hu, point.shown_hu) for point in fitted.points]
+    with atomic_file(request.picture, overwrite=request.overwrite) as partial:
+        partial.write_bytes(fit_png(points, fitted.line))
 
 
 def _account() -> str:

@@ -218,6 +218,7 @@ class CalibrateRequest(Request):
     mvct: Path | None = option("folder with the MVCT of at least three patients", default=None, metavar="DIR")
     kvct: Path | None = option("folder with their planning CTs", default=None, metavar="DIR")
     series_uid: str | None = option(SERIES.format(folder="phantom's folder"), default=None)
+    picture: Path | None = option("PNG file for a picture of the fit", default=None)
     model: str | Path = option(MODEL, default=DEFAULT_MODEL)
     name: str = option("what the scanner is called [its manufacturer and model]", default="")
     by: str = option("who makes the profile [the name of the account]", default="")

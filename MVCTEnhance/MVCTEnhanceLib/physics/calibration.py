@@ -53,7 +53,8 @@ class Calibration:
     @classmethod
     def of_site(cls, site: Mapping[str, Any]) -> Calibration:
         """That of what a record says of the site profile; an exact scanner's where it says none."""
-        return cls(**site.get("calibration", {}))
+        known = site.get("calibration", {})
+        return cls(**{name: known[name] for name in LIMITS if name in known})
 
     def shown_hu(self, exact_hu: np.ndarray) -> np.ndarray:
         """HU that the scanner shows where an exact one shows `exact_hu`, any shape."""

@@ -11,6 +11,7 @@ from matplotlib import colormaps, image
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from ..physics.calibration import Calibration
 from ..quality.catalogue import Metric
 
 DIFFERENCE_COLOURS = ("#12419b", "#ffffff", "#a8141e")
@@ -122,6 +123,23 @@ def trend_png(
         labels[-1].label1.set_horizontalalignment("right")
     axes.set_xlim(-0.5, len(dates) - 0.5)
     _tidy(axes, unit, "date of the scan")
+    return _png(figure)
+
+
+def fit_png(points: Sequence[tuple[float, float]], line: Calibration) -> bytes:
+    """A scanner's line, as the difference from an exact one, through what it was fitted to.
+
+    Args:
+        points: exact HU and HU that the scanner shows.
+        line: fitted to them.
+    """
+    figure, axes = _figure()
+    exact, shown = np.array(points).T
+    along = np.linspace(exact.min() - 50, exact.max() + 50, 200)
+    axes.axhline(0, color=_INK, linewidth=1, linestyle="--")
+    axes.plot(along, line.shown_hu(along) - along, color=_LINES[1], linewidth=1.6)
+    axes.plot(exact, shown - exact, color=_LINES[0], linestyle="", marker="o", markersize=3.5)
+    _tidy(axes, "shown - exact HU", "HU of an exact scanner")
     return _png(figure)
 
 
