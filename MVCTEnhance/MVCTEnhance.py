@@ -56,6 +56,7 @@ class MVCTEnhanceParameterNode(OptionParameters):
     """What the user chose; it is saved with the scene.
 
     allItems: every item of the sequence that the MVCT shows. region, segmentID: where the metrics are measured.
+    structures: each segment is measured by itself.
     readouts: of enhanced. The options of an enhancement, such as model and device, come with OptionParameters.
     matchStrength: in the place of `strength`, the one whose NSelfSSIM comes nearest to the planning CT's.
     fade: 0 MVCT to 1 enhanced. differenceWindow: HU of the full colours. showCorrection: not the difference is shown.
@@ -66,6 +67,7 @@ class MVCTEnhanceParameterNode(OptionParameters):
     planningCT: vtkMRMLScalarVolumeNode
     region: Union[vtkMRMLSegmentationNode, vtkMRMLMarkupsROINode, None]  # noqa: UP007 (the form that every Slicer takes)
     segmentID: str = ""
+    structures: vtkMRMLSegmentationNode
     enhanced: vtkMRMLScalarVolumeNode
     difference: vtkMRMLScalarVolumeNode
     cycleError: vtkMRMLScalarVolumeNode
@@ -153,7 +155,7 @@ class MVCTEnhanceWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
     """What scripts can ask for; what goes wrong is an MVCTEnhanceError, whose text is one sentence.
 
-    choices: planningCT, region, segmentID, model, site, device, strength, enhanced, difference, cycleError,
+    choices: planningCT, region, segmentID, structures, model, site, device, strength, enhanced, difference, cycleError,
     makeCycleError, allItems, as the parameters of the panel are called.
     onProgress gets the stage, slices done, slices in all, seconds left (or None).
     """

@@ -123,3 +123,21 @@ def assert_nothing_is_left(app):
     app.run_events()
     assert app.child_processes() == []
     assert temporary_files(app) == []
+
+
+def add_segments(app, like, *masks):
+    """A segmentation with segments "1", "2", ... in one shared labelmap where they do not overlap."""
+    import vtk
+
+    node = app.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "segmentation")
+    for number, mask in enumerate(masks, 1):
+        image = app.slicer.vtkOrientedImageData()
+        image.SetDimensions(mask.shape[::-1])
+        image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+        voxels = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
+        voxels[:] = mask.ravel()
+        matrix = vtk.vtkMatrix4x4()
+        like.GetIJKToRASMatrix(matrix)
+        image.SetGeometryFromImageToWorldMatrix(matrix)
+        node.AddSegmentFromBinaryLabelmapRepresentation(image, f"segment {number}", [1, 0, 0], str(number))
+    return node

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import SimpleITK as sitk
 
-from ..errors import InputError
+from ..errors import InputError, OutputError
 from ..runtime.quiet import quiet_itk
+from ..storage.atomic import atomic_file
 from ..volume import Volume
 from ..volume.itk import itk_name, to_itk
 from .structure import Structure, with_names_of_their_own
@@ -52,6 +54,38 @@ def read_labels(path: Path, scan: Volume) -> tuple[list[Structure], tuple[str, .
         else:
             warnings.append(f"The structure '{name}' is empty or lies outside of the scan: it is left out.")
     return structures, tuple(warnings)
+
+
+def write_segments(segments: Iterable[tuple[str, Volume]], path: Path) -> None:
+    """Write masks (0 and 1) on one grid as a segmentation of Slicer; those that overlap into several layers.
+
+    Args:
+        segments: name and mask of each.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    layers: list[Volume] = []
+    entries: dict[str, str] = {}
+    for number, (name, mask) in enumerate(segments):
+        inside = mask.array > 0
+        free = [layer for layer, volume in enumerate(layers) if not volume.array[inside].any()]
+        if not free:
+            layers.append(mask.with_array(np.zeros(mask.array.shape, np.uint16)))
+        layer = free[0] if free else len(layers) - 1
+        layers[layer].array[inside] = number + 1
+        for what, value in (("ID", number), ("Name", name), ("Layer", layer), ("LabelValue", number + 1)):
+            entries[f"Segment{number}_{what}"] = str(value)
+    images = [to_itk(layer) for layer in layers]
+    image = sitk.Compose(images) if len(images) > 1 else images[0]
+    for key, value in entries.items():
+        image.SetMetaData(key, value)
+    with atomic_file(path) as partial:
+        try:
+            with quiet_itk():
+                sitk.WriteImage(image, str(partial))
+        except RuntimeError as error:
+            raise OutputError(f"{path} could not be written completely: free some space on the disk.") from error
 
 
 def _read(path: Path) -> sitk.Image:

@@ -7,6 +7,7 @@ import pytest
 from slicerui.scans import (
     OBLIQUE,
     add_mvct,
+    add_segments,
     add_transform,
     assert_nothing_is_left,
     contents,
@@ -153,6 +154,19 @@ def test_a_region_confines_the_readouts(app):
     readouts = run_job(app, options(mvct, region=box.GetID())).done[0].readouts
     inside = [value is not None for value in readouts["mvct"]["nselfssim"]["per_slice"]]
     assert inside == [True, True, False, False]
+
+
+def test_every_segment_is_measured_by_itself_where_it_lies_in_the_mvct(app):
+    mvct = add_mvct(app, ijk_to_ras=OBLIQUE)
+    masks = [np.zeros((4, 96, 96), np.uint8) for _ in range(3)]
+    masks[0][1, 40:60, 40:60], masks[1][1:3, 50:70, 50:70] = 1, 1  # the third is empty
+    done = run_job(app, options(mvct, structures=add_segments(app, mvct, *masks).GetID())).done[0]
+    measured = done.readouts["structures"]
+    assert {name: values["voxels"] for name, values in measured.items()} == {"segment 1": 400, "segment 2": 800}
+    for values, mask in zip(measured.values(), masks, strict=False):
+        assert values["mvct"]["mean"] == pytest.approx(voxels(app, mvct)[mask > 0].mean())
+        assert values["enhanced"]["mean"] == pytest.approx(voxels(app, done.enhanced)[mask > 0].mean())
+    assert any("'segment 3'" in warning for warning in done.readouts["warnings"])
 
 
 def test_progress_is_told_in_words_with_slices_and_time(app):

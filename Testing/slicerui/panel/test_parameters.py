@@ -31,6 +31,7 @@ def choose_everything(app, tmp_path):
     app.ui.strengthSlider.value = 70
     app.click(app.ui.makeCycleErrorCheckBox)
     app.choose(app.ui.cycleErrorSelector, cycle_error)
+    app.choose(app.ui.structuresSelector, segmentation)
     app.choose(app.ui.chartComboBox, "Noise (HU)")
     app.click(app.ui.reviewButton)
     app.ui.fadeSlider.value = 0.4
@@ -49,7 +50,7 @@ def chosen(app) -> dict:
 def shown(app) -> dict:
     """What the panel shows of them."""
     ui = app.ui
-    nodes = ("mvct", "planningCT", "region", "enhanced", "difference", "cycleError")
+    nodes = ("mvct", "planningCT", "region", "structures", "enhanced", "difference", "cycleError")
     found = {name: getattr(ui, f"{name}Selector").currentNode().GetName() for name in nodes}
     found |= {name: getattr(ui, name).currentText for name in ("segmentComboBox", "chartComboBox")}
     found |= {

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from slicerui.scans import OBLIQUE, RAS, add_mvct, add_transform
+from slicerui.scans import OBLIQUE, RAS, add_mvct, add_segments, add_transform
 
 QUARTER_TURN = np.array([[0.0, -1, 0, 12], [1, 0, 0, -30], [0, 0, 1, 6], [0, 0, 0, 1]])
 
@@ -27,24 +27,6 @@ def add_box(app, centre, size):
     node = app.scene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "box")
     node.SetCenter(*centre)
     node.SetSize(*size)
-    return node
-
-
-def add_segments(app, like, *masks):
-    """A segmentation with segments "1", "2", ... in one shared labelmap where they do not overlap."""
-    import vtk
-
-    node = app.scene.AddNewNodeByClass("vtkMRMLSegmentationNode", "segmentation")
-    for number, mask in enumerate(masks, 1):
-        image = app.slicer.vtkOrientedImageData()
-        image.SetDimensions(mask.shape[::-1])
-        image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
-        voxels = vtk.util.numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())
-        voxels[:] = mask.ravel()
-        matrix = vtk.vtkMatrix4x4()
-        like.GetIJKToRASMatrix(matrix)
-        image.SetGeometryFromImageToWorldMatrix(matrix)
-        node.AddSegmentFromBinaryLabelmapRepresentation(image, f"segment {number}", [1, 0, 0], str(number))
     return node
 
 

@@ -22,6 +22,7 @@ def test_what_cannot_be_done_is_told_before_it_is_tried(app):
     assert "is the MVCT itself" in options(mvct, planningCT=mvct.GetID()).problem()
     assert "no scalar volume" in options(labels).problem()
     assert "region" in options(mvct, region=other.GetID()).problem()
+    assert "structures" in options(mvct, structures=other.GetID()).problem()
     assert "nobody" in options(mvct, model="nobody").problem()
     assert "none.toml' cannot be read" in options(mvct, site="none.toml").problem()
     assert "needs the planning CT" in options(mvct, strength="match").problem()
@@ -38,7 +39,7 @@ def test_parameters_keep_the_names_and_defaults_that_scripts_and_saved_scenes_ha
     from MVCTEnhanceLib.slicerui.scene.request import PARAMETERS
 
     app.load_module()
-    nodes = {"planningCT", "region", "enhanced", "difference", "cycleError"}
+    nodes = {"planningCT", "region", "structures", "enhanced", "difference", "cycleError"}
     parameters = app.logic.getParameterNode()
     others = {"segmentID": "", "model": "", "site": "", "device": "auto", "strength": 100}
     others |= {"makeCycleError": False, "allItems": False}

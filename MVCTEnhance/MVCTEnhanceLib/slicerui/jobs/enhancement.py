@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...jobs.requests import EnhanceRequest
 from ..scene.origin import known_volume_of
 from ..scene.outputs import Voxels, put_into_scene
-from ..scene.regions import region_mask
+from ..scene.regions import region_mask, segment_masks
 from ..scene.request import SceneRequest, node_of
 from ..worker import files
 from ..worker.steps import Step, Steps
@@ -95,6 +95,7 @@ def write_inputs(
         cycle_error=folder / "cycle-error.nrrd" if wanted.wants_cycle_error else None,
         kvct=folder / "planning-ct.nrrd" if wanted.planningCT else None,
         region=folder / "region.nrrd" if wanted.region else None,
+        structures=folder / "structures.seg.nrrd" if wanted.structures else None,
         compress=False,  # files that are read once and removed
         **wanted.options,
     )
@@ -105,11 +106,17 @@ def write_inputs(
     if request.region:
         mask = region_mask(node_of(wanted.region), wanted.segmentID, mvct, frame_of=frame_of)
         files.write_nrrd(mvct_volume.with_array(mask), request.region)
+    if request.structures:
+        from ...structures.labels import write_segments
+
+        masks = segment_masks(node_of(wanted.structures), mvct, frame_of=frame_of)
+        write_segments(((name, mvct_volume.with_array(mask)) for name, mask in masks), request.structures)
     names = {
         request.input: _("The MVCT"),
         **dict.fromkeys(filter(None, _outputs(request)), _("The result")),
         request.kvct: _("The planning CT"),
         request.region: _("The region"),
+        request.structures: _("The structures"),
     }
     return Step(request, title, {path: name for path, name in names.items() if path})
 

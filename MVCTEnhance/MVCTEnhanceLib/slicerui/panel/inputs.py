@@ -40,6 +40,7 @@ class InputsSection(VTKObservationMixin):
         tell_name(self._ui.mvctSelector, parameters.mvct)
         tell_name(self._ui.planningCTSelector, parameters.planningCT)
         tell_name(self._ui.regionSelector, region)
+        tell_name(self._ui.structuresSelector, parameters.structures)
         self._observe(region)
         self._fill_segments(region)
         found = sequence_of(parameters.mvct)

@@ -26,7 +26,7 @@ from .review import ReviewSection
 from .run import RunSection
 from .site import SiteSection
 
-NODES = ("mvct", "planningCT", "region", *SELECTORS)
+NODES = ("mvct", "planningCT", "region", "structures", *SELECTORS)
 
 
 class Panel(VTKObservationMixin):

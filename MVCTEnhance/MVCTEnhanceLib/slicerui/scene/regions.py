@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import slicer
 import vtk
@@ -26,6 +28,40 @@ def problem_of(region: slicer.vtkMRMLNode | None, segment_id: str) -> str:
     if region.GetSegmentation().GetSegment(segment_id) is None:
         return _("Choose a segment of the segmentation '{name}'.").format(name=region.GetName())
     return ""
+
+
+def problem_of_structures(segmentation: slicer.vtkMRMLNode | None) -> str:
+    """Why a node holds no structures, in one sentence; empty where it does."""
+    if segmentation is None:
+        return _("The structures were deleted: choose another segmentation, or none.")
+    if not segmentation.IsA("vtkMRMLSegmentationNode"):
+        return _("The structures are no segmentation: choose another node.")
+    if not segmentation.GetSegmentation().GetNumberOfSegments():
+        return _("The segmentation '{name}' has no segments: draw some, or choose another one.").format(
+            name=segmentation.GetName()
+        )
+    return ""
+
+
+def segment_masks(
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    *,
+    frame_of: slicer.vtkMRMLTransformableNode | None = None,
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and mask of each segment, as :func:`region_mask` makes it of one; empty masks too.
+
+    Raises:
+        InputError: the node holds no structures.
+    """
+    problem = problem_of_structures(segmentation)
+    if problem:
+        raise InputError(problem)
+    transform, segments = _transform(segmentation, frame_of or volume_node), segmentation.GetSegmentation()
+    for index in range(segments.GetNumberOfSegments()):
+        segment_id = segments.GetNthSegmentID(index)
+        name = segments.GetSegment(segment_id).GetName()
+        yield name, _on_grid(_segment(segmentation, segment_id), transform, volume_node)
 
 
 def region_mask(
@@ -54,10 +90,7 @@ def region_mask(
     if problem:
         raise InputError(problem)
     is_box = region.IsA("vtkMRMLMarkupsROINode")
-    transform = vtk.vtkGeneralTransform()
-    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(
-        region.GetParentTransformNode(), (frame_of or volume_node).GetParentTransformNode(), transform
-    )
+    transform = _transform(region, frame_of or volume_node)
     inside = _on_grid(_box(region) if is_box else _segment(region, segment_id), transform, volume_node)
     if is_box and region.GetInsideOut():
         inside = 1 - inside
@@ -68,6 +101,16 @@ def region_mask(
             )
         )
     return inside
+
+
+def _transform(
+    node: slicer.vtkMRMLTransformableNode, frame: slicer.vtkMRMLTransformableNode
+) -> vtk.vtkGeneralTransform:
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(
+        node.GetParentTransformNode(), frame.GetParentTransformNode(), transform
+    )
+    return transform
 
 
 def _segment(node: slicer.vtkMRMLSegmentationNode, segment_id: str) -> slicer.vtkOrientedImageData:

@@ -29,6 +29,7 @@ class SceneRequest:
         planningCT: volume whose metrics are the reference.
         region: segmentation or box (ROI) that the metrics are limited to.
         segmentID: which segment of a segmentation.
+        structures: segmentation whose segments are measured, each by itself.
         enhanced, difference, cycleError: volumes to put results into; new ones are made where none is given.
         makeCycleError: whether a cycle-error map is wanted (it is, too, where a volume for it is given).
         options: fields of the `EnhanceRequest` by their names there, such as model and device.
@@ -39,6 +40,7 @@ class SceneRequest:
     planningCT: str = ""
     region: str = ""
     segmentID: str = ""
+    structures: str = ""
     enhanced: str = ""
     difference: str = ""
     cycleError: str = ""
@@ -69,6 +71,7 @@ class SceneRequest:
             volumes.problem_of(node_of(self.mvct), _("MVCT"))
             or self._problem_of_planning_ct()
             or self._problem_of_region()
+            or self._problem_of_structures()
             or self._problem_of_outputs()
             or self._problem_of_options()
         )
@@ -82,6 +85,9 @@ class SceneRequest:
 
     def _problem_of_region(self) -> str:
         return regions.problem_of(node_of(self.region), self.segmentID) if self.region else ""
+
+    def _problem_of_structures(self) -> str:
+        return regions.problem_of_structures(node_of(self.structures)) if self.structures else ""
 
     def _problem_of_outputs(self) -> str:
         chosen = [node for node in (self.enhanced, self.difference, self.cycleError) if node]
