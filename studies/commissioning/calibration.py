@@ -41,7 +41,6 @@ TESTED_WITH = ("kvct/chest-lungdx-a0002.nrrd", "dicom/abdomen-crlm-1004", "kvct/
 SCANNERS = {
     "water at 12 HU, slope 0.985": MVCTSettings(hu_offset=12, hu_slope=0.985),
     "water at -15 HU, slope 1.02, half the dose": MVCTSettings(hu_offset=-15, hu_slope=1.02, photons=13_300),
-    "water at 30 HU, slope 0.97, scatter, soft": MVCTSettings(hu_offset=30, hu_slope=0.97, scatter=0.02, kernel=0.7),
 }
 PLACES = (0.4, 0.5, 0.6)  # of the MVCT's slices in the kVCT
 PLANNING_CT_SLICES = 14
