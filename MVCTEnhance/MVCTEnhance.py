@@ -176,6 +176,11 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
         """Enhance every scan below a folder and wait; options: those of a BatchRequest, as workers=2."""
         return scripting().enhance_files(inputFolder, outputFolder, options, onProgress)
 
+    def register(self, enhancedNode, planningCT=None, *, isocentre=None, onProgress=None):
+        """Register an enhanced volume and its MVCT to the planning CT (by default the one that it was enhanced with)
+        and wait; both get a transform. isocentre: LPS in mm. The result has transform, checkerboard, registration."""
+        return scripting().register(enhancedNode, planningCT, isocentre, onProgress)
+
     def exportDicom(self, enhancedNode, folder=None, *, description="", force=False):
         """Write a derived DICOM series to a new folder or the DICOM database; force: also what is not to be trusted."""
         return scripting().export_dicom(enhancedNode, folder, description, force=force)

@@ -42,7 +42,7 @@ class Level:
 
 
 LEVELS = (Level(6.0, 8_000, 4.0, 0.05), Level(3.0, 16_000, 2.0, 0.02), Level(1.5, 40_000, 1.0, 0.005))
-COARSE, FINE = slice(-1), slice(-1, None)  # of the levels
+COARSE, MIDDLE, FINE = slice(-1), slice(-2, -1), slice(-1, None)  # of the levels
 ITERATIONS = 100
 RELAXATION = 0.8
 

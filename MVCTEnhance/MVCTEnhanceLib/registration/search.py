@@ -11,11 +11,13 @@ import numpy as np
 from ..errors import InputError
 from ..volume import Volume
 from .motion import RigidMotion, difference
-from .rigid import COARSE, FINE, Body, Registration, Run, one_thread, pyramid
+from .rigid import COARSE, FINE, MIDDLE, Body, Registration, Run, one_thread, pyramid
 
 #: Rotation in degrees and shift in mm of the starts, from where the scans lie.
 STARTS = ((0, 0, 0, 0, 0, 0), (3, -3, 3, 8, -8, 8), (-3, 3, -3, -8, 8, -8))
 RUNS = len(STARTS) + 1
+MAX_REPEATS = 8
+SETTLED_MM, SETTLED_DEG = 0.05, 0.05
 AGREE_MM, AGREE_DEG = 1.0, 1.0
 MIN_OVERLAP = 0.2  # of the body in the MVCT
 
@@ -69,12 +71,22 @@ class Finder:
         """
         registration = Registration(self.body, scan, self._planning)
 
+        def settled(run: Run, seed: int, levels: slice) -> Run:
+            """From where a run ended, until it moves no further: a round body turns slowly."""
+            for _ in range(MAX_REPEATS):
+                before, run = run, registration.run(run.parameters, seed, levels)
+                mm, deg = difference(before.motion, run.motion, self.body.points)
+                if not run.converged or (mm <= SETTLED_MM and deg <= SETTLED_DEG):
+                    break
+            return run
+
         def coarse(number: int) -> Run:
             degrees, shift_mm = STARTS[number][:3], STARTS[number][3:]
-            return registration.run([*np.radians(degrees), *shift_mm], number + 1, COARSE)
+            run = registration.run([*np.radians(degrees), *shift_mm], number + 1, COARSE)
+            return settled(run, number + 1, MIDDLE) if run.converged else run
 
         def refined(run: Run) -> Run:
-            return registration.run(run.parameters, 1, FINE)
+            return settled(run, 1, FINE)
 
         with one_thread(), ThreadPoolExecutor(threads) as pool:
             runs = []

@@ -18,9 +18,11 @@ from .jobs.dicom_export import DicomExport, DicomOptions, DicomResult
 from .jobs.export import ReportExport, ReportExportOptions, export_metrics
 from .jobs.folder import FolderResult, enhance_folder
 from .jobs.qa import QA_OPTIONS, PhantomQA, QAOutcome
+from .jobs.registration import Registration, RegistrationOptions
 from .jobs.sequences import enhancement_of
 from .parameters import require_known
-from .scene.outputs import EnhanceResult
+from .scene.outputs import ROLE_PLANNING_CT, EnhanceResult
+from .scene.registration import RegistrationResult
 from .scene.request import SceneRequest
 from .worker.steps import OnProgress
 from .worker.work import Job, do_now
@@ -60,6 +62,24 @@ def start_enhance(volume_node: Node, named: dict[str, Any], callbacks: tuple[Cal
     job = Job(enhancement_of(request), on_progress=on_progress, on_done=on_done, on_error=on_error)
     job.start()
     return job
+
+
+def register(
+    enhanced: Node,
+    planning_ct: Node | None,
+    isocentre: tuple[float, float, float] | None,
+    on_progress: OnProgress | None = None,
+) -> RegistrationResult:
+    """Register an enhanced volume and its MVCT to the planning CT and wait for it; see `RegistrationOptions`.
+
+    Raises:
+        MVCTEnhanceError: with one sentence on the fault and what to do; the scene is as it was.
+    """
+    if planning_ct is None and enhanced is not None:
+        planning_ct = enhanced.GetNodeReference(ROLE_PLANNING_CT)
+    options = RegistrationOptions(_id(enhanced), _id(planning_ct), isocentre)
+    _require_packages()
+    return do_now(Registration(options), on_progress)
 
 
 def enhance_files(

@@ -22,6 +22,7 @@ from .inputs import InputsSection
 from .metrics import MetricsSection
 from .model import ModelSection
 from .outputs import SELECTORS, ChosenOutputs, results_known_by
+from .registration import RegistrationSection
 from .review import ReviewSection
 from .run import RunSection
 from .site import SiteSection
@@ -50,6 +51,7 @@ class Panel(VTKObservationMixin):
         self._run = RunSection(ui, self._apply, self._take_result)
         self._follower = ResultFollower(self.refresh)
         self._review = ReviewSection(ui, self._follower.chart.put_into_views)
+        self._registration = RegistrationSection(ui, self._review.show_registered)
         self._metrics = MetricsSection(ui, self._review.show)
         self._export = ExportSection(ui)
         set_label(ui.intendedUseLabel, intended_use(_))
@@ -105,6 +107,7 @@ class Panel(VTKObservationMixin):
         """Release the application: no process, observer or timer stays behind."""
         self.set_parameters(None)
         self._run.close()
+        self._registration.close()
         self._export.close()
         self._review.close()
         self._height.close()
@@ -120,6 +123,7 @@ class Panel(VTKObservationMixin):
             self._follower,
             self._metrics,
             self._review,
+            self._registration,
             self._export,
         )
 
@@ -138,6 +142,7 @@ class Panel(VTKObservationMixin):
         self._run.set_problem(self._site.problem or self._models.problem or self._request().problem())
         self._metrics.refresh(parameters)
         self._review.refresh(parameters, self._follower.result)
+        self._registration.refresh(parameters, self._follower.result)
         self._export.refresh(parameters, self._follower.result)
 
     def _open_sections(self) -> None:

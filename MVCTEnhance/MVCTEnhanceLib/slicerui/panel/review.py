@@ -78,6 +78,13 @@ class ReviewSection:
         if self._volumes:
             self._put()
 
+    def show_registered(self, planning_ct, checkerboard) -> None:
+        """Switch to the review layout, with the planning CT blended and the checkerboard."""
+        if self._volumes:
+            self.show()
+            self._review.restore(self._volumes, self._parameters.fade)  # the scans have moved
+            self._review.show_registered(planning_ct, checkerboard)
+
     def restore(self) -> None:
         """Put the volumes back into the views of the review layout, zoomed to the body."""
         if self._volumes and self._review.shown:

@@ -16,6 +16,7 @@ from .window_level import WindowLevelLink
 from .zoom import align, body_corners, bring_into_sight, zoom_to
 
 FLICKER_MS = 500
+_BLEND = 0.5  # of the planning CT with the MVCT
 _LEGEND = "MVCTEnhance.legend"  # attribute of the one that the review has made
 
 
@@ -85,6 +86,17 @@ class Review:
         """Put another map (or None) into the view of the difference."""
         _fill_view(review_layout.slice_logic(DIFFERENCE_VIEW), difference, None)
         self._show_legend(difference)
+
+    def show_registered(self, planning_ct, checkerboard) -> None:
+        """Blend the planning CT with the MVCT in its view, and put the checkerboard into that of the difference."""
+        logic = review_layout.slice_logic(MVCT_VIEW)
+        if not self.shown or logic is None:
+            return
+        composite = logic.GetSliceCompositeNode()
+        composite.SetForegroundVolumeID(planning_ct.GetID())
+        composite.SetForegroundOpacity(_BLEND)
+        self.show_map(None)
+        _fill_view(review_layout.slice_logic(DIFFERENCE_VIEW), checkerboard, None)
 
     def adopt(self, volumes: ReviewVolumes) -> None:
         """Where the review is shown, also of a scene that was loaded: one window for both scans, and the legend."""

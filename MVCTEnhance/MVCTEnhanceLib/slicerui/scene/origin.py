@@ -12,6 +12,8 @@ from ...errors import InputError
 from .outputs import ROLE_MVCT
 from .volumes import INSTANCE_UIDS, modality_of, volume_of
 
+_PATIENT_POSITION_TAG = "0018,5100"
+
 if TYPE_CHECKING:
     from ...io.dicom.header import SliceHeader
     from ...volume import Volume
@@ -33,6 +35,20 @@ def identity_of(node: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
 
     header = _header(node)
     return identity_of_series(header.description, header.date) if header else {}
+
+
+def patient_id_of(node: slicer.vtkMRMLScalarVolumeNode) -> str:
+    """The DICOM Patient ID of a volume, to be compared and never shown; empty where it has none."""
+    header = _header(node)
+    return header.patient.id.strip() if header else ""
+
+
+def patient_position_of(node: slicer.vtkMRMLScalarVolumeNode) -> str:
+    """The DICOM Patient Position of a volume, such as "HFS"; empty where it has none."""
+    uids = (node.GetAttribute(INSTANCE_UIDS) or "").split()
+    database = getattr(slicer, "dicomDatabase", None)
+    is_known = uids and database is not None and database.isOpen
+    return database.instanceValue(uids[0], _PATIENT_POSITION_TAG).strip() if is_known else ""
 
 
 def product_of(node: slicer.vtkMRMLScalarVolumeNode) -> Product | None:

@@ -80,6 +80,7 @@ def stage_text(stage: str) -> str:
         "write": _("Writing"),
         "phantom": _("Making the phantom"),
         "simulate": _("Simulating the MVCT"),
+        "register": _("Registering"),
         "search": _("Searching for scans"),
         "batch": _("Enhancing the scans"),
     }.get(stage, stage)
