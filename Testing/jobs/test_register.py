@@ -139,6 +139,7 @@ def test_enhanced_scan_is_made_by_the_model_where_none_is_given(main, scan, monk
     assert not np.array_equal(told[0][1].array, told[1][1].array)
 
 
+@pytest.mark.thorough
 def test_enhanced_scan_that_is_not_found_is_to_be_looked_at(main, volumes, scans, tmp_path):
     noise = np.random.default_rng(2).normal(0, 50, scans["mvct"].array.shape).astype(np.int16)
     write_volume(scans["mvct"].with_array(noise), tmp_path / "enhanced.nrrd")

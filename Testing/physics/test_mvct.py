@@ -65,7 +65,7 @@ def test_noise_in_20_cm_of_water_is_24_hu(water_scan):
     assert 23 <= central_noise(water_scan) <= 25
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_noise_grows_with_the_body(water_scan):
     """By counts alone the ratio is exp(0.0068 / 2 * (350 - 200)) = 1.67."""
     large = simulate_mvct(water_cylinder(diameter_mm=350), MVCTSettings(matrix=128))

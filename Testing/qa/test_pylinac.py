@@ -14,6 +14,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.thorough
 def test_cheese_phantom_passes_and_every_plug_has_its_hu(main, series, tmp_path):
     mvct = simulate_mvct(cheese_phantom(slices=10, offset_mm=(4.0, -3.0), roll=1.0))
     arguments = ("--phantom", TOMO_CHEESE, "--output", tmp_path / "qa", "--device", "cpu", "--json")

@@ -88,7 +88,14 @@ def test_scan_without_a_body_is_refused(patient):
         Finder(Body(air), patient())
 
 
-@pytest.mark.parametrize("slices", [slice(7, 12), slice(5, 8), slice(6, 7)])
+@pytest.mark.parametrize("count", [1, 2])
+def test_scan_of_hardly_a_slice_is_refused(patient, mvct, count):
+    part = replace(mvct, array=mvct.array[6 : 6 + count], origin=(*mvct.origin[:2], mvct.origin[2] + 36.0))
+    with pytest.raises(InputError, match=f"in {count} slices, which do not tell how it is turned: at least 3"):
+        Finder(Body(part), patient())
+
+
+@pytest.mark.parametrize("slices", [slice(7, 12), slice(5, 8)])
 def test_part_of_a_scan_is_registered_right_or_refused(two_levels, patient, moved, mvct, slices):
     place = mvct.origin[2] + slices.start * 6.0
     part = replace(mvct, array=mvct.array[slices], origin=(*mvct.origin[:2], place))

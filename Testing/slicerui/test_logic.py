@@ -161,7 +161,7 @@ def test_dependencies_can_be_asked_for_and_nothing_happens_where_all_is_there(ap
     assert app.popups.shown == []
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_phantom_of_the_scene_is_measured_and_its_folder_grows(app, logic, tmp_path):
     from MVCTEnhanceLib.errors import MVCTEnhanceError
     from MVCTEnhanceLib.physics.phantom import density_inserts

@@ -87,7 +87,7 @@ def test_resumed_training_ends_with_the_same_weights(pairs):
     assert moved == {"mv", "kv"}
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_student_comes_nearer_to_its_teacher_and_leaves_it_as_it_is(pairs):
     student = robust.Trainer(load_model(find_model("simulated-anchor")), pairs, 60, "density-fast")
     kept = {name: weight.clone() for name, weight in student.teacher.state_dict().items()}

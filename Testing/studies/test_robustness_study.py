@@ -172,7 +172,7 @@ def test_second_call_simulates_nothing_and_a_new_network_is_measured(study, monk
     assert len(simulated) == len(dose.DOSES)
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_thicker_slices_have_less_noise_only_where_the_counts_are_in_proportion(study):
     robustness.run(study)
     rows = table(study, "slice_thickness")

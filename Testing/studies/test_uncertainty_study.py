@@ -24,6 +24,7 @@ def drawn(seed, pixels=6_000):
     return {"features": seen, "error": error, "local_error": scale.astype(np.float32), "gradient": seen[:, 0]}
 
 
+@pytest.mark.thorough
 def test_head_finds_where_errors_are_large_and_its_band_holds_nine_of_ten_on_others():
     head = uncertainty.Head.fitted([drawn(1), drawn(2)])
     head.calibrate([drawn(3)])

@@ -58,6 +58,8 @@ class Body:
         mvct = axial(mvct)
         pixel_size = (mvct.spacing[1], mvct.spacing[0])
         body = np.stack([body_mask(image.astype(np.float32), pixel_size=pixel_size) for image in mvct.array])
+        #: How many slices show it.
+        self.slices = int(body.any(axis=(1, 2)).sum())
         #: LPS positions in mm of the body on a grid of 20 mm in each slice, shape (n, 3).
         self.points = _points(mvct, body)
         #: Image of the body and the air next to it.

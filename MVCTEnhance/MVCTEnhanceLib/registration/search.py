@@ -22,6 +22,11 @@ AGREE_MM, AGREE_DEG = 1.0, 1.0
 MIN_OVERLAP = 0.2  # of the body in the MVCT
 
 NO_BODY = "The MVCT shows no body to register: choose a scan of a patient."
+MIN_SLICES = 3
+TOO_THIN = (
+    "The MVCT shows the patient in {count} slices, which do not tell how it is turned: at least {least} are needed, so "
+    "register by hand."
+)
 NO_OVERLAP = (
     "Only {share:.0f} % of the body in the {name} lies within the planning CT: check that both scans show the same "
     "region of the same patient, and move the MVCT roughly over the planning CT first."
@@ -41,12 +46,14 @@ class Finder:
         planning_ct: HU (k, j, i) on its own grid.
 
     Raises:
-        InputError: there is no body, or it does not lie on the planning CT.
+        InputError: there is no body or hardly a slice of it, or it does not lie on the planning CT.
     """
 
     def __init__(self, body: Body, planning_ct: Volume):
         if not len(body.points):
             raise InputError(NO_BODY)
+        if body.slices < MIN_SLICES:
+            raise InputError(TOO_THIN.format(count=body.slices, least=MIN_SLICES))
         self.body, self._planning_ct = body, planning_ct
         self._require_overlap(RigidMotion(np.eye(3), np.zeros(3)), "MVCT")
         self._planning = pyramid(planning_ct)
