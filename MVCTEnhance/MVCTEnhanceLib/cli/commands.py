@@ -152,7 +152,8 @@ def install_pylinac(request: requests.InstallPylinacRequest, on_event: EventHand
     """Install pylinac into its folder."""
     from ..qa.pylinac import install
 
-    return {"folder": str(install())}
+    on_event("stage", stage="install")
+    return {"folder": str(install(request.wheels))}
 
 
 def demo(request: requests.DemoRequest, on_event: EventHandler) -> Result:

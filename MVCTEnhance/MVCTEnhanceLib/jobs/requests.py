@@ -401,11 +401,14 @@ class QARequest(Request):
     device: str = option(DEVICE, default="auto")
 
 
+@dataclass(frozen=True)
 class InstallPylinacRequest(Request):
     """An installation of pylinac into a folder of its own."""
 
     command = "install-pylinac"
     summary = "install pylinac, which 'qa' needs for all phantoms but water"
+
+    wheels: Path | None = option("folder of wheels to install from, without a network", default=None, metavar="DIR")
 
 
 @dataclass(frozen=True)

@@ -43,13 +43,16 @@ def require_installed() -> None:
     """
     if not is_installed():
         raise InputError(
-            "This phantom is analysed by pylinac, which is missing or outdated: run 'mvct-enhance install-pylinac', "
-            "or analyse a water cylinder (--phantom water), which needs no pylinac."
+            "This phantom is analysed by pylinac, which is missing or outdated: run 'mvct-enhance install-pylinac' "
+            "(the panel in Slicer offers it), or analyse a water cylinder (--phantom water), which needs no pylinac."
         )
 
 
-def install() -> Path:
+def install(wheels: Path | None = None) -> Path:
     """Have pip put it into its folder, unless it is there; other versions are replaced.
+
+    Args:
+        wheels: folder of wheels to install from; None for the network.
 
     Raises:
         MVCTEnhanceError: pip is missing or failed.
@@ -61,6 +64,7 @@ def install() -> Path:
         raise MVCTEnhanceError("This Python has no pip: install pip first, then pylinac.")
     with atomic_folder(folder(), may_replace=lambda there: True) as partial:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        command += ["--no-index", "--find-links", str(wheels)] if wheels else []
         done = subprocess.run(
             [*command, "--no-deps", "--no-compile", "--target", str(partial), "--requirement", str(REQUIREMENTS)],
             capture_output=True,
@@ -70,7 +74,7 @@ def install() -> Path:
             lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or [""]
             raise MVCTEnhanceError(
                 f"pip could not install pylinac ({lines[-1].removeprefix('ERROR: ')}): check the network and its "
-                "proxy, or have pip find the packages of a folder by PIP_FIND_LINKS."
+                "proxy, or give a folder with all wheels that qa/pylinac.txt lists (--wheels; in Slicer: Wheel folder)."
             )
         shutil.copy(REQUIREMENTS, partial)
     return folder()

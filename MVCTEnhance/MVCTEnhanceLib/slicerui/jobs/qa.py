@@ -9,13 +9,14 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from ...jobs.requests import QARequest
+from ...jobs.requests import InstallPylinacRequest, QARequest
 from ..scene.origin import identity_of, known_volume_of
 from ..scene.request import node_of
 from ..scene.volumes import problem_of
 from ..worker import files
 from ..worker.steps import Step, Steps
 
+REPORT = "report.html"  # as the worker writes it into the folder
 QA_OPTIONS = ("tolerances", "model", "site", "date", "device")
 _PATIENCE_S = 3.0
 
@@ -45,14 +46,25 @@ class PhantomQA:
         phantom: which one it is.
         folder: that grows by a line of qa.csv.
         options: other fields of the `QARequest`.
+        first: the installation of pylinac, where it is to come first.
     """
 
     patience_s = _PATIENCE_S
     needs_scene = False  # once its inputs are written
 
-    def __init__(self, mvct: str, enhanced: str, phantom: str, folder: Path, options: Mapping[str, Any]):
+    def __init__(
+        self,
+        mvct: str,
+        enhanced: str,
+        phantom: str,
+        folder: Path,
+        options: Mapping[str, Any],
+        *,
+        first: InstallPylinacRequest | None = None,
+    ):
         self._mvct, self._enhanced = mvct, enhanced
         self._phantom, self._folder, self._options = phantom, folder, options
+        self._first = first
 
     def problem(self) -> str:
         """Reason why the volumes cannot be measured; empty where they can."""
@@ -66,7 +78,7 @@ class PhantomQA:
         return ""
 
     def steps(self, folder: Path) -> Steps:
-        """Write the volumes, run `qa`."""
+        """Write the volumes, run `install-pylinac` where it is wanted, then `qa`."""
         mvct = node_of(self._mvct)
         request = QARequest(
             folder / "mvct.nrrd",
@@ -80,5 +92,7 @@ class PhantomQA:
         if request.enhanced:
             files.write_nrrd(known_volume_of(node_of(self._enhanced), _("enhanced volume")), request.enhanced)
             names[request.enhanced] = _("The enhanced volume")
+        if self._first:
+            yield Step(self._first)
         done = yield Step(request, names=names)
         return QAOutcome(done["passed"], Path(done["report"]), done["values"], tuple(done["warnings"]))

@@ -22,6 +22,7 @@ from .inputs import InputsSection
 from .metrics import MetricsSection
 from .model import ModelSection
 from .outputs import SELECTORS, ChosenOutputs, results_known_by
+from .qa import QASection
 from .registration import RegistrationSection
 from .review import ReviewSection
 from .run import RunSection
@@ -54,6 +55,7 @@ class Panel(VTKObservationMixin):
         self._registration = RegistrationSection(ui, self._review.show_registered)
         self._metrics = MetricsSection(ui, self._review.show)
         self._export = ExportSection(ui)
+        self._qa = QASection(ui, self._run.installation)
         set_label(ui.intendedUseLabel, intended_use(_))
         sample_data.register()  # again after a reload, which replaces what the button calls
 
@@ -109,6 +111,7 @@ class Panel(VTKObservationMixin):
         self._run.close()
         self._registration.close()
         self._export.close()
+        self._qa.close()
         self._review.close()
         self._height.close()
         sample_data.cancel_all()
@@ -125,6 +128,7 @@ class Panel(VTKObservationMixin):
             self._review,
             self._registration,
             self._export,
+            self._qa,
         )
 
     def _refresh(self, parameters) -> None:
@@ -139,11 +143,13 @@ class Panel(VTKObservationMixin):
             self._metrics.show(self._follower.result)
         self._open_sections()
         self._show_warnings()
-        self._run.set_problem(self._site.problem or self._models.problem or self._request().problem())
+        problem = self._site.problem or self._models.problem
+        self._run.set_problem(problem or self._request().problem())
         self._metrics.refresh(parameters)
         self._review.refresh(parameters, self._follower.result)
         self._registration.refresh(parameters, self._follower.result)
         self._export.refresh(parameters, self._follower.result)
+        self._qa.refresh(parameters, problem)
 
     def _open_sections(self) -> None:
         """Open the sections that work on a result when there is one, and close them when there is none any more."""

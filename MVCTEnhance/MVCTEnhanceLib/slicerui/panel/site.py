@@ -49,14 +49,18 @@ class SiteSection:
             self._ui.sitePathLineEdit.currentPath = parameters.site
             self._updating = False
         self.model = self.problem = ""
+        section = self._ui.commissioningCollapsibleButton
+        section.text = _("Commissioning")
         try:
             profile = read_site(parameters.site)
             self.model = _model_of(profile)
         except MVCTEnhanceError as error:
             self.problem = str(error)
-            self._ui.modelCollapsibleButton.collapsed = False
+            section.collapsed = False
             set_label(self._ui.siteSummaryLabel, self.problem, BAD)
             return
+        if profile is not NO_SITE:
+            section.text = _("Commissioning: {scanner}").format(scanner=profile.name)
         set_label(self._ui.siteSummaryLabel, "" if profile is NO_SITE else _described(profile))
 
     def leave(self) -> None:

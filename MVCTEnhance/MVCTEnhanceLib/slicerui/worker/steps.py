@@ -83,4 +83,5 @@ def stage_text(stage: str) -> str:
         "register": _("Registering"),
         "search": _("Searching for scans"),
         "batch": _("Enhancing the scans"),
+        "install": _("Installing pylinac"),
     }.get(stage, stage)
