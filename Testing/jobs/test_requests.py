@@ -29,7 +29,7 @@ OPTIONS = {  # scripts of users rely on them
     "simulate": "kvct device json output overwrite progress region scanner seed truth",
     "train": "config device from json output progress",
     "phantom": "OUTPUT device json kind overwrite progress",
-    "qa": "PHANTOM date device enhanced json model output phantom progress series-uid site tolerances",
+    "qa": "PHANTOM baseline date device enhanced json model output phantom progress series-uid site tolerances",
     "install-pylinac": "json progress wheels",
     "demo": "device json output progress",
     "worker": "json progress",

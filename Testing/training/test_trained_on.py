@@ -5,7 +5,8 @@ import pytest
 from MVCTEnhanceLib.assessment.input_warnings import input_warnings
 from MVCTEnhanceLib.model.card import Plan
 from MVCTEnhanceLib.model.intensities import DENSITY
-from MVCTEnhanceLib.training.trained_on import PERCENTILES, TrainedOn, rounded, widened
+from MVCTEnhanceLib.quality.spread import rounded, widened
+from MVCTEnhanceLib.training.trained_on import PERCENTILES, TrainedOn
 from MVCTEnhanceLib.volume import Volume
 
 

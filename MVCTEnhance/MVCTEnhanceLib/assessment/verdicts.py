@@ -8,7 +8,7 @@ from typing import Any
 
 from ..quality.catalogue import GROUPS, METRICS
 from ..quality.record import DISTANCE, FULL_STRENGTH, Assessment, Assessments, EnhancementRecord
-from .ranges import ON_THIS_SCANNER, Finding, expectation, in_range, is_field
+from .ranges import ON_THIS_SCANNER, Expectation, Finding, expectation, in_range, is_field
 from .rules import (
     above_planning_ct,
     against_mvct,
@@ -124,7 +124,8 @@ def _why_missing(record: EnhancementRecord, group: str, name: str) -> Finding | 
 
 def _findings(record: EnhancementRecord, card: Mapping[str, Any], group: str, name: str) -> list[Finding]:
     metric, slices = record.groups[group][name], record.slice_names(group)
-    wanted, obstacle = expectation(card, group, name), _obstacle(record.parameters, card, name)
+    wanted = expectation(card, group, name)
+    obstacle = _obstacle(record.parameters, card, name, wanted)
     if wanted is None or obstacle:
         in_itself = Finding(1, obstacle or "The model's card does not say what value to expect.")
     else:
@@ -141,11 +142,13 @@ def _findings(record: EnhancementRecord, card: Mapping[str, Any], group: str, na
     return [in_itself, against, *([to_reference] if to_reference else [])]
 
 
-def _obstacle(parameters: Mapping[str, Any], card: Mapping[str, Any], name: str) -> str:
+def _obstacle(parameters: Mapping[str, Any], card: Mapping[str, Any], name: str, wanted: Expectation | None) -> str:
     """Why the card's range does not hold for this metric."""
     if METRICS[name].pixels != "body" and "region" in parameters:
         return "The model's card knows whole slices only, so what to expect in a region is not known."
     field, trained = parameters.get("field_of_view_mm"), (card.get("trained_on") or {}).get("field_of_view_mm")
+    if wanted and wanted.on_this_scanner:  # measured with this scanner's own field
+        return ""
     if METRICS[name].pixels == "slice" and field and trained and not is_field(field, trained):
         return (
             "It is a mean over the whole slice, and the model's card knows it for another field of view: look in the "

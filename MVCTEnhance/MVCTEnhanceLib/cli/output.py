@@ -128,14 +128,19 @@ def show_qa(result: Result) -> None:
         unit = "" if row["unit"] == "1" else f" {row['unit']}"
         shown = (_qa_value(row[scan]) for scan in QA_SCANS)
         print(f"{row['label']:36} {' '.join(f'{text:>10}' for text in shown)}{unit}")
-    failed = sum(row[scan]["passed"] is False for row in result["values"].values() for scan in QA_SCANS)
+    found = [row[scan] for row in result["values"].values() for scan in QA_SCANS]
+    if result["accepted"]:
+        changed = sum("change" in one and one["change"]["passed"] is False for one in found)
+        print(f"Changed since the acceptance of {result['accepted']} by more than is tolerated: {changed} values (*)")
+    failed = sum(one["passed"] is False for one in found)
     print("Passed" if result["passed"] else f"Failed: {failed} values are out of tolerance (!)", end="; ")
     print(f"the report is {result['report']}")
 
 
 def _qa_value(found: dict[str, Any]) -> str:
     value = "-" if found["value"] is None else f"{found['value']:.4g}"
-    return f"{value}{'!' if found['passed'] is False else ' '}"
+    changed = "change" in found and found["change"]["passed"] is False
+    return f"{value}{'!' if found['passed'] is False else '*' if changed else ' '}"
 
 
 def show_pylinac(result: Result) -> None:

@@ -26,11 +26,11 @@ from ..qa.phantoms import PHANTOMS, TOMO_CHEESE, Phantom
 from ..qa.position import Cylinder, find_cylinder, roll_of
 from ..qa.pylinac import analyse, require_installed
 from ..qa.result import QAResult
-from ..qa.tolerances import Tolerances, read_tolerances
-from ..qa.values import Value, measure
+from ..qa.tolerances import ScanTolerances, Tolerances, read_tolerances
+from ..qa.values import Value, measure, with_nominals
 from ..runtime.cancel import cleaned_up_when_ended
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
-from ..site.profile import read_site
+from ..site.profile import AcceptedQA, SiteProfile, read_site
 from ..storage.atomic import atomic_file
 from ..storage.lock import locked
 from ..volume import Volume
@@ -43,6 +43,10 @@ from .scans import read_scan, require_permission
 REPORT, RESULT = "report.html", "qa.json"
 GIVEN = "given enhanced scan"  # in the place of a model's name
 PATIENCE_S = 60.0
+NO_CHANGE_TOLERANCES = (
+    "The file of tolerances has neither [mvct_change] nor [enhanced_change], so that changes since the acceptance are "
+    "shown, but not judged."
+)
 
 
 def run_qa(request: QARequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
@@ -56,6 +60,7 @@ def run_qa(request: QARequest, *, on_event: EventHandler = ignore_event) -> dict
     """
     phantom, folder = PHANTOMS[request.phantom], request.output
     tolerances = read_tolerances(request.tolerances)
+    site, accepted = read_site(request.site or request.baseline), _accepted(request)
     _require_output(request)
     if request.date and not re.fullmatch(r"\d{4}-[01]\d-[0-3]\d", request.date):
         raise InputError(f"The date '{request.date}' is not possible: give year, month and day as 2026-01-31.")
@@ -65,19 +70,22 @@ def run_qa(request: QARequest, *, on_event: EventHandler = ignore_event) -> dict
     on_event = collecting_warnings(warnings, on_event)
     on_event("stage", stage="read")
     mvct = read_scan(request.scan, "MVCT", series_uid=request.series_uid)
-    for message in mvct.warnings:
+    for message in (*mvct.warnings, *site.scanner_warnings(mvct.acquisition)):
         on_event("warning", message=message)
+    if accepted and not any(vars(limits).values() for limits in (tolerances.mvct_change, tolerances.enhanced_change)):
+        on_event("warning", message=NO_CHANGE_TOLERANCES)
     cylinder = find_cylinder(axial(mvct), phantom, tolerances.position)
     if phantom.name == TOMO_CHEESE:
         roll = roll_of(axial(mvct), cylinder, tolerances.plugs, tolerances.position)
         cylinder = replace(cylinder, roll=roll)
-    enhanced, made_with = _enhanced(request, mvct, on_event)
+    enhanced, made_with = _enhanced(request, site, mvct, on_event)
     on_event("stage", stage="measure")
-    before, after, made_by = _values(phantom, axial(mvct), axial(enhanced), cylinder, tolerances)
+    (before, after), changes, made_by = _values(phantom, axial(mvct), axial(enhanced), cylinder, tolerances, accepted)
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     made = {"program": PROGRAM, **made_with, **made_by, "scan_sha256": digest(mvct), "time": now}
     date = request.date or identity(mvct).get("date") or now[:10]
-    result = QAResult(phantom, date, cylinder, before, after, made, warnings)
+    since = accepted.date if accepted else ""
+    result = QAResult(phantom, date, cylinder, before, after, made, warnings, changes, since)
     on_event("stage", stage="write")
     with locked(folder, patience_s=PATIENCE_S):
         _write(folder, result, with_result(read_history(folder), result, folder), mvct, enhanced)
@@ -99,19 +107,39 @@ def _require_output(request: QARequest) -> None:
         )
 
 
-def _enhanced(request: QARequest, mvct: Volume, on_event: EventHandler) -> tuple[Volume, dict[str, str]]:
+def _accepted(request: QARequest) -> AcceptedQA | None:
+    """The values of the acceptance; None where they are not to be compared with."""
+    if request.baseline is None:
+        return None
+    accepted = read_site(request.baseline).qa
+    if accepted is None:
+        raise InputError(
+            f"The site profile '{request.baseline}' has no values of quality assurance: give one that was made by "
+            "'mvct-enhance commission' with a phantom."
+        )
+    if accepted.phantom != request.phantom:
+        known = PHANTOMS[accepted.phantom].label if accepted.phantom in PHANTOMS else accepted.phantom
+        raise InputError(
+            f"The site profile '{request.baseline}' has the values of another phantom, {known}: scan that one, or "
+            "choose it by --phantom."
+        )
+    return accepted
+
+
+def _enhanced(
+    request: QARequest, site: SiteProfile, mvct: Volume, on_event: EventHandler
+) -> tuple[Volume, dict[str, str]]:
     """The enhanced scan, and what it was made with."""
     if request.enhanced:
         _, enhanced = read_pair(request.scan, request.enhanced)
         for message in (*enhanced.warnings, *enhanced_warnings(enhanced, mvct)):
             on_event("warning", message=message)
         return enhanced, {"model": GIVEN}
-    site = read_site(request.site)
     path, of_model = site.model_file(request.model)
     model, device = load_model(path), choose_device(request.device)
     on_event("device", device=str(device), name=describe_device(device))
     warnings = input_warnings(mvct, model.plan, site.card(model.card, model_sha256(path)))
-    for message in (*of_model, *site.scanner_warnings(mvct.acquisition), *warnings):
+    for message in (*of_model, *warnings):
         on_event("warning", message=message)
     on_event("stage", stage="enhance")
     name = " ".join(str(model.card[key]) for key in ("name", "version") if key in model.card)
@@ -122,22 +150,32 @@ def _enhanced(request: QARequest, mvct: Volume, on_event: EventHandler) -> tuple
 
 
 def _values(
-    phantom: Phantom, mvct: Volume, enhanced: Volume, cylinder: Cylinder, tolerances: Tolerances
-) -> tuple[list[Value], list[Value], dict[str, str]]:
-    """The values of both scans, and by which pylinac."""
+    phantom: Phantom,
+    mvct: Volume,
+    enhanced: Volume,
+    cylinder: Cylinder,
+    tolerances: Tolerances,
+    accepted: AcceptedQA | None,
+) -> tuple[list[list[Value]], dict[str, list[Value]], dict[str, str]]:
+    """The values of both scans, the same against those of the acceptance, and by which pylinac."""
     after = replace(find_cylinder(enhanced, phantom, tolerances.position, role="enhanced scan"), roll=cylinder.roll)
     by_pylinac, made_by = [None, None], {}
     if phantom.pylinac:
         with _series_of(mvct, enhanced) as series:
             by_pylinac, made_by["pylinac"] = analyse(phantom, series)
-    values = [
-        measure(scan, place, phantom, plugs=tolerances.plugs, limits=limits, by_pylinac=found, at_kv=scan is enhanced)
-        for scan, place, limits, found in (
-            (mvct, cylinder, tolerances.mvct, by_pylinac[0]),
-            (enhanced, after, tolerances.enhanced, by_pylinac[1]),
-        )
-    ]
-    return *values, made_by
+    scans = {"mvct": (mvct, cylinder, by_pylinac[0]), "enhanced": (enhanced, after, by_pylinac[1])}
+
+    def measured(scan: str, limits: ScanTolerances) -> list[Value]:
+        volume, place, found = scans[scan]
+        how = {"plugs": tolerances.plugs, "limits": limits, "by_pylinac": found, "at_kv": scan == "enhanced"}
+        return measure(volume, place, phantom, **how)
+
+    changes = {}
+    if accepted:
+        for scan in scans:
+            values = measured(scan, getattr(tolerances, f"{scan}_change"))
+            changes[scan] = with_nominals(values, getattr(accepted, scan))
+    return [measured(scan, getattr(tolerances, scan)) for scan in scans], changes, made_by
 
 
 @contextmanager

@@ -395,7 +395,12 @@ class QARequest(Request):
     enhanced: Path | None = option("its enhanced scan [made by the model]", default=None, metavar="SERIES")
     tolerances: Path | None = option("TOML file of tolerances and plugs [the program's own]", default=None)
     model: str | Path | None = option(MODEL_OF_SITE, default=None)
-    site: str | Path | None = option(SITE, default=None, metavar="FILE")
+    site: str | Path | None = option(f"{SITE} [that of --baseline]", default=None, metavar="FILE")
+    baseline: Path | None = option(
+        "site profile with the values of the acceptance, made by 'commission', to compare with",
+        default=None,
+        metavar="FILE",
+    )
     series_uid: str | None = option(SERIES.format(folder="folder"), default=None)
     date: str | None = option("of the scan [that of its DICOM series, or today]", default=None, metavar="YYYY-MM-DD")
     device: str = option(DEVICE, default="auto")

@@ -68,10 +68,14 @@ class Insert:
 
 @dataclass(frozen=True)
 class Tolerances:
-    """All of a file: tolerances of both scans, limits of the position, plugs of the cheese phantom by number."""
+    """All of a file: tolerances of both scans, and of the change of their values since the acceptance, on either side;
+    limits of the position; plugs of the cheese phantom by number.
+    """
 
     mvct: ScanTolerances
     enhanced: ScanTolerances
+    mvct_change: ScanTolerances
+    enhanced_change: ScanTolerances
     position: PositionLimits
     plugs: Mapping[str, Plug]
 
@@ -84,7 +88,8 @@ def read_tolerances(path: Path | None = None) -> Tolerances:
     """
     path = path or DEFAULT_FILE
     entries = read_toml(path, "file of tolerances")
-    parts = {"mvct": ScanTolerances, "enhanced": ScanTolerances, "position": PositionLimits}
+    of_scans = dict.fromkeys(("mvct", "enhanced", "mvct_change", "enhanced_change"), ScanTolerances)
+    parts = {**of_scans, "position": PositionLimits}
     inserts = entries.pop("inserts", {})
     for name in entries:
         if name not in parts:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -65,6 +65,11 @@ class Value:
         if self.rule == "±":
             return abs(self.value - self.nominal) <= self.tolerance
         return self.value <= self.tolerance if self.rule == "at most" else self.value >= self.tolerance
+
+
+def with_nominals(values: Sequence[Value], nominals: Mapping[str, float]) -> list[Value]:
+    """The values that have a nominal by their name, which their tolerance is then on either side of."""
+    return [replace(value, nominal=nominals[value.name], rule="±") for value in values if value.name in nominals]
 
 
 def measure(

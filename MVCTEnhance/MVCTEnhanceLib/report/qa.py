@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from .. import __version__
 from ..qa.history import MIN_LINES, History, control_limits
@@ -32,10 +34,12 @@ def qa_page(result: QAResult, history: History, mvct: Volume, enhanced: Volume) 
         "result": result,
         "scans": SCANS,
         "judged": sum(value.passed is not None for pair in result.pairs for value in pair),
+        "compared": sum(value.passed is not None for values in result.changes.values() for value in values),
         "tables": (
             ("Image quality", [pair for pair in result.pairs if not pair[0].is_insert]),
             ("HU of the inserts", inserts),
         ),
+        "changes": _by_name(result.changes),
         "slice": k,
         "slices": len(mvct.array),
         "pictures": [
@@ -47,7 +51,14 @@ def qa_page(result: QAResult, history: History, mvct: Volume, enhanced: Volume) 
         "min_lines": MIN_LINES,
         "made": {name.replace("sha256", "SHA-256"): text for name, text in result.made.items()},
     }
-    return page("qa.html.j2", content | {"words": {"shown": shown, "tolerance": tolerance, "change": change}})
+    return page("qa.html.j2", content | {"words": WORDS})
+
+
+def _by_name(changes: Mapping[str, Sequence[Value]]) -> list[tuple[Value | None, ...]]:
+    """The changes of a value in both scans side by side; None where one has none."""
+    by_scan = {scan: {value.name: value for value in values} for scan, values in changes.items()}
+    names = dict.fromkeys(name for values in by_scan.values() for name in values)
+    return [tuple(values.get(name) for values in by_scan.values()) for name in names]
 
 
 def shown(value: Value) -> str:
@@ -73,6 +84,17 @@ def tolerance(value: Value) -> str:
     return f"{'≤' if value.rule == 'at most' else '≥'} {value.tolerance:g}"
 
 
+def since(value: Value) -> str:
+    """By how much a value is higher than its nominal."""
+    difference = value.value - value.nominal
+    return "-" if math.isnan(difference) else f"{difference:+.{value.digits}f}"
+
+
+def accepted(value: Value) -> str:
+    """The nominal with its unit."""
+    return shown(replace(value, value=value.nominal))
+
+
 def _trended(result: QAResult) -> list[tuple[Value, Value]]:
     """The values that are drawn: the main ones, and the insert that is farthest out of tolerance in the MVCT."""
     pairs = [pair for pair in result.pairs if pair[0].name in TRENDS]
@@ -93,3 +115,6 @@ def _bounds(value: Value) -> tuple[float, ...]:
     if value.rule == "±":
         return value.nominal - value.tolerance, value.nominal + value.tolerance
     return (value.tolerance,)
+
+
+WORDS = {"shown": shown, "tolerance": tolerance, "change": change, "since": since, "accepted": accepted}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,24 @@ class SiteModel:
 
 
 @dataclass(frozen=True)
+class AcceptedQA:
+    """Quality assurance with a phantom when the scanner was commissioned, with which that of later days is compared.
+
+    Args:
+        phantom: as --phantom of 'qa' calls it.
+        date: of its scan, YYYY-MM-DD.
+        passed: whether all values were within tolerance.
+        mvct, enhanced: the values of both scans by their names in qa.json; those that a scan did not show are left out.
+    """
+
+    phantom: str
+    date: str
+    passed: bool
+    mvct: Mapping[str, float]
+    enhanced: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class Made:
     """Args: time, ISO 8601; by, whose login name it is or who it says; program; inputs, digests of the scans."""
 
@@ -110,6 +129,7 @@ class SiteProfile:
         calibration: of its HU; None where it has none.
         model: that its scans are enhanced with; None for the default one.
         expected: ranges on this scanner, as a model's card has them in "expected"; empty where it has none.
+        qa: of a phantom at the commissioning; None where there was none.
         sha256: digest of its file; empty for one that was not read.
         folder: of its file.
     """
@@ -119,6 +139,7 @@ class SiteProfile:
     calibration: FittedCalibration | None = None
     model: SiteModel | None = None
     expected: Mapping[str, Any] = field(default_factory=dict)
+    qa: AcceptedQA | None = None
     sha256: str = ""
     folder: Path = Path()
 
@@ -236,9 +257,12 @@ def read_site(path: str | Path | None) -> SiteProfile:
     }
     profile = build(SiteProfile, entries | parts, where)
     try:
+        profile = replace(profile, expected=_with_sides(profile.expected, lambda _, side: _none_of_open(side)))
         require_expected(profile.expected)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"[expected] of {where} holds a range that is none: make the profile again.") from error
+    if profile.qa and not all(map(_is_values, (profile.qa.mvct, profile.qa.enhanced))):
+        raise InputError(f"[qa] of {where} holds a value that is no number: make the profile again.")
     profile.line  # noqa: B018 (refuses what is not plausible)
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     return replace(profile, sha256=sha256, folder=path.absolute().parent)
@@ -257,7 +281,33 @@ def write_site(profile: SiteProfile, path: Path, *, overwrite: bool = False) -> 
 
 def _entries(profile: SiteProfile) -> dict[str, Any]:
     parts = {name: asdict(part) for name in _PARTS if (part := getattr(profile, name))}
-    return parts | ({"expected": profile.expected} if profile.expected else {})
+    return parts | ({"expected": _with_sides(profile.expected, _open_of_none)} if profile.expected else {})
+
+
+def _is_values(found: Any) -> bool:
+    return isinstance(found, Mapping) and all(type(value) in (int, float) for value in found.values())
+
+
+def _with_sides(expected: Mapping[str, Any], changed: Callable[[int, Any], Any]) -> dict[str, Any]:
+    """The ranges with each side changed by a function of its place, 0 or 1, and its value."""
+    return {
+        group: {
+            name: {kind: [changed(*side) for side in enumerate(pair)] for kind, pair in entry.items()}
+            for name, entry in entries.items()
+        }
+        if isinstance(entries, Mapping)
+        else entries
+        for group, entries in expected.items()
+    }
+
+
+def _none_of_open(side: Any) -> Any:
+    return None if isinstance(side, float) and math.isinf(side) else side
+
+
+def _open_of_none(place: int, side: Any) -> Any:
+    """TOML has no null, but infinity."""
+    return (-math.inf, math.inf)[place] if side is None else side
 
 
 def _toml(entries: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
@@ -288,6 +338,8 @@ def _value(value: Any) -> str:
     """A text, number or list as TOML, which writes them as JSON does."""
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, float) and math.isinf(value):
+        return f"{value}"
     if isinstance(value, str):
         return json.dumps("".join(letter for letter in value if letter.isprintable()), ensure_ascii=False)
     return json.dumps(value, allow_nan=False)
@@ -298,4 +350,4 @@ def _alike(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-_PARTS = {"scanner": Scanner, "made": Made, "calibration": FittedCalibration, "model": SiteModel}
+_PARTS = {"scanner": Scanner, "made": Made, "calibration": FittedCalibration, "model": SiteModel, "qa": AcceptedQA}

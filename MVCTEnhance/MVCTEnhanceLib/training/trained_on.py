@@ -9,10 +9,10 @@ import numpy as np
 
 from ..quality.body import body_mask
 from ..quality.noise import noise_sd
+from ..quality.spread import widened
 from ..volume import Volume
 
 PERCENTILES = (0.01, 99.99)  # of the voxels
-FOR_FEW_DATA = 0.1  # of the width of a range, on either side of it
 AXIAL_COSINE = 0.7  # of the angle between the slices' normal and the patient's long axis
 NOISE_SLICES = 9  # of each scan, as many as are looked at before a run
 _HU = np.iinfo(np.int16)
@@ -67,20 +67,3 @@ class TrainedOn:
         rank = q / 100 * (counts[-1] - 1)
         low, high = (int(np.searchsorted(counts, n, side="right")) for n in (math.floor(rank), math.ceil(rank)))
         return _HU.min + low + (high - low) * (rank - math.floor(rank))
-
-
-def widened(low: float, high: float) -> list[float]:
-    """A range wider by a part of its width on either side, but of positive values not below half of the lowest."""
-    more = FOR_FEW_DATA * (high - low)
-    return rounded(max(low - more, low / 2) if low > 0 else low - more, high + more)
-
-
-def rounded(low: float, high: float) -> list[float]:
-    """Outwards, to three digits of the width; a range without width stays as it is."""
-    if low == high:
-        return [low, high]
-    digits = 2 - math.floor(math.log10(high - low))
-    step = 10.0**-digits
-    # The small part keeps a value that is a multiple of the step already.
-    steps = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
-    return [round(number * step, max(digits, 0)) for number in steps]

@@ -1,0 +1,115 @@
+"""Expected ranges of the metrics, from the slices of scans that were enhanced and measured.
+
+docs/models.md states the rule, by which the shipped cards have theirs, too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from ..quality.catalogue import METRICS
+from ..quality.record import DISTANCE, EnhancementRecord
+from ..quality.spread import FOR_FEW_DATA, rounded, widened
+
+CENTRAL = (2.5, 97.5)  # percentiles of the slices
+TRUST = 0.5  # of the width of what is expected, on either side of it
+# Half of the tolerance that TG-148 gives the HU of MVCT for dose (water 30, lung 50 HU): the scanner may take the rest.
+TRUSTED_BIAS_HU = MappingProxyType({"soft_tissue": 15.0, "fat": 15.0, "lung": 25.0})
+MIN_BIAS_HU = 5.0  # no closer than MVCT is calibrated from day to day
+AIR_AGREEMENT = "air_agreement"
+_CHOSEN_AIR = {"expected": [99.0, None], "trusted": [98.5, None]}
+# The noise of the slices of one kVCT differs by the first factor; beyond the second it is another kind of image.
+_CHOSEN_TO_PLANNING_CT = {"expected": [0.6, 1.6], "trusted": [0.3, 3.0]}
+TO_MVCT, TO_PLANNING_CT = "enhanced_to_mvct", "enhanced_to_planning_ct"
+
+Ranges = dict[str, dict[str, dict[str, list[float | None]]]]  # by group and metric: expected and trusted
+
+
+def expected_ranges(
+    records: Sequence[EnhancementRecord], *, planning_cts: Sequence[EnhancementRecord] = (), min_scans: int = 1
+) -> Ranges:
+    """Ranges of all metrics that the scans show, as `card["expected"]` has them; none of those that were chosen.
+
+    Args:
+        records: of the scans.
+        planning_cts: those of them that show each planning CT once; none for no ranges of planning CTs.
+        min_scans: in fewer of which a metric has values it gets no range.
+    """
+    ranges: Ranges = {}
+
+    def add(group: str, name: str, per_scan: list[Sequence[float]]) -> None:
+        values = [finite for of_scan in per_scan if (finite := [value for value in of_scan if math.isfinite(value)])]
+        if values and len(values) >= min_scans:
+            ranges.setdefault(group, {})[name] = _range(group, name, np.concatenate(values))
+
+    for group in ("mvct", "enhanced", "planning_ct", "comparison"):
+        measured = planning_cts if group == "planning_ct" else records
+        for name in measured[0].group(group) if measured else ():
+            if name != AIR_AGREEMENT:
+                add(group, name, [record.group(group)[name].per_slice for record in measured])
+    for name in _named(TO_MVCT):
+        if all(name in record.group("enhanced") for record in records):
+            add(TO_MVCT, name, [_parts(record, name) for record in records])
+    if "cnr_muscle_fat" in ranges.get("mvct", {}):
+        # A thin neck has less noise, which its own range judges.
+        ranges["mvct"]["cnr_muscle_fat"]["trusted"][1] = None
+    if distances := [record.distance.enhanced for record in planning_cts if record.distance]:
+        ranges.setdefault("comparison", {})[DISTANCE] = _one_sided(distances)
+    return ranges
+
+
+def chosen_ranges() -> Ranges:
+    """Those of the card that are not measured."""
+    to_planning_ct = {name: dict(_CHOSEN_TO_PLANNING_CT) for name in _named(TO_PLANNING_CT)}
+    return {"comparison": {AIR_AGREEMENT: dict(_CHOSEN_AIR)}, TO_PLANNING_CT: to_planning_ct}
+
+
+def _named(group: str) -> list[str]:
+    """The metrics for which a card has ranges in this group."""
+    return [name for name, metric in METRICS.items() if group in metric.causes]
+
+
+def _parts(record: EnhancementRecord, name: str) -> list[float]:
+    pairs = zip(*(record.groups[scan][name].per_slice for scan in ("enhanced", "mvct")), strict=True)
+    return [after / before for after, before in pairs if before]
+
+
+def _range(group: str, name: str, values: np.ndarray) -> dict[str, Any]:
+    if group == TO_MVCT:
+        return _two_sided(values)
+    if name == "nselfssim":
+        return {kind: [low, min(high, 1.0)] for kind, (low, high) in _two_sided(values).items()}
+    if METRICS[name].max_above_planning_ct:  # little of it is blur, which edge widths show
+        return _at_most(values)
+    if name not in TRUSTED_BIAS_HU:
+        return _two_sided(values)
+    low, high = _central(values)
+    bias = max(-low, high, MIN_BIAS_HU)
+    trusted = max(TRUSTED_BIAS_HU[name], bias)
+    return {"expected": [-bias, bias], "trusted": [-trusted, trusted]}
+
+
+def _two_sided(values: np.ndarray) -> dict[str, Any]:
+    """All of them are positive by nature: a failure is less than half of the lowest that is expected."""
+    low, high = _central(values)
+    width = high - low
+    return {"expected": [low, high], "trusted": rounded(max(low - TRUST * width, low / 2), high + TRUST * width)}
+
+
+def _one_sided(values: Iterable[float]) -> dict[str, Any]:
+    high = rounded(0.0, np.percentile(list(values), CENTRAL[1]) * (1 + FOR_FEW_DATA))[1]
+    return {"expected": [None, high], "trusted": [None, rounded(0.0, high * (1 + TRUST))[1]]}
+
+
+def _at_most(values: np.ndarray) -> dict[str, Any]:
+    low, high = _central(values)
+    return {"expected": [None, high], "trusted": [None, rounded(low, high + TRUST * (high - low))[1]]}
+
+
+def _central(values: np.ndarray) -> list[float]:
+    return widened(*map(float, np.percentile(values, CENTRAL)))

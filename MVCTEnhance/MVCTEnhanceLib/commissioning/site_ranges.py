@@ -1,0 +1,43 @@
+"""Expected ranges on a scanner, from its patients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..assessment.expected import expected_ranges
+from ..errors import InputError
+from ..quality.record import EnhancementRecord
+
+MIN_PATIENTS = 8
+
+
+def require_patients(count: int) -> None:
+    """Refuse to take ranges from few patients.
+
+    Raises:
+        InputError: there are fewer than eight.
+    """
+    if count < MIN_PATIENTS:
+        raise InputError(
+            f"There are {count} patients, but the expected ranges of a scanner need at least {MIN_PATIENTS}: add MVCTs "
+            "of other patients."
+        )
+
+
+def site_ranges(records: Sequence[EnhancementRecord]) -> dict[str, Any]:
+    """The `[expected]` of a site profile, by the rule of docs/models.md.
+
+    A metric that fewer than eight of the patients show gets no range, so that the model's own holds; nor do air
+    agreement and whatever is compared with a planning CT.
+
+    Args:
+        records: one a patient, of scans enhanced with this scanner's calibration and at full strength.
+
+    Raises:
+        InputError: there are fewer than eight.
+    """
+    require_patients(len(records))
+    slices = sum(len(record.slice_names()) for record in records)
+    measured_on = f"{len(records)} patients on this scanner ({slices} slices)"
+    return {"measured_on": measured_on, **expected_ranges(records, min_scans=MIN_PATIENTS)}

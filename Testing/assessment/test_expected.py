@@ -1,0 +1,80 @@
+"""The rule by which ranges come from slices, as docs/models.md states it."""
+
+import math
+
+import numpy as np
+import pytest
+from MVCTEnhanceLib.assessment.expected import chosen_ranges, expected_ranges
+from MVCTEnhanceLib.model.card_checks import require_expected
+from MVCTEnhanceLib.quality.catalogue import METRICS
+from MVCTEnhanceLib.quality.metrics import metric_values
+from MVCTEnhanceLib.quality.record import Distance, EnhancementRecord
+
+
+def record(distance=None, **values):
+    """Of metrics by name and group, such as mvct_noise_hu=[...]."""
+    groups = {"mvct": {}, "enhanced": {}, "planning_ct": {}, "comparison": {}}
+    for key, per_slice in values.items():
+        group = next(group for group in groups if key.startswith(f"{group}_"))
+        name = key.removeprefix(f"{group}_")
+        groups[group][name] = metric_values(name, per_slice)
+    return EnhancementRecord(groups, distance=distance and Distance(0.0, distance))
+
+
+SLICES = np.linspace(10, 30, 101)
+
+
+def test_expected_is_the_central_95_percent_a_tenth_wider_and_trusted_half_of_that_more():
+    found = expected_ranges([record(enhanced_noise_hu=SLICES, mvct_noise_hu=SLICES)])["enhanced"]["noise_hu"]
+    low, high = np.percentile(SLICES, (2.5, 97.5))
+    width = high - low
+    assert found["expected"] == pytest.approx([low - width / 10, high + width / 10], abs=0.1)
+    low, high = found["expected"]
+    assert found["trusted"] == pytest.approx([max(low / 2, low - (high - low) / 2), high + (high - low) / 2], abs=0.1)
+
+
+def test_slices_of_all_scans_count_and_those_without_a_value_do_not():
+    halves = [record(mvct_noise_hu=[*part, math.nan]) for part in (SLICES[:50], SLICES[50:])]
+    assert expected_ranges(halves) == expected_ranges([record(mvct_noise_hu=SLICES)])
+
+
+def test_metric_that_few_scans_show_gets_no_range():
+    shown, not_shown = [1.0, 2.0], [math.nan, math.nan]
+    records = [record(mvct_noise_hu=SLICES, comparison_lung=lung) for lung in (shown, shown, not_shown)]
+    assert "lung" in expected_ranges(records, min_scans=2)["comparison"]
+    assert "comparison" not in expected_ranges(records, min_scans=3)
+
+
+def test_hu_change_is_the_same_on_both_sides_and_not_narrower_than_calibration():
+    found = expected_ranges([record(comparison_fat=[0.5, 1.0], comparison_lung=[-40.0, 3.0])])["comparison"]
+    assert found["fat"] == {"expected": [-5.0, 5.0], "trusted": [-15.0, 15.0]}
+    low, high = found["lung"]["expected"]
+    assert low == -high and high > 38 and found["lung"]["trusted"] == [low, high]
+
+
+def test_sides_that_mean_nothing_are_open():
+    found = expected_ranges([record(mvct_cnr_muscle_fat=SLICES, enhanced_edge_overshoot_hu=SLICES)])
+    assert found["mvct"]["cnr_muscle_fat"]["trusted"][1] is None
+    assert found["enhanced"]["edge_overshoot_hu"]["expected"][0] is None
+
+
+def test_enhanced_scan_is_compared_with_the_mvct_slice_by_slice():
+    records = [record(mvct_noise_hu=SLICES, enhanced_noise_hu=SLICES / 4)]
+    assert expected_ranges(records)["enhanced_to_mvct"]["noise_hu"]["expected"] == [0.25, 0.25]
+
+
+def test_planning_ct_counts_where_it_is_named():
+    one = record(planning_ct_noise_hu=SLICES, mvct_noise_hu=SLICES, distance=0.02)
+    assert "planning_ct" not in expected_ranges([one])
+    found = expected_ranges([one, one], planning_cts=[one])
+    assert "noise_hu" in found["planning_ct"] and found["comparison"]["nselfssim_distance"]["expected"][0] is None
+
+
+def test_chosen_ranges_are_those_that_are_not_measured():
+    chosen = chosen_ranges()
+    require_expected(chosen)
+    assert set(chosen["comparison"]) == {"air_agreement"}
+    assert set(chosen["enhanced_to_planning_ct"]) == {
+        name for name, metric in METRICS.items() if "enhanced_to_planning_ct" in metric.causes
+    }
+    assert "comparison" not in expected_ranges([record(comparison_air_agreement=[99.9, 99.8])])
