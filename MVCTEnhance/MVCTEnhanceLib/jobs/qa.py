@@ -72,7 +72,7 @@ def run_qa(request: QARequest, *, on_event: EventHandler = ignore_event) -> dict
     mvct = read_scan(request.scan, "MVCT", series_uid=request.series_uid)
     for message in (*mvct.warnings, *site.scanner_warnings(mvct.acquisition)):
         on_event("warning", message=message)
-    if accepted and not any(vars(limits).values() for limits in (tolerances.mvct_change, tolerances.enhanced_change)):
+    if accepted and tolerances.mvct_change == tolerances.enhanced_change == ScanTolerances():
         on_event("warning", message=NO_CHANGE_TOLERANCES)
     cylinder = find_cylinder(axial(mvct), phantom, tolerances.position)
     if phantom.name == TOMO_CHEESE:
