@@ -20,6 +20,7 @@ OPTIONS = {  # scripts of users rely on them
     "models": "json progress",
     "batch": "INPUT_DIR OUTPUT_DIR correction device difference force format json model overwrite progress report "
     "resume site strength workers",
+    "serve": "config device json progress retry status",
     "calibrate": "by inserts json kvct model mvct name output overwrite phantom picture progress series-uid",
     "report": "enhanced identify json model mvct output overwrite progress readouts",
     "dicom": "SCAN derivation description force json kind output overwrite progress readouts series-uid source",

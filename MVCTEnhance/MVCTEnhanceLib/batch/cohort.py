@@ -77,7 +77,7 @@ def enhance_folder(
     require_folder(source)
     may_go_on = request.resume or request.overwrite
     require_usable(output, source, resume=may_go_on)
-    settings = _settings(request)
+    settings = settings_of(request)
     on_event("stage", stage="search")
     own_outputs: list[Product] = []
     cases = find_cases(source, on_event=on_event, own_outputs=own_outputs)
@@ -103,8 +103,12 @@ def enhance_folder(
     )
 
 
-def _settings(request: BatchRequest) -> Settings:
-    """Raises errors of model and device once, not as the reason of each case."""
+def settings_of(request: BatchRequest) -> Settings:
+    """What all cases are done with.
+
+    Raises:
+        MVCTEnhanceError: of model, site profile or device, once, and not as the reason of each case.
+    """
     site = read_site(request.site)
     model, _ = site.model_file(request.model)  # its warning comes with each case
     read_card(model)

@@ -60,6 +60,17 @@ def batch(request: requests.BatchRequest, on_event: EventHandler) -> Result:
     return asdict(result) | {"summary": result.summary.name} | failure
 
 
+def serve(request: requests.ServeRequest, on_event: EventHandler) -> Result | None:
+    """Run a DICOM node, or tell what is in its spool."""
+    from ..node import config, service
+
+    if request.retry:
+        return {"retried": service.retry(config.read_node(request.config))}
+    if request.status:
+        return {"series": service.states(config.read_node(request.config))}
+    service.serve(request, on_event=on_event)
+
+
 def calibrate(request: requests.CalibrateRequest, on_event: EventHandler) -> Result:
     """Fit a scanner's HU and write its site profile."""
     from ..commissioning.calibrate import calibrate as run

@@ -53,6 +53,19 @@ def show_batch(result: Result) -> None:
     print(f"Assessment: {grave}, at most 'look closer' in {result['look_closer']}")
 
 
+def show_node(result: Result) -> None:
+    """A line for each series in the spool of a node, or how many it tries again."""
+    if "retried" in result:
+        print(f"{result['retried']} series are tried again by the node, or by the next one that is started")
+        return
+    for row in result["series"]:
+        more = [f"not yet at {', '.join(row['waiting'])}"] * bool(row["waiting"])
+        more += [f"{row['late']} late slices"] * bool(row["late"])
+        more += [row["reason"]] * bool(row["reason"])
+        print(f"series {row['series']:<6} {row['status']:10} {row['slices']:5} slices  {'; '.join(more)}".rstrip())
+    print(f"{len(result['series'])} series")
+
+
 def show_calibration(result: Result) -> None:
     """The line, what it was fitted to, and the profile."""
     line = result["calibration"]

@@ -27,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
         (requests.RegisterRequest, run.register, show.show_registration),
         (requests.ModelsRequest, run.models, show.show_models),
         (requests.BatchRequest, run.batch, show.show_batch),
+        (requests.ServeRequest, run.serve, show.show_node),
         (requests.CalibrateRequest, run.calibrate, show.show_calibration),
         (requests.ReportRequest, run.report_again, show.show_nothing),
         (requests.DicomRequest, run.dicom, show.show_nothing),

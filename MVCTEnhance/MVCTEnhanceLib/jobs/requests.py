@@ -201,6 +201,19 @@ class BatchRequest(Request):
 
 
 @dataclass(frozen=True)
+class ServeRequest(Request):
+    """A DICOM node that runs until it is ended; or a look at its spool, which it may use meanwhile."""
+
+    command = "serve"
+    summary = "receive scans over the network, enhance them and send them on, until ended"
+
+    config: Path = option("TOML file, see docs/node.md", positional=True)
+    status: bool = option("list what the node holds, and end", default=False)
+    retry: bool = option("have it try again what was not delivered, and end", default=False)
+    device: str = option(DEVICE, default="auto")
+
+
+@dataclass(frozen=True)
 class CalibrateRequest(Request):
     """The HU line of a scanner, from a phantom or, weaker, from patients; leaves a site profile.
 

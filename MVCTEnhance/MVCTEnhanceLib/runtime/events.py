@@ -1,8 +1,8 @@
 """Events of a job, shown to a person or to a program.
 
 An event is a name and its fields: stage (stage), device (device, name), progress (stage, done, total), validation,
-case (of a batch: case, cases, status, what it does), warning (message), error (message), result (the metrics), ready
-(of a worker, which waits for a job).
+case (of a batch: case, cases, status, what it does), series (of a node: series, its number, and status), warning
+(message), error (message), result (the metrics), ready (of a worker, which waits for a job).
 """
 
 from __future__ import annotations
@@ -96,6 +96,8 @@ class _Bar:
             self._say(f"Warning: {fields['message']}")
         elif event == "device":
             self._say(f"device: {fields['name']}")
+        elif event == "series":
+            self._say(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {_in_words(fields)}")
         elif event == "validation":
             self._say(f"validation: {_in_words(fields)}")
         else:

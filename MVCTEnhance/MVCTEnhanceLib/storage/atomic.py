@@ -144,6 +144,24 @@ def _settle(file: Path) -> None:
                 raise
 
 
+def settle_folder(folder: Path) -> None:
+    """Wait until the disk holds the names in a folder, so that a file that was renamed into it stays there.
+
+    Raises:
+        OSError: the disk refuses it.
+    """
+    if os.name == "nt":  # where a folder cannot be opened
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _CANNOT_WAIT:
+            raise
+    finally:
+        os.close(handle)
+
+
 def _remove(partial: Path) -> None:
     if partial.is_dir():
         shutil.rmtree(partial, ignore_errors=True)

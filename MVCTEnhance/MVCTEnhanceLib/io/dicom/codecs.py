@@ -36,6 +36,7 @@ _UNCOMPRESSED = (
     DeflatedExplicitVRLittleEndian,
 )
 _JPEG = (*JPEGTransferSyntaxes, *JPEGLSTransferSyntaxes)
+READABLE_SYNTAXES = (*_UNCOMPRESSED, *_JPEG, *JPEG2000TransferSyntaxes, RLELossless)
 _JPEG_START, _START_OF_SCAN = b"\xff\xd8", 0xDA
 _JPEG_FRAMES = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # SOF markers, with that of JPEG-LS
 _JPEG_2000_START = b"\xff\x4f\xff\x51"

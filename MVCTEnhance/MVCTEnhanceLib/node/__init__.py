@@ -1,0 +1,1 @@
+"""The DICOM node: scans that arrive are enhanced and sent on, before anybody asks."""
