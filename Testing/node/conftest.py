@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "studies" / "faults"))
 
-from node.parties import Archive, NodeProcess, write_scan
+from parties import Archive, NodeProcess, write_scan
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,6 @@ def archive():
 
 
 @pytest.fixture
-def node(tmp_path, start, main, archive):
+def node(tmp_path, start, archive):
     """Configured and not started."""
-    return NodeProcess(tmp_path, start, main, archive.port)
+    return NodeProcess(tmp_path, start, archive.port)

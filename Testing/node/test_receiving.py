@@ -11,7 +11,7 @@ import pydicom
 import pytest
 from MVCTEnhanceLib.node.config import Accepted, Allowed, Destination, Limits, Node, NodeConfig, Tls
 from MVCTEnhanceLib.node.spool import Spool
-from node.parties import SENDER, TITLE, free_port
+from parties import SENDER, TITLE, free_port
 
 pynetdicom = pytest.importorskip("pynetdicom")
 

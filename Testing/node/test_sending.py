@@ -4,7 +4,7 @@ import shutil
 import threading
 
 import pytest
-from node.parties import ARCHIVE, TITLE, Archive, free_port, wait_until
+from parties import ARCHIVE, TITLE, Archive, free_port, wait_until
 
 pytest.importorskip("pynetdicom")
 

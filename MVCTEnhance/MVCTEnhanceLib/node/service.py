@@ -18,7 +18,7 @@ from ..batch.settings import Settings
 from ..errors import Cancelled, MVCTEnhanceError, OutputError
 from ..io.dicom.geometry import lacks_slices
 from ..jobs.requests import BatchRequest, ServeRequest
-from ..runtime.child import Child, JobFailed
+from ..runtime.child import Child
 from ..runtime.events import EventHandler
 from ..storage.atomic import settle_folder
 from .config import NodeConfig, read_node
@@ -95,9 +95,17 @@ def _lasting(work: Callable[[], None], ended: threading.Event, on_event: EventHa
         try:
             work()
         except Exception as error:
-            text = str(error) if isinstance(error, MVCTEnhanceError) else f"Unexpected {type(error).__name__}."
-            on_event("warning", message=f"{text} The node goes on in {_ASK_S:.0f} s.")
+            on_event("warning", message=f"{_in_words(error)} The node goes on in {_ASK_S:.0f} s.")
             ended.wait(_ASK_S)
+
+
+def _in_words(error: Exception) -> str:
+    """Without the texts of libraries, in which they quote header values."""
+    if isinstance(error, MVCTEnhanceError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"The operating system says '{error.strerror}': check the disk of the spool and its permissions."
+    return f"Unexpected {type(error).__name__}."
 
 
 @dataclass
@@ -129,7 +137,12 @@ class _Node:
         """Close what is complete, end what is delivered, remove what need not be kept."""
         while not ended.is_set():
             for series, _ in self._states:
-                self._look_at(series)
+                try:
+                    self._look_at(series)
+                except (OutputError, OSError):  # of the disk
+                    raise
+                except Exception as error:  # of this series, which must not stop the others
+                    self._end(series, "failed", reason=_in_words(error))
             self._states = [(series, series.status) for series in self._spool.series()]
             if time.monotonic() - self._purged > _ASK_S:
                 self._purge()
@@ -217,8 +230,10 @@ class _Node:
                         return
                     commit_case(folder, series.result, note, readouts)
                     settle_folder(series.folder)
-        except (JobFailed, OutputError) as error:
-            self._failed(series, str(error))
+        except Cancelled:
+            raise
+        except Exception as error:
+            self._failed(series, _in_words(error))
         else:
             self._tries.pop(series, None)
             told = "withheld" if withheld else "enhanced"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 
-PATIENCE_S = 120
+PATIENCE_S = 300
 TITLE, SENDER, ARCHIVE = "NODE", "SCANNER", "ARCHIVE"
 SECRETS = {"PatientName": "Secretname^Given", "PatientID": "SECRET-ID-1"}
 
@@ -47,9 +47,10 @@ def write_scan(folder: Path, *, slices=3, seed=5, **texts) -> Path:
 
 
 class Archive:
-    """An archive that keeps what it gets, each instance by its UID with how often it came."""
+    """An archive that keeps what it gets, each instance by its UID as often as it came, and takes its time for each."""
 
-    def __init__(self, port=None):
+    def __init__(self, port=None, pause_s=0.0):
+        self._pause_s = pause_s
         self.port = port or free_port()
         self.received: dict[str, list[pydicom.Dataset]] = {}
         self.status = 0x0000
@@ -73,6 +74,7 @@ class Archive:
             self._server = None
 
     def _keep(self, event):
+        time.sleep(self._pause_s)
         with self._lock:
             if self.status == 0x0000:
                 self.received.setdefault(event.dataset.SOPInstanceUID, []).append(event.dataset)
@@ -82,8 +84,8 @@ class Archive:
 class NodeProcess:
     """A node as a process of its own, with its configuration file."""
 
-    def __init__(self, folder: Path, start, main, archive_port: int):
-        self.folder, self._start, self._main = folder, start, main
+    def __init__(self, folder: Path, start, archive_port: int):
+        self.folder, self._start = folder, start
         self.port = free_port()
         self.file = folder / "node.toml"
         self.spool = folder / "spool"
@@ -102,11 +104,12 @@ class NodeProcess:
         )
 
     def start(self, **options):
+        (self.folder / "log.txt").touch()
+        started = len(self.events("stage"))
         with (self.folder / "log.txt").open("a", encoding="utf-8") as log:
             self.process = self._start(
                 "serve", self.file, "--device", "cpu", "--progress", "jsonl", stdout=log, stderr=log, **options
             )
-        started = len(self.events("stage"))
         wait_until(lambda: self.ended or len(self.events("stage")) > started, "the start of the node")
         assert not self.ended, self.log
         return self
@@ -140,10 +143,10 @@ class NodeProcess:
 
     @property
     def states(self):
-        return self._main("serve", self.file, "--status", "--json").json()["series"]
+        """What its spool holds."""
+        from MVCTEnhanceLib.node import config, service
 
-    def retry(self):
-        return self._main("serve", self.file, "--retry")
+        return service.states(config.read_node(self.file))
 
     def associate(self, title=SENDER, called=TITLE, contexts=(), tls=None):
         from pynetdicom import AE
