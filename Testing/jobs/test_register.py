@@ -14,6 +14,7 @@ from MVCTEnhanceLib.io import read_volume, write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs import register
 from MVCTEnhanceLib.registration import rigid
 from MVCTEnhanceLib.registration.motion import RigidMotion
+from MVCTEnhanceLib.site.profile import FittedCalibration, Made, Scanner, SiteProfile, write_site
 
 SHIFT = np.array([6.0, -4.0, 9.0])
 JSON = ("--json", "--progress", "none")
@@ -137,6 +138,23 @@ def test_enhanced_scan_is_made_by_the_model_where_none_is_given(main, scan, monk
     assert main("register", scan, "--kvct", scan, "--device", "cpu", *JSON).code == 0
     assert [registered for registered, _ in told] == ["MVCT", "enhanced scan"]
     assert not np.array_equal(told[0][1].array, told[1][1].array)
+
+
+def test_site_profile_calibrates_what_the_model_gets_and_not_the_mvct(main, mvct, scan, monkeypatch, tmp_path):
+    line = FittedCalibration(12.0, 0.985, 0.4728, 0.5, 0.001, 0.004, "phantom", 8)
+    made = Made("2026-11-30T10:00:00+01:00", "me", "p")
+    write_site(SiteProfile(Scanner("Bunker 2"), made, line), tmp_path / "s.toml")
+    told = []
+    monkeypatch.setattr(register.Engine, "enhance", lambda self, scan: told.append(scan) or scan)
+    monkeypatch.setattr(
+        register.Finder,
+        "find",
+        lambda self, scan, name, **named: told.append(scan) or RigidMotion(np.eye(3), np.zeros(3)),
+    )
+    result = main("register", scan, "--kvct", scan, "--site", tmp_path / "s.toml", "--device", "cpu", *JSON).json()
+    assert np.array_equal(told[0].array, mvct.array)
+    assert np.array_equal(told[1].array, line.line.calibrated(mvct).array)
+    assert result["site"]["name"] == "Bunker 2" and "names no scanner" in " ".join(result["warnings"])
 
 
 @pytest.mark.thorough

@@ -16,7 +16,7 @@ OPTIONS = {  # scripts of users rely on them
     "uncompressed",
     "evaluate": "enhanced json kvct model mvct progress region site structures structures-transform truth",
     "register": "MVCT checkerboard device dicom enhanced isocentre json kvct model overwrite patient-position progress "
-    "series-uid transform",
+    "series-uid site transform",
     "models": "json progress",
     "batch": "INPUT_DIR OUTPUT_DIR correction device difference force format json model overwrite progress report "
     "resume site strength workers",

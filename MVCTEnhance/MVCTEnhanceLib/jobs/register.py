@@ -16,7 +16,7 @@ from ..errors import InputError, OutputError
 from ..io import write_volume
 from ..io.dicom.spatial_registration import write_spatial_registration
 from ..io.files.transform import require_transform_name, write_transform
-from ..model.card import find_model
+from ..model.card import model_sha256
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import load_model
@@ -26,6 +26,7 @@ from ..registration.rigid import Body
 from ..registration.search import RUNS, Finder
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..runtime.machine import threads
+from ..site.profile import read_site
 from ..volume import Volume
 from ..volume.grid import axial
 from ..volume.resample import resample_to
@@ -62,7 +63,7 @@ def register_files(request: RegisterRequest, *, on_event: EventHandler = ignore_
         JSON-serialisable: `mvct` and `enhanced`, each as `described` gives it; `enhanced` is None where it was not
         registered. `about_lps_mm`, the point that the parts of the motions are about. `patient_position`.
         `difference`: mm (mean over the body) and deg between both, or None. `assessment`: verdict and reason.
-        `use`: which of the two to take. `intended_use`. `warnings`.
+        `use`: which of the two to take. `site`: profile of the scanner, if one was named. `intended_use`. `warnings`.
 
     Raises:
         InputError: a scan cannot be read, they are of two patients, or the MVCT could not be registered.
@@ -71,7 +72,9 @@ def register_files(request: RegisterRequest, *, on_event: EventHandler = ignore_
     _require_outputs(request)
     warnings: list[str] = []
     on_event = collecting_warnings(warnings, on_event)
-    model = None if request.enhanced else load_model(find_model(request.model))
+    site = read_site(request.site)
+    model_file, of_model = site.model_file(request.model)
+    model = None if request.enhanced else load_model(model_file)
     device = choose_device(request.device)
     on_event("stage", stage="read")
     if model:
@@ -84,10 +87,12 @@ def register_files(request: RegisterRequest, *, on_event: EventHandler = ignore_
     if request.dicom and not (mvct.source and kvct.source):
         raise InputError(NOT_DICOM)
     position, without_position = _patient_position(request, mvct, kvct)
-    unlike = input_warnings(mvct, model.plan, model.card) if model else mvct_warnings(mvct)
+    card = site.card(model.card, model_sha256(model_file)) if model else None
+    unlike = (*of_model, *input_warnings(mvct, model.plan, card)) if model else mvct_warnings(mvct)
+    of_site = site.scanner_warnings(mvct.acquisition)
     of_enhanced = (*enhanced.warnings, *enhanced_warnings(enhanced, mvct)) if enhanced else ()
     of_kvct = (*kvct.warnings, *planning_ct_warnings(kvct, mvct))
-    for message in (*mvct.warnings, *unlike, *of_enhanced, *of_kvct, *unknown_patient, *without_position):
+    for message in (*mvct.warnings, *of_site, *unlike, *of_enhanced, *of_kvct, *unknown_patient, *without_position):
         on_event("warning", message=message)
     on_event("stage", stage="register")
     finder = Finder(Body(mvct), kvct)
@@ -105,7 +110,7 @@ def register_files(request: RegisterRequest, *, on_event: EventHandler = ignore_
     if model:
         on_event("device", device=str(device), name=describe_device(device))
         on_event("stage", stage="enhance")
-        enhanced = Engine(model, device, on_event=on_event).enhance(mvct)
+        enhanced = Engine(model, device, on_event=on_event).enhance(site.calibrated(mvct))
         on_event("stage", stage="register")
     try:
         of_enhanced, reason = find(enhanced, "enhanced scan"), ""
@@ -136,6 +141,7 @@ def register_files(request: RegisterRequest, *, on_event: EventHandler = ignore_
         "difference": apart and dict(zip(("mm", "deg"), _rounded(apart), strict=True)),
         "assessment": assessed(apart, reason),
         "use": "mvct",
+        "site": site.identity,
         "intended_use": INTENDED_USE,
         "warnings": warnings,
     }

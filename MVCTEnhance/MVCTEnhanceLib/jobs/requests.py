@@ -146,7 +146,8 @@ class RegisterRequest(Request):
         choices=PATIENT_POSITIONS,
     )
     series_uid: str | None = option(SERIES.format(folder="MVCT's folder"), default=None)
-    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    model: str | Path | None = option(MODEL_OF_SITE, default=None)
+    site: str | Path | None = option(SITE, default=None, metavar="FILE")
     device: str = option(DEVICE, default="auto")
     overwrite: bool = option(OVERWRITE, default=False)
 
