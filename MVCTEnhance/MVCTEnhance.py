@@ -200,6 +200,13 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
         """
         return scripting().qa(volumeNode, phantom, outputFolder, enhancedNode, options, onProgress)
 
+    def commission(self, mvctFolder, outputFolder, *, onProgress=None, **options):
+        """Commission a scanner from folders of scans and wait; options: those of a CommissionRequest, as kvct="plans".
+
+        The result has passed, criteria, report and profile. What was cancelled or failed goes on with resume=True.
+        """
+        return scripting().commission(mvctFolder, outputFolder, options, onProgress)
+
     def installDependencies(self, wheelFolder=None):
         """Install missing Python packages after one question, from a folder of wheels where one is given."""
         scripting().install_dependencies(wheelFolder)

@@ -78,6 +78,13 @@ def calibrate(request: requests.CalibrateRequest, on_event: EventHandler) -> Res
     return run(request, on_event=on_event)
 
 
+def commission(request: requests.CommissionRequest, on_event: EventHandler) -> Result:
+    """Commission a scanner: calibration, quality assurance, patients, site profile, acceptance report."""
+    from ..commissioning.commission import commission as run
+
+    return run(request, on_event=on_event)
+
+
 def report_again(request: requests.ReportRequest, on_event: EventHandler) -> Result:
     """Write the report of stored metrics again."""
     from ..jobs.report import write_report_again

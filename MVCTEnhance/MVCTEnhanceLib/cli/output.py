@@ -80,6 +80,15 @@ def show_calibration(result: Result) -> None:
     print(f"The site profile is {result['profile']}")
 
 
+def show_commissioning(result: Result) -> None:
+    """Each criterion with its outcome, and where report and profile are."""
+    for criterion in result["criteria"]:
+        print(f"{criterion['outcome']:12} {criterion['name']}: {criterion['text']}")
+    print("Passed" if result["passed"] else "Not passed", end="; ")
+    print(f"the acceptance report is {result['report']}")
+    print(f"The site profile is {result['profile']}")
+
+
 def show_models(result: Result) -> None:
     """Name, preset, pixel spacing and intended use of each model."""
     for name, model in result["models"].items():

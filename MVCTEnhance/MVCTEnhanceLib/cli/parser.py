@@ -29,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
         (requests.BatchRequest, run.batch, show.show_batch),
         (requests.ServeRequest, run.serve, show.show_node),
         (requests.CalibrateRequest, run.calibrate, show.show_calibration),
+        (requests.CommissionRequest, run.commission, show.show_commissioning),
         (requests.ReportRequest, run.report_again, show.show_nothing),
         (requests.DicomRequest, run.dicom, show.show_nothing),
         (requests.DevicesRequest, run.devices, show.show_devices),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..model.card import DEFAULT_MODEL
-from ..qa.phantoms import PHANTOMS
+from ..qa.phantoms import PHANTOMS, TOMO_CHEESE
 from ..quality.record import FULL_STRENGTH
 from .request import Request, option
 
@@ -237,6 +237,39 @@ class CalibrateRequest(Request):
     name: str = option("what the scanner is called [its manufacturer and model]", default="")
     by: str = option("who makes the profile [the name of the account]", default="")
     overwrite: bool = option(OVERWRITE, default=False)
+
+
+@dataclass(frozen=True)
+class CommissionRequest(Request):
+    """The commissioning of a scanner: calibration, quality assurance, enhancement of patients, and their ranges.
+
+    With `resume`, what was done with the same scans and settings is kept.
+    """
+
+    command = "commission"
+    summary = "commission a scanner, and write its site profile and an acceptance report"
+
+    mvct: Path = option("folder with an MVCT of each of at least eight patients", positional=True, metavar="MVCT_DIR")
+    output: Path = option("new folder for acceptance.html, site-profile.toml and what they come from", metavar="DIR")
+    kvct: Path | None = option("folder with the patients' planning CTs", default=None, metavar="DIR")
+    phantom: Path | None = option("MVCT of a phantom: DICOM folder or volume file", default=None)
+    phantom_kind: str = option("which phantom it is [%(default)s]", default=TOMO_CHEESE, choices=tuple(PHANTOMS))
+    inserts: Path | None = option(
+        "TOML file with the phantom's inserts, see docs/commissioning.md [TomoTherapy's cheese phantom]", default=None
+    )
+    tolerances: Path | None = option("TOML file of tolerances and plugs [the program's own]", default=None)
+    series_uid: str | None = option(SERIES.format(folder="phantom's folder"), default=None)
+    model: str | Path = option(MODEL, default=DEFAULT_MODEL)
+    name: str = option("what the scanner is called [its manufacturer and model]", default="")
+    by: str = option("who commissions it [the name of the account]", default="")
+    workers: int = option("patients at a time, see 'batch' [%(default)s]", default=1, metavar="N", at_least=1)
+    resume: bool = option("do only what DIR lacks, and what failed", default=False)
+    device: str = option(DEVICE, default="auto")
+
+    @property
+    def calibrates_from_phantom(self) -> bool:
+        """Whether the phantom has inserts whose densities are known."""
+        return bool(self.phantom) and (self.phantom_kind == TOMO_CHEESE or self.inserts is not None)
 
 
 @dataclass(frozen=True)

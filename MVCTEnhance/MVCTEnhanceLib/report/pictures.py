@@ -143,6 +143,34 @@ def fit_png(points: Sequence[tuple[float, float]], line: Calibration) -> bytes:
     return _png(figure)
 
 
+def spread_png(
+    per_scan: Mapping[int, Sequence[float]],
+    *,
+    metric: Metric,
+    own: tuple[float | None, float | None],
+    here: tuple[float | None, float | None],
+) -> bytes:
+    """Values of all slices of several scans.
+
+    Args:
+        per_scan: values by the number of the scan.
+        metric: whose unit and bounds are drawn.
+        own: the model's expected range, dashed; None for a side that is open.
+        here: that of the scanner, solid.
+    """
+    figure, axes = _figure()
+    for number, values in per_scan.items():
+        axes.plot([number] * len(values), values, color=_LINES[1], linestyle="", marker="o", markersize=3, alpha=0.5)
+    for name, sides, colour, style in (("model", own, _INK, "--"), ("scanner", here, _LINES[2], "-")):
+        known = [side for side in sides if side is not None]
+        for label, side in zip((f"range of the {name}", None), known, strict=False):
+            axes.axhline(side, linewidth=1.2, label=label, color=colour, linestyle=style)
+    axes.set_ylim(*_within(metric.bounds, axes.get_ylim()))
+    axes.set_xticks(list(per_scan))
+    _tidy(axes, metric.unit, "patient")
+    return _png(figure)
+
+
 def _within(bounds: tuple[float | None, float | None], shown: tuple[float, float]) -> tuple[float, float]:
     """The range of an axis, which ends where no value can be."""
     (low, high), (bottom, top) = bounds, shown
@@ -159,5 +187,5 @@ def _tidy(axes, unit: str, along: str) -> None:
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
         axes.spines[side].set_color(_INK)
-    if len(axes.get_lines()) > 1:
+    if len(axes.get_lines()) > 1 and axes.get_legend_handles_labels()[0]:
         axes.figure.legend(loc="upper left", ncols=5, columnspacing=1.2, frameon=False, fontsize=8, labelcolor=_INK)

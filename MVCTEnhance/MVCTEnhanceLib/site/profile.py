@@ -21,7 +21,7 @@ from ..volume.acquisition import Acquisition
 
 FORMAT = 1
 ROLE = "site profile"
-_TITLE = "# Site profile of MVCTEnhance. Made by 'mvct-enhance calibrate'; see docs/commissioning.md.\n"
+_TITLE = "# Site profile of MVCTEnhance. Made by 'mvct-enhance calibrate' or 'commission'; see docs/commissioning.md.\n"
 
 
 @dataclass(frozen=True)
@@ -167,13 +167,20 @@ class SiteProfile:
         return self.line.calibrated(mvct) if self.calibration else mvct
 
     def scanner_warnings(self, taken: Acquisition) -> tuple[str, ...]:
-        """What a scan's header does not say of its scanner, one sentence.
+        """What a scan's header does not say of its scanner, and that its quality assurance failed, one sentence each.
 
         Raises:
             InputError: it says another scanner.
         """
         if self is NO_SITE:
             return ()
+        not_passed = [
+            f"The quality assurance with a phantom did not pass when {self.name} was commissioned, so look at the "
+            "acceptance report before you use its site profile."
+        ] * (self.qa is not None and not self.qa.passed)
+        return (*not_passed, *self._differences(taken))
+
+    def _differences(self, taken: Acquisition) -> tuple[str, ...]:
         own, theirs = asdict(self.scanner), asdict(taken)
         for key in KEYS:
             if own[key] and theirs[key] and _alike(own[key]) != _alike(theirs[key]):

@@ -12,8 +12,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..errors import InputError, MVCTEnhanceError
-from ..jobs.requests import BatchRequest
+from ..jobs.requests import BatchRequest, CommissionRequest
 from .install import dependencies, pip_settings
+from .jobs.commissioning import Commissioning, CommissioningOutcome
 from .jobs.dicom_export import DicomExport, DicomOptions, DicomResult
 from .jobs.export import ReportExport, ReportExportOptions, export_metrics
 from .jobs.folder import FolderResult, enhance_folder
@@ -130,6 +131,26 @@ def qa(
     work = PhantomQA(_id(volume_node), _id(enhanced), phantom, Path(folder).absolute(), options)
     _require_packages()
     return do_now(work, on_progress)
+
+
+def commission(
+    mvct_folder: str | Path, output_folder: str | Path, named: dict[str, Any], on_progress: OnProgress | None = None
+) -> CommissioningOutcome:
+    """Commission a scanner and wait for it.
+
+    Args:
+        mvct_folder, output_folder: where the patients' MVCTs are and the results go.
+        named: other fields of a `CommissionRequest` by their names; None for the default.
+        on_progress: gets stage, what is done, the total, seconds left.
+
+    Raises:
+        MVCTEnhanceError: with one sentence on the fault and what to do.
+    """
+    folders = {"mvct": Path(mvct_folder).absolute(), "output": Path(output_folder).absolute()}
+    require_known(named, [item.name for item in fields(CommissionRequest) if item.name not in folders])
+    request = CommissionRequest(**folders, **{name: value for name, value in named.items() if value is not None})
+    _require_packages()
+    return do_now(Commissioning(request), on_progress)
 
 
 def install_dependencies(wheel_folder: str | Path | None = None) -> None:

@@ -17,7 +17,7 @@ from ..worker import files
 from ..worker.steps import Step, Steps
 
 REPORT = "report.html"  # as the worker writes it into the folder
-QA_OPTIONS = ("tolerances", "model", "site", "date", "device")
+QA_OPTIONS = ("tolerances", "model", "site", "baseline", "date", "device")
 _PATIENCE_S = 3.0
 
 

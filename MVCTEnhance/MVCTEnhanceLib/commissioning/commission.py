@@ -1,0 +1,354 @@
+"""The commissioning of a scanner: calibration, quality assurance, patients, site ranges, acceptance report.
+
+The output folder appears with calibration and quality assurance, before which nothing is written. The patients are
+enhanced by a batch in it, which is resumed where it was stopped. Report and site profile come last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..assessment.input_warnings import input_warnings
+from ..assessment.origin import planning_ct_warnings
+from ..assessment.provenance import PROGRAM
+from ..batch.cases import Case, find_cases
+from ..batch.cohort import enhance_folder
+from ..batch.folder import SUMMARY, earlier_results
+from ..errors import InputError, OutputError
+from ..jobs.qa import RESULT, run_qa
+from ..jobs.requests import BatchRequest, CommissionRequest, QARequest
+from ..jobs.scans import require_permission
+from ..model.card import find_model, model_identity, read_card
+from ..quality.record import EnhancementRecord
+from ..report.acceptance import Acceptance, acceptance_page
+from ..runtime.events import EventHandler, collecting_warnings, ignore_event
+from ..site.patients import calibration_of
+from ..site.profile import AcceptedQA, FittedCalibration, SiteProfile, read_site, write_site
+from ..storage.atomic import atomic_file, atomic_folder
+from ..storage.lock import locked
+from .calibrate import calibration_from_phantom, patient_of_scans, require_pairs, site_model
+from .scans import Scans, paired, patient_id, patient_name
+from .site_ranges import MIN_PATIENTS, require_patients, site_ranges
+
+REPORT, ACCEPTANCE, PROFILE = "acceptance.html", "acceptance.json", "site-profile.toml"
+CALIBRATED = "calibrated.toml"  # the profile that the patients are enhanced with: without ranges
+NOTE = "commissioning.json"  # what the folder is made of
+QA, PATIENTS = "qa", "patients"
+PATIENT = "Patient "  # before the number, in warnings
+
+
+@dataclass(frozen=True)
+class _Cases:
+    """Args: mvcts, one a patient; pairs, numbers of MVCTs with the planning CTs of the same patient."""
+
+    mvcts: tuple[Case, ...]
+    pairs: Mapping[int, Sequence[Case]]
+
+
+def commission(request: CommissionRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
+    """Commission a scanner, and leave acceptance.html, acceptance.json and site-profile.toml in the request's folder.
+
+    Returns:
+        what acceptance.json holds, and the paths of report and profile.
+
+    Raises:
+        MVCTEnhanceError: with one sentence on the fault and what to do. Nothing is written before calibration and
+            quality assurance are done; what is there then is complete, and can be resumed.
+    """
+    _require_sources(request)
+    _require_output(request)
+    warnings: list[str] = []
+    on_event = collecting_warnings(warnings, on_event)
+    folder = request.output
+    with locked(folder, patience_s=0):
+        _require_output(request)  # another run may have come and gone
+        cases = _find(request, on_event)
+        signature = _signature(request, cases)
+        if (folder / NOTE).exists():
+            _require_alike(folder, signature)
+        else:
+            with atomic_folder(folder) as staging:
+                check = _prepare(request, cases, staging, on_event)
+                note = {
+                    "made_of": signature,
+                    "warnings": _grouped(warnings),
+                    "check": check and asdict(replace(check, points=())),
+                }
+                _write_json(staging / NOTE, note)
+        # An adapted model would take the place of the calibrated profile's here.
+        records = _enhanced(request, cases, on_event)
+        return _accept(request, cases, records, on_event)
+
+
+def _require_sources(request: CommissionRequest) -> None:
+    if not (request.phantom or request.kvct):
+        raise InputError("Give the scan of a phantom (--phantom), or the patients' planning CTs (--kvct), or both.")
+    if not (request.calibrates_from_phantom or request.kvct):
+        raise InputError(
+            f"The HU cannot be calibrated from a phantom {request.phantom_kind} alone: give its inserts by --inserts, "
+            "or the patients' planning CTs by --kvct."
+        )
+
+
+def _require_output(request: CommissionRequest) -> None:
+    output = request.output
+    ours = output.resolve()
+    for source in filter(None, (request.mvct, request.kvct, request.phantom)):
+        theirs = source.resolve()
+        if ours == theirs or ours in theirs.parents or theirs in ours.parents:
+            raise OutputError(f"'{output}' lies in or around a folder of scans: choose a folder apart from them.")
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"'{output}' is a file: choose a new folder.")
+    require_permission(output / NOTE)
+    if not output.exists() or not any(output.iterdir()):
+        return
+    if not (output / NOTE).exists():
+        raise OutputError(f"The folder '{output}' holds no commissioning: choose a new or an empty one.")
+    if not request.resume:
+        raise OutputError(f"The folder '{output}' holds a commissioning: choose a new one, or go on by --resume.")
+
+
+def _find(request: CommissionRequest, on_event: EventHandler) -> _Cases:
+    """The scans.
+
+    Raises:
+        InputError: there are too few patients, or two MVCTs of one.
+    """
+    on_event("stage", stage="search")
+    mvcts = find_cases(request.mvct, on_event=on_event)
+    keys: dict[str, int] = {}
+    for number, case in enumerate(mvcts, start=1):
+        known = patient_id(case)
+        key = f"ID {known}" if known else f"name {patient_name(case)}"
+        if (other := keys.setdefault(key, number)) != number:
+            by = "Patient ID" if known else "name of file or folder"
+            raise InputError(
+                f"MVCT {other} and {number} of '{request.mvct}', in the order of their paths, are of one patient by "
+                f"their {by}: give one of each, so that each patient counts once."
+            )
+    require_patients(len(mvcts))
+    kvcts = find_cases(request.kvct, on_event=on_event) if request.kvct else ()
+    both = paired(mvcts, kvcts, on_event) if kvcts else []
+    if not request.calibrates_from_phantom:
+        require_pairs(len(both))
+    return _Cases(mvcts, {mvcts.index(of_mvct[0]): of_kvct for of_mvct, of_kvct in both})
+
+
+def _signature(request: CommissionRequest, cases: _Cases) -> dict[str, Any]:
+    """What all that is made depends on."""
+    files = {name: getattr(request, name) for name in ("inserts", "tolerances")}
+    kvcts = [case.fingerprint for number in sorted(cases.pairs) for case in cases.pairs[number]]
+    return {
+        "mvcts": [case.fingerprint for case in cases.mvcts],
+        "planning CTs": kvcts,
+        "phantom": request.phantom and [str(request.phantom.absolute()), request.phantom_kind, request.series_uid],
+        **{name: path and _sha256(path) for name, path in files.items()},
+        "model": site_model(request.model).sha256,
+        "name": request.name,
+        "version of the program": PROGRAM,
+    }
+
+
+def _require_alike(folder: Path, signature: Mapping[str, Any]) -> None:
+    before = _read_json(folder / NOTE)["made_of"]
+    others = [name for name, value in signature.items() if before.get(name) != value]
+    if others:
+        raise OutputError(
+            f"'{folder}' holds a commissioning with another {' and '.join(others)}: resume with the same, or choose a "
+            "new folder."
+        )
+
+
+def _prepare(
+    request: CommissionRequest, cases: _Cases, folder: Path, on_event: EventHandler
+) -> FittedCalibration | None:
+    """Read all scans, calibrate, and analyse the phantom: leaves calibrated.toml and the folder qa.
+
+    Returns:
+        the calibration from the patients, where the phantom gave the profile's.
+    """
+    model = site_model(request.model)
+    plan, card = read_card(find_model(request.model))
+    scans = Scans(lambda mvct: input_warnings(mvct, plan, card))
+    fitted = None
+    if request.calibrates_from_phantom:
+        fitted = calibration_from_phantom(request, scans, _of("Phantom", on_event))
+    by_patients = _read_all(cases, scans, on_event, required=fitted is None)
+    scanner = scans.scanner(request.name, on_event)
+    write_site(SiteProfile(scanner, scans.made(request.by), fitted or by_patients, model), folder / CALIBRATED)
+    if request.phantom:
+        qa = QARequest(
+            request.phantom,
+            request.phantom_kind,
+            folder / QA,
+            tolerances=request.tolerances,
+            site=folder / CALIBRATED,
+            series_uid=request.series_uid,
+            device=request.device,
+        )
+        run_qa(qa, on_event=_of("Phantom", on_event))
+    return by_patients if fitted else None
+
+
+def _read_all(cases: _Cases, scans: Scans, on_event: EventHandler, *, required: bool) -> FittedCalibration | None:
+    """Check every scan, and calibrate with those patients of whom there are both; None where that cannot be done.
+
+    Raises:
+        InputError: a scan cannot be read or is one twice, or the calibration that is required cannot be done.
+    """
+    patients, total = [], len(cases.mvcts)
+    phantom = len(scans.mvcts)
+    for number, case in enumerate(cases.mvcts):
+        on_event("progress", stage="measure", done=number, total=total)
+        tell = _of(f"{PATIENT}{number + 1}", on_event)
+        mvct = scans.read_mvct(case, tell)
+        if len(scans.mvcts) - phantom != number + 1:
+            raise InputError(f"'{case.name}' is the same scan as another one: give an MVCT of each patient once.")
+        kvcts = [scans.read_kvct(kvct) for kvct in cases.pairs.get(number, ())]
+        for message in dict.fromkeys(text for kvct in kvcts for text in planning_ct_warnings(kvct, mvct)):
+            tell("warning", message=message)
+        if kvcts:
+            try:
+                patients.append(patient_of_scans(case, [mvct], kvcts))
+            except InputError as error:
+                if required:
+                    raise
+                tell("warning", message=str(error).removeprefix(f"'{case.name}': "))
+    on_event("progress", stage="measure", done=total, total=total)
+    try:
+        return calibration_of(patients) if patients or required else None
+    except InputError as error:
+        if required:
+            raise
+        on_event("warning", message=f"The calibration was not checked with patients: {error}")
+        return None
+
+
+def _enhanced(request: CommissionRequest, cases: _Cases, on_event: EventHandler) -> dict[int, EnhancementRecord]:
+    """The records of the patients that could be enhanced, by their numbers."""
+    folder = request.output
+    batch = BatchRequest(
+        request.mvct,
+        folder / PATIENTS,
+        workers=request.workers,
+        resume=True,
+        site=folder / CALIBRATED,
+        report=True,
+        format="nrrd",
+        device=request.device,
+    )
+    enhance_folder(batch, on_event=on_event)
+    notes = earlier_results(folder / PATIENTS, cases.mvcts)
+    records = {number: notes[case.key]["record"] for number, case in enumerate(cases.mvcts) if case.key in notes}
+    if len(records) < MIN_PATIENTS:
+        raise InputError(
+            f"Of {len(cases.mvcts)} patients {len(records)} could be enhanced, but the expected ranges of a scanner "
+            f"need at least {MIN_PATIENTS}: the reasons are in {PATIENTS}/{SUMMARY}."
+        )
+    return records
+
+
+def _accept(
+    request: CommissionRequest, cases: _Cases, records: Mapping[int, EnhancementRecord], on_event: EventHandler
+) -> dict[str, Any]:
+    on_event("stage", stage="write")
+    folder = request.output
+    calibrated, note = read_site(folder / CALIBRATED), _read_json(folder / NOTE)
+    plan, card = read_card(calibrated.model_file(None)[0])
+    qa = _read_json(folder / QA / RESULT) if request.phantom else None
+    profile = replace(calibrated, expected=site_ranges(list(records.values())), qa=qa and _accepted(qa))
+    write_site(profile, folder / PROFILE, overwrite=True)
+    acceptance = Acceptance(
+        site=read_site(folder / PROFILE),
+        calibrated_sha256=calibrated.sha256,
+        card=card,
+        patients=len(cases.mvcts),
+        records=records,
+        qa=qa,
+        check=note["check"] and FittedCalibration(**note["check"]),
+        warnings=note["warnings"],
+        made=_made_with(request, model_identity(card), plan.preset, qa),
+    )
+    result = acceptance.to_dict()
+    _write_json(folder / ACCEPTANCE, result)
+    with atomic_file(folder / REPORT) as path:
+        path.write_text(acceptance_page(acceptance), encoding="utf-8", newline="")
+    places = {name: str(folder.absolute() / file) for name, file in (("report", REPORT), ("profile", PROFILE))}
+    return result | places
+
+
+def _accepted(qa: Mapping[str, Any]) -> AcceptedQA:
+    """What of qa.json the profile keeps."""
+    values = {
+        scan: {name: entry[scan]["value"] for name, entry in qa["values"].items() if entry[scan]["value"] is not None}
+        for scan in ("mvct", "enhanced")
+    }
+    return AcceptedQA(qa["phantom"], qa["date"], qa["passed"], **values)
+
+
+def _made_with(
+    request: CommissionRequest, model: Mapping[str, Any], preset: str, qa: Mapping[str, Any] | None
+) -> dict[str, str]:
+    """Versions and digests of what was used."""
+    from importlib.metadata import version
+
+    libraries = {name: version(name) for name in ("torch", "numpy", "scipy", "pydicom")}
+    files = {name: path for name in ("inserts", "tolerances") if (path := getattr(request, name))}
+    return {
+        "program": PROGRAM,
+        "model": f"{model.get('name', '')} {model.get('version', '')}, {preset}",
+        "python": platform.python_version(),
+        **libraries,
+        **({"pylinac": qa["made"]["pylinac"]} if qa and "pylinac" in qa["made"] else {}),
+        **{f"{name}_sha256": _sha256(path) for name, path in files.items()},
+    }
+
+
+def _of(what: str, on_event: EventHandler) -> EventHandler:
+    """A handler whose warnings say what they are of."""
+
+    def tell(event: str, **fields: Any) -> None:
+        if event == "warning":
+            fields["message"] = f"{what}: {fields['message']}"
+        on_event(event, **fields)
+
+    return tell
+
+
+def _grouped(warnings: Sequence[str]) -> list[str]:
+    """Each text once, behind all the patients that it is of."""
+    of_text: dict[str, list[str]] = {}
+    for message in warnings:
+        what, _, text = message.partition(": ")
+        number = what.removeprefix(PATIENT) if what.startswith(PATIENT) else ""
+        of_text.setdefault(text if number else message, []).append(number)
+    return [
+        f"{PATIENT}{', '.join(dict.fromkeys(numbers))}: {text}" if any(numbers) else text
+        for text, numbers in of_text.items()
+    ]
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"'{path}' cannot be read: check the path.") from error
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    with atomic_file(path) as partial:
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        partial.write_text(f"{text}\n", encoding="utf-8", newline="")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{path}' cannot be read or is damaged: commission the scanner into a new folder.") from error

@@ -1,0 +1,223 @@
+"""mvct-enhance commission: a scanner from its scans to a site profile and an acceptance report."""
+
+import csv
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from MVCTEnhanceLib.commissioning import commission as module
+from MVCTEnhanceLib.commissioning.commission import commission
+from MVCTEnhanceLib.errors import InputError, OutputError
+from MVCTEnhanceLib.io import write_dicom_series, write_volume
+from MVCTEnhanceLib.jobs.requests import CommissionRequest
+from MVCTEnhanceLib.physics.calibration import Calibration
+from MVCTEnhanceLib.physics.density import density_hu_from_kv
+from MVCTEnhanceLib.physics.phantom import density_inserts, head_neck_phantom
+from MVCTEnhanceLib.site.profile import read_site
+from MVCTEnhanceLib.volume import Volume
+
+LINE = Calibration(12.0, 0.985, 0.4728)
+TINY = Volume(np.zeros((2, 8, 8), np.int16), (1.0, 1.0, 3.0))
+
+
+def shown(kvct, seed):
+    hu = LINE.shown_hu(density_hu_from_kv(kvct.array.astype(float)))
+    noise = np.random.default_rng(seed).normal(0, 25, hu.shape)
+    return kvct.with_array(np.rint(hu + noise).astype(np.int16))
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """Eight scans that differ, for what is refused before they are read, in the current folder."""
+    for number in range(8):
+        for side in ("mvct", "kvct"):
+            (tmp_path / side).mkdir(exist_ok=True)
+            scan = TINY.with_array(np.full(TINY.array.shape, 10 * number + len(side), np.int16))
+            write_volume(scan, tmp_path / side / f"p{number}.nrrd")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_too_few_patients_are_refused(main, tiny, assert_refused):
+    (tiny / "mvct" / "p0.nrrd").unlink()
+    assert_refused(main("commission", "mvct", "--kvct", "kvct", "--output", "out"), "There are 7 patients")
+
+
+def test_two_scans_of_one_patient_are_refused(main, tiny, with_texts, assert_refused):
+    shutil.copy(tiny / "mvct" / "p3.nrrd", tiny / "mvct" / "P3.nrrd")
+    result = main("commission", "mvct", "--kvct", "kvct", "--output", "out")
+    assert_refused(result, "MVCT 1 and 5", "of one patient by their name of file")
+    (tiny / "mvct" / "P3.nrrd").unlink()
+    for folder in ("a", "b"):
+        write_dicom_series(TINY, tiny / "mvct" / folder, description="mvct")
+        with_texts(tiny / "mvct" / folder, {"PatientID": "SECRET"})
+    result = main("commission", "mvct", "--kvct", "kvct", "--output", "out")
+    assert_refused(result, "of one patient by their Patient ID")
+    assert "SECRET" not in result.stderr
+
+
+def test_patients_that_have_no_planning_ct_are_not_enough_to_calibrate_with(main, tiny, assert_refused):
+    for number in range(6):
+        (tiny / "kvct" / f"p{number}.nrrd").unlink()
+    result = main("commission", "mvct", "--kvct", "kvct", "--output", "out")
+    assert_refused(result, "Of 2 patients both folders hold a scan")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Give the scan of a phantom (--phantom), or"),
+        (["--phantom", "p", "--phantom-kind", "water"], "cannot be calibrated from a phantom water alone"),
+        (["--kvct", "kvct", "--tolerances", "none.toml"], "'none.toml' cannot be read"),
+        (["--kvct", "kvct", "--model", "nobody"], "neither an installed model"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(main, tiny, assert_refused, arguments, words):
+    assert_refused(main("commission", "mvct", *arguments, "--output", "out"), words)
+
+
+def test_folder_of_scans_or_of_something_else_is_kept(main, tiny, assert_refused):
+    arguments = ["commission", "mvct", "--kvct", "kvct", "--output"]
+    assert_refused(main(*arguments, "kvct/out"), "in or around a folder of scans")
+    (tiny / "out").mkdir()
+    (tiny / "out" / "letter.txt").write_text("of somebody")
+    assert_refused(main(*arguments, "out", "--resume"), "holds no commissioning")
+    (tiny / "out" / module.NOTE).write_text('{"made_of": {"model": "another"}}')
+    assert_refused(main(*arguments, "out"), "holds a commissioning: choose a new one, or go on by --resume")
+    assert_refused(main(*arguments, "out", "--resume"), "commissioning with another mvcts and planning CTs and")
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory):
+    """MVCTs and planning CTs of eight patients and the MVCT of a water cylinder, on a scanner with water at 12 HU."""
+    folder = tmp_path_factory.mktemp("scans")
+    grid = {"slices": 3, "shape": (112, 112), "spacing_mm": (2.2, 2.2, 5.0)}
+    for side in ("mvct", "kvct"):
+        (folder / side).mkdir()
+    for n, z in enumerate(np.linspace(-10, -110, 8)):
+        kvct = head_neck_phantom(**grid, centre_z_mm=z, supersample=1)
+        write_volume(kvct, folder / "kvct" / f"p{n}.nrrd")
+        write_volume(shown(kvct, n), folder / "mvct" / f"p{n}.nrrd")
+    water, _ = density_inserts(inserts_hu=(), slices=6, shape=(128, 128), spacing_mm=(2.0, 2.0, 5.0))
+    write_volume(shown(water, 99), folder / "water.nrrd")
+    (folder / "limits.toml").write_text("[mvct]\nwater_hu = 30\n[enhanced]\nwater_hu = 20\n")  # its edges are too sharp
+    return folder
+
+
+def request_of(scans, output, **more):
+    phantom = {"phantom": scans / "water.nrrd", "phantom_kind": "water", "tolerances": scans / "limits.toml"}
+    return CommissionRequest(scans / "mvct", output, scans / "kvct", **{**phantom, "name": "Bunker 2", **more})
+
+
+@pytest.fixture(scope="module")
+def accepted(scans, tmp_path_factory):
+    """The folder of a commissioning, and its result."""
+    folder = tmp_path_factory.mktemp("accepted") / "site"
+    return folder, commission(request_of(scans, folder, by="M. Füßli"))
+
+
+@pytest.mark.thorough
+def test_profile_has_calibration_ranges_and_the_values_of_the_phantom(accepted):
+    folder, result = accepted
+    profile = read_site(folder / "site-profile.toml")
+    soft = np.array([-100.0, 0.0, 50.0])
+    np.testing.assert_allclose(profile.line.shown_hu(soft), LINE.shown_hu(soft), atol=6)
+    assert profile.expected["measured_on"] == "8 patients on this scanner (24 slices)"
+    found = {found["name"]: found for found in result["metrics"] if found["group"] == "enhanced"}["noise_hu"]
+    low, high = profile.expected["enhanced"]["noise_hu"]["expected"]
+    assert low < found["low"] < found["median"] < found["high"] < high and found["scans"] == 8
+    assert (profile.qa.phantom, profile.qa.passed) == ("water", True)
+    assert profile.qa.mvct["water_hu"] == pytest.approx(12, abs=2)  # as it was given
+    assert abs(profile.qa.enhanced["water_hu"]) < 6
+    assert (profile.name, profile.made.by, len(profile.made.inputs)) == ("Bunker 2", "M. Füßli", 16)
+    assert result["profile"] == str(folder / "site-profile.toml")
+
+
+@pytest.mark.thorough
+def test_report_says_what_was_tested_with_what_and_how_it_came_out(accepted, scans):
+    folder, result = accepted
+    page = (folder / "acceptance.html").read_text(encoding="utf-8")
+    profile = read_site(folder / "site-profile.toml")
+    for text in ("Acceptance of MVCTEnhance on Bunker 2", "M. Füßli", profile.sha256, profile.model.sha256):
+        assert text in page
+    for text in (
+        "Medical physicist",
+        "not accepted",
+        "8 of 8 patients were enhanced",
+        "water cylinder",
+        *profile.made.inputs,
+    ):
+        assert text in page
+    assert "Patient 1, 2, 3, 4, 5, 6, 7, 8: The field of view" in page
+    assert page.count("data:image/png") > 10 and "http" not in page.replace("http-equiv", "")
+    assert str(scans) not in page and "p3" not in page  # patients have numbers only
+    stored = json.loads((folder / "acceptance.json").read_text(encoding="utf-8"))
+    assert stored == {name: value for name, value in result.items() if name not in ("report", "profile")}
+    assert stored["passed"] and {criterion["outcome"] for criterion in stored["criteria"]} <= {"passed", "look closer"}
+    assert (folder / "qa" / "report.html").exists()
+
+
+@pytest.mark.thorough
+def test_resume_does_what_is_missing_only(accepted, scans, tmp_path):
+    shutil.copytree(accepted[0], tmp_path / "site")
+    before = (tmp_path / "site" / "site-profile.toml").read_bytes()
+    with (tmp_path / "site" / "patients" / "summary.csv").open(encoding="utf-8", newline="") as file:
+        shutil.rmtree(tmp_path / "site" / "patients" / list(csv.DictReader(file))[2]["output"])
+    for name in ("acceptance.html", "site-profile.toml"):
+        (tmp_path / "site" / name).unlink()
+    cases = []
+
+    def on_event(event, **fields):
+        if event == "case" and fields["status"] in ("kept", "done"):
+            cases.append((fields["case"], fields["status"]))
+
+    commission(request_of(scans, tmp_path / "site", resume=True), on_event=on_event)
+    assert sorted(cases) == [(number, "done" if number == 3 else "kept") for number in range(1, 9)]
+    assert (tmp_path / "site" / "acceptance.html").exists()
+    assert (tmp_path / "site" / "site-profile.toml").read_bytes() == before
+    with pytest.raises(OutputError, match="commissioning with another name"):
+        commission(request_of(scans, tmp_path / "site", resume=True, name="Bunker 3"))
+
+
+@pytest.mark.thorough
+def test_phantom_that_is_wrong_or_out_of_place_leaves_nothing(scans, tmp_path):
+    lopsided, _ = density_inserts(inserts_hu=(), slices=6, shape=(128, 128), spacing_mm=(2.0, 2.0, 5.0))
+    array = np.roll(shown(lopsided, 1).array, 10, axis=2)
+    write_volume(lopsided.with_array(array), tmp_path / "off.nrrd")
+    for more, words in (
+        ({"phantom": tmp_path / "off.nrrd"}, "20 mm off the centre"),
+        ({"phantom": scans / "mvct" / "p0.nrrd"}, "No round phantom"),
+        ({"phantom_kind": "tomo-cheese"}, "No slice shows a TomoTherapy cheese phantom"),
+        ({"phantom": scans / "kvct" / "p0.nrrd", "phantom_kind": "tomo-cheese"}, "No slice shows"),
+    ):
+        with pytest.raises(InputError, match=words):
+            commission(request_of(scans, tmp_path / "site", **more))
+        assert [path.name for path in tmp_path.iterdir()] == ["off.nrrd"]
+
+
+@pytest.mark.thorough
+def test_patient_that_cannot_be_read_is_refused_and_same_scan_twice(scans, tmp_path):
+    shutil.copytree(scans, tmp_path / "in")
+    shutil.copy(scans / "mvct" / "p0.nrrd", tmp_path / "in" / "mvct" / "p1.nrrd")
+    with pytest.raises(InputError, match=r"'p1\.nrrd' is the same scan as another one"):
+        commission(request_of(tmp_path / "in", tmp_path / "site"))
+    assert not (tmp_path / "site").exists()
+
+
+def test_failed_quality_assurance_is_a_warning_wherever_the_profile_is_used(accepted_profile):
+    profile, taken = accepted_profile
+    assert profile.scanner_warnings(taken) == ()
+    (warning,) = replace(profile, qa=replace(profile.qa, passed=False)).scanner_warnings(taken)
+    assert "did not pass when Bunker 2 was commissioned" in warning
+
+
+@pytest.fixture
+def accepted_profile():
+    """A profile with quality assurance that passed, and what a scan's header says of the same scanner."""
+    from MVCTEnhanceLib.site.profile import AcceptedQA, Made, Scanner, SiteProfile
+    from MVCTEnhanceLib.volume.acquisition import Acquisition
+
+    qa = AcceptedQA("water", "2026-01-31", True, {}, {})
+    return SiteProfile(Scanner("Bunker 2", "Accuray"), Made("", "", ""), qa=qa), Acquisition("CT", None, "Accuray")
