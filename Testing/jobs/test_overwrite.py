@@ -80,7 +80,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(export_module, "_difference_hu", lambda package, content: 0.0)
     still = RigidMotion(np.eye(3), np.zeros(3))
     monkeypatch.setattr("MVCTEnhanceLib.jobs.register.Finder.find", lambda *arguments, **named: still)
-    monkeypatch.setattr("MVCTEnhanceLib.jobs.phantom.make_phantom", lambda device, report, kind: (OTHER, OTHER))
+    monkeypatch.setattr("MVCTEnhanceLib.jobs.phantom.make_phantom", lambda *_, **__: (OTHER, OTHER))
     monkeypatch.setattr("MVCTEnhanceLib.jobs.simulate.simulate_mvct", lambda kvct, settings, **named: OTHER)
     inserts = [Measured("insert", hu, hu, 3.0) for hu in (-700.0, 0.0, 50.0, 500.0)]
     monkeypatch.setattr("MVCTEnhanceLib.commissioning.calibrate.measured_inserts", lambda mvct, phantom: inserts)

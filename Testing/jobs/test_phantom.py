@@ -107,3 +107,19 @@ def test_phantom_that_fails_leaves_nothing(main, tiny_phantom, tmp_path, assert_
     monkeypatch.setattr(phantom, "simulate_mvct", lambda *_, **__: 1 / 0)
     assert main("phantom", tmp_path / "p", "--device", "cpu").code == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.integration
+def test_another_seed_is_another_patient_on_the_scanner_that_is_named(main, tmp_path):
+    (tmp_path / "scanner.toml").write_text("matrix = 64\npixel_mm = 3.0\nviews = 40\nphotons = 0\nhu_offset = 12\n")
+    coarse = ("--scanner", tmp_path / "scanner.toml", "--slices", 1, "--device", "cpu", "--progress", "none")
+    plans, mvcts = [], []
+    for seed in (1, 2):
+        assert main("phantom", tmp_path / f"p{seed}", "--seed", seed, *coarse).code == 0
+        plans.append(read_volume(tmp_path / f"p{seed}" / "planning-ct.nrrd"))
+        mvcts.append(read_volume(tmp_path / f"p{seed}" / "mvct.nrrd"))
+    widths = [int((plan.array > -300).any(axis=(0, 1)).sum()) for plan in plans]
+    assert widths[0] != widths[1] and plans[0].origin[2] != plans[1].origin[2]
+    assert mvcts[0].array.shape == (1, 64, 64) and mvcts[0].origin[2] == plans[0].origin[2]
+    refused = main("phantom", tmp_path / "w", "--kind", "water", "--slices", 3)
+    assert refused.code == 1 and "a water phantom has a fixed one" in refused.stderr

@@ -31,7 +31,7 @@ OPTIONS = {  # scripts of users rely on them
     "export": "json model output overwrite progress",
     "simulate": "kvct device json output overwrite progress region scanner seed truth",
     "train": "config device from json output progress",
-    "phantom": "OUTPUT device json kind overwrite progress",
+    "phantom": "OUTPUT device json kind overwrite progress scanner seed slices",
     "qa": "PHANTOM baseline date device enhanced json model output phantom progress series-uid site tolerances",
     "install-pylinac": "json progress wheels",
     "demo": "device json output progress",

@@ -24,6 +24,7 @@ MODEL_OF_SITE = "installed model or model file [that of the site profile, or the
 OVERWRITE = "replace outputs that exist: files, and folders with nothing but what this program wrote"
 REGION = "mask on the MVCT's grid, not zero inside: image-quality metrics only there"
 REPORT_FOLDER = "folder for report.html, readouts.json and readouts.csv"
+SCANNER = "standard, random (drawn by the seed), or a TOML file with settings, see docs/simulation.md [%(default)s]"
 SCAN_OUTPUT = "volume file, or a new folder for DICOM"
 SITE = "site profile of the scanner, see docs/commissioning.md"
 SERIES = "series to use where the {folder} has several: its UID or one of its files"
@@ -33,6 +34,8 @@ STRUCTURES_TRANSFORM = (
 )
 STRENGTH = "in %%: 0 converts the HU only, 100 is the whole enhancement [%(default)s]"
 
+HEAD_SLICES = 24
+MAX_SEED = 2**32 - 1
 FORMATS = ("nrrd", "nii", "nii.gz", "mha", "dicom")
 MATCH = "match"
 HEAD_NECK, CHEESE, CATPHAN, WATER = "head-neck", "cheese", "catphan", "water"
@@ -373,11 +376,8 @@ class SimulateRequest(Request):
 
     kvct: Path = option("volume file or DICOM folder", positional=True)
     output: Path = option(SCAN_OUTPUT)
-    scanner: str = option(
-        "standard, random (drawn by the seed), or a TOML file with settings, see docs/simulation.md [%(default)s]",
-        default="standard",
-    )
-    seed: int = option("of the noise, and of a random scanner [%(default)s]", default=0, at_least=0, at_most=2**32 - 1)
+    scanner: str = option(SCANNER, default="standard")
+    seed: int = option("of the noise, and of a random scanner [%(default)s]", default=0, at_least=0, at_most=MAX_SEED)
     truth: Path | None = option("where to write the kVCT to compare the MVCT with, on its grid", default=None)
     region: Path | None = option(
         "where to write the mask for 'evaluate --region' that leaves out truncation and metal", default=None
@@ -421,6 +421,14 @@ class PhantomRequest(Request):
         "[%(default)s]",
         default=HEAD_NECK,
         choices=(HEAD_NECK, CHEESE, CATPHAN, WATER),
+    )
+    slices: int = option("of head-neck, 6 mm each [%(default)s]", default=HEAD_SLICES, metavar="N", at_least=1)
+    scanner: str = option(SCANNER, default="standard")
+    seed: int = option(
+        "of the noise and, from 1 on, of head-neck's anatomy: another patient for each number [%(default)s]",
+        default=0,
+        at_least=0,
+        at_most=MAX_SEED,
     )
     device: str = option(DEVICE, default="auto")
     overwrite: bool = option(OVERWRITE, default=False)

@@ -16,7 +16,7 @@ from ..physics.settings import MVCTSettings, random_scanner
 from ..physics.truth import disturbed, true_kvct
 from ..runtime.events import EventHandler, ignore_event
 from ..storage.toml import build, read_toml
-from .requests import SimulateRequest
+from .requests import PhantomRequest, SimulateRequest
 from .scans import read_scan, require_apart, require_volume_file, require_writable, write_scan
 from .series_texts import INTENDED_USE, SeriesTexts
 
@@ -41,7 +41,7 @@ def simulate_file(request: SimulateRequest, *, on_event: EventHandler = ignore_e
     Raises:
         MVCTEnhanceError: with one sentence on the fault and what to do.
     """
-    settings, output = _settings(request), request.output
+    settings, output = scanner_settings(request), request.output
     _require_outputs(request)
     chosen = usable_device(choose_device(request.device))
     on_event("device", device=str(chosen), name=describe_device(chosen))
@@ -79,7 +79,12 @@ def _require_outputs(request: SimulateRequest) -> None:
         require_volume_file(request.region, "mask")
 
 
-def _settings(request: SimulateRequest) -> MVCTSettings:
+def scanner_settings(request: SimulateRequest | PhantomRequest) -> MVCTSettings:
+    """The scanner that a request names.
+
+    Raises:
+        InputError: there is none, or its file has a setting that cannot be.
+    """
     if request.scanner == "random":
         return random_scanner(request.seed)
     if request.scanner == "standard":
