@@ -19,6 +19,7 @@ from MVCTEnhanceLib.site.profile import read_site
 from MVCTEnhanceLib.volume import Volume
 
 LINE = Calibration(12.0, 0.985, 0.4728)
+COMMAND = ("commission", "mvct", "--kvct", "kvct", "--progress", "none")
 TINY = Volume(np.zeros((2, 8, 8), np.int16), (1.0, 1.0, 3.0))
 
 
@@ -42,18 +43,18 @@ def tiny(tmp_path, monkeypatch):
 
 def test_too_few_patients_are_refused(main, tiny, assert_refused):
     (tiny / "mvct" / "p0.nrrd").unlink()
-    assert_refused(main("commission", "mvct", "--kvct", "kvct", "--output", "out"), "There are 7 patients")
+    assert_refused(main(*COMMAND, "--output", "out"), "There are 7 patients")
 
 
 def test_two_scans_of_one_patient_are_refused(main, tiny, with_texts, assert_refused):
     shutil.copy(tiny / "mvct" / "p3.nrrd", tiny / "mvct" / "P3.nrrd")
-    result = main("commission", "mvct", "--kvct", "kvct", "--output", "out")
+    result = main(*COMMAND, "--output", "out")
     assert_refused(result, "MVCT 1 and 5", "of one patient by their name of file")
     (tiny / "mvct" / "P3.nrrd").unlink()
     for folder in ("a", "b"):
         write_dicom_series(TINY, tiny / "mvct" / folder, description="mvct")
         with_texts(tiny / "mvct" / folder, {"PatientID": "SECRET"})
-    result = main("commission", "mvct", "--kvct", "kvct", "--output", "out")
+    result = main(*COMMAND, "--output", "out")
     assert_refused(result, "of one patient by their Patient ID")
     assert "SECRET" not in result.stderr
 
@@ -61,7 +62,7 @@ def test_two_scans_of_one_patient_are_refused(main, tiny, with_texts, assert_ref
 def test_patients_that_have_no_planning_ct_are_not_enough_to_calibrate_with(main, tiny, assert_refused):
     for number in range(6):
         (tiny / "kvct" / f"p{number}.nrrd").unlink()
-    result = main("commission", "mvct", "--kvct", "kvct", "--output", "out")
+    result = main(*COMMAND, "--output", "out")
     assert_refused(result, "Of 2 patients both folders hold a scan")
 
 
@@ -75,18 +76,18 @@ def test_patients_that_have_no_planning_ct_are_not_enough_to_calibrate_with(main
     ],
 )
 def test_what_cannot_be_done_is_refused(main, tiny, assert_refused, arguments, words):
-    assert_refused(main("commission", "mvct", *arguments, "--output", "out"), words)
+    assert_refused(main("commission", "mvct", *arguments, "--output", "out", "--progress", "none"), words)
 
 
 def test_folder_of_scans_or_of_something_else_is_kept(main, tiny, assert_refused):
-    arguments = ["commission", "mvct", "--kvct", "kvct", "--output"]
+    arguments = [*COMMAND, "--output"]
     assert_refused(main(*arguments, "kvct/out"), "in or around a folder of scans")
     (tiny / "out").mkdir()
     (tiny / "out" / "letter.txt").write_text("of somebody")
     assert_refused(main(*arguments, "out", "--resume"), "holds no commissioning")
     (tiny / "out" / module.NOTE).write_text('{"made_of": {"model": "another"}}')
     assert_refused(main(*arguments, "out"), "holds a commissioning: choose a new one, or go on by --resume")
-    assert_refused(main(*arguments, "out", "--resume"), "commissioning with another mvcts and planning CTs and")
+    assert_refused(main(*arguments, "out", "--resume"), "commissioning with other MVCTs and planning CTs and")
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +178,7 @@ def test_resume_does_what_is_missing_only(accepted, scans, tmp_path):
     assert sorted(cases) == [(number, "done" if number == 3 else "kept") for number in range(1, 9)]
     assert (tmp_path / "site" / "acceptance.html").exists()
     assert (tmp_path / "site" / "site-profile.toml").read_bytes() == before
-    with pytest.raises(OutputError, match="commissioning with another name"):
+    with pytest.raises(OutputError, match="commissioning with other name"):
         commission(request_of(scans, tmp_path / "site", resume=True, name="Bunker 3"))
 
 

@@ -145,7 +145,7 @@ def _signature(request: CommissionRequest, cases: _Cases) -> dict[str, Any]:
     files = {name: getattr(request, name) for name in ("inserts", "tolerances")}
     kvcts = [case.fingerprint for number in sorted(cases.pairs) for case in cases.pairs[number]]
     return {
-        "mvcts": [case.fingerprint for case in cases.mvcts],
+        "MVCTs": [case.fingerprint for case in cases.mvcts],
         "planning CTs": kvcts,
         "phantom": request.phantom and [str(request.phantom.absolute()), request.phantom_kind, request.series_uid],
         **{name: path and _sha256(path) for name, path in files.items()},
@@ -160,7 +160,7 @@ def _require_alike(folder: Path, signature: Mapping[str, Any]) -> None:
     others = [name for name, value in signature.items() if before.get(name) != value]
     if others:
         raise OutputError(
-            f"'{folder}' holds a commissioning with another {' and '.join(others)}: resume with the same, or choose a "
+            f"'{folder}' holds a commissioning with other {' and '.join(others)}: resume with the same, or choose a "
             "new folder."
         )
 
