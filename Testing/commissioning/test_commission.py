@@ -43,7 +43,7 @@ def tiny(tmp_path, monkeypatch):
 
 def test_too_few_patients_are_refused(main, tiny, assert_refused):
     (tiny / "mvct" / "p0.nrrd").unlink()
-    assert_refused(main(*COMMAND, "--output", "out"), "There are 7 patients")
+    assert_refused(main(*COMMAND, "--output", "out"), "Patients found: 7, but")
 
 
 def test_two_scans_of_one_patient_are_refused(main, tiny, with_texts, assert_refused):
@@ -147,7 +147,7 @@ def test_report_says_what_was_tested_with_what_and_how_it_came_out(accepted, sca
         "Medical physicist",
         "not accepted",
         "8 of 8 patients were enhanced",
-        "water cylinder",
+        "Water cylinder",
         *profile.made.inputs,
     ):
         assert text in page

@@ -29,7 +29,7 @@ def records(patient):
 
 
 def test_fewer_than_eight_patients_are_refused(records):
-    with pytest.raises(InputError, match=r"There are 7 patients, but .* need at least 8"):
+    with pytest.raises(InputError, match=r"Patients found: 7, but .* need at least 8"):
         site_ranges(records[: MIN_PATIENTS - 1])
 
 

@@ -202,7 +202,7 @@ def _read_all(cases: _Cases, scans: Scans, on_event: EventHandler, *, required: 
     Raises:
         InputError: a scan cannot be read or is one twice, or the calibration that is required cannot be done.
     """
-    patients, total = [], len(cases.mvcts)
+    patients, total = {}, len(cases.mvcts)
     phantom = len(scans.mvcts)
     for number, case in enumerate(cases.mvcts):
         on_event("progress", stage="measure", done=number, total=total)
@@ -215,14 +215,14 @@ def _read_all(cases: _Cases, scans: Scans, on_event: EventHandler, *, required: 
             tell("warning", message=message)
         if kvcts:
             try:
-                patients.append(patient_of_scans(case, [mvct], kvcts))
+                patients[number + 1] = patient_of_scans(case, [mvct], kvcts)
             except InputError as error:
                 if required:
                     raise
                 tell("warning", message=str(error).removeprefix(f"'{case.name}': "))
     on_event("progress", stage="measure", done=total, total=total)
     try:
-        return calibration_of(patients) if patients or required else None
+        return calibration_of(list(patients.values()), numbers=list(patients)) if patients or required else None
     except InputError as error:
         if required:
             raise

@@ -20,7 +20,7 @@ def require_patients(count: int) -> None:
     """
     if count < MIN_PATIENTS:
         raise InputError(
-            f"There are {count} patients, but the expected ranges of a scanner need at least {MIN_PATIENTS}: add MVCTs "
+            f"Patients found: {count}, but the expected ranges of a scanner need at least {MIN_PATIENTS}: add MVCTs "
             "of other patients."
         )
 

@@ -61,6 +61,12 @@ class Acceptance:
     made: Mapping[str, str]
 
     @property
+    def phantom(self) -> str:
+        """What it is called; empty where there is none."""
+        label = PHANTOMS[self.qa["phantom"]].label if self.qa else ""
+        return label[:1].upper() + label[1:]
+
+    @property
     def passed(self) -> bool:
         """Whether no criterion failed."""
         return all(criterion.outcome != FAILED for criterion in self.criteria)
@@ -149,8 +155,7 @@ class Acceptance:
         return Criterion(
             name,
             PASSED if self.qa["passed"] else FAILED,
-            f"{PHANTOMS[self.qa['phantom']].label}: {sum(judged)} of {len(judged)} values of both scans are within "
-            "tolerance.",
+            f"{self.phantom}: {sum(judged)} of {len(judged)} values of both scans are within tolerance.",
         )
 
     def _enhancement(self) -> Criterion:
@@ -194,7 +199,7 @@ def acceptance_page(acceptance: Acceptance) -> str:
         "scans": SCANS,
         "line": line,
         "fit": fit_png([(point.exact_hu, point.shown_hu) for point in line.points], line.line),
-        "phantom": PHANTOMS[acceptance.qa["phantom"]].label if acceptance.qa else "",
+        "phantom": acceptance.phantom,
         "qa_tables": (
             ("Image quality", [pair for pair in pairs if not pair[0].is_insert]),
             ("HU of the inserts", [pair for pair in pairs if pair[0].is_insert]),

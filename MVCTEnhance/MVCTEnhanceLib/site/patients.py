@@ -109,10 +109,14 @@ def patient_of(mvcts: Sequence[Volume], kvcts: Sequence[Volume]) -> Patient:
     return Patient(*(tuple(side) for side in zip(*pairs, strict=True)))
 
 
-def calibration_of(patients: Sequence[Patient]) -> FittedCalibration:
+def calibration_of(patients: Sequence[Patient], *, numbers: Sequence[int] = ()) -> FittedCalibration:
     """The line that brings the medians of lung, fat, soft tissue and bone in MVCT to those in the planning CTs.
 
     Which pixel of the MVCT is which tissue depends on the line, which is therefore fitted several times.
+
+    Args:
+        patients: of whom there are both scans.
+        numbers: that texts give them [1, 2, ...].
 
     Raises:
         InputError: fewer than three patients, no line that is plausible, or a tissue far from the line.
@@ -127,7 +131,7 @@ def calibration_of(patients: Sequence[Patient]) -> FittedCalibration:
     for _ in range(ROUNDS):
         points = [
             Measured(f"{name} of patient {number}", exact[name], shown[name], TISSUES[name][1])
-            for number, (patient, exact) in enumerate(zip(patients, wanted, strict=True), start=1)
+            for number, patient, exact in zip(numbers or range(1, len(patients) + 1), patients, wanted, strict=True)
             for shown in [_medians(patient.mvct, line)]
             for name in TISSUES
             if name in exact and name in shown
