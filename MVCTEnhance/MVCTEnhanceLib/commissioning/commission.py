@@ -21,7 +21,7 @@ from ..batch.cases import Case, find_cases
 from ..batch.cohort import enhance_folder
 from ..batch.folder import SUMMARY, earlier_results
 from ..errors import InputError, OutputError
-from ..jobs.qa import RESULT, run_qa
+from ..jobs.qa import run_qa
 from ..jobs.requests import BatchRequest, CommissionRequest, QARequest
 from ..jobs.scans import require_permission
 from ..model.card import find_model, model_identity, read_card
@@ -74,14 +74,9 @@ def commission(request: CommissionRequest, *, on_event: EventHandler = ignore_ev
             _require_alike(folder, signature)
         else:
             with atomic_folder(folder) as staging:
-                check = _prepare(request, cases, staging, on_event)
-                note = {
-                    "made_of": signature,
-                    "warnings": _grouped(warnings),
-                    "check": check and asdict(replace(check, points=())),
-                }
-                _write_json(staging / NOTE, note)
-        # An adapted model would take the place of the calibrated profile's here.
+                found = _prepare(request, cases, staging, on_event)
+                _write_json(staging / NOTE, {"made_of": signature, "warnings": _grouped(warnings)} | found)
+        # What adapts the model goes here: it names it in calibrated.toml.
         records = _enhanced(request, cases, on_event)
         return _accept(request, cases, records, on_event)
 
@@ -165,13 +160,11 @@ def _require_alike(folder: Path, signature: Mapping[str, Any]) -> None:
         )
 
 
-def _prepare(
-    request: CommissionRequest, cases: _Cases, folder: Path, on_event: EventHandler
-) -> FittedCalibration | None:
+def _prepare(request: CommissionRequest, cases: _Cases, folder: Path, on_event: EventHandler) -> dict[str, Any]:
     """Read all scans, calibrate, and analyse the phantom: leaves calibrated.toml and the folder qa.
 
     Returns:
-        the calibration from the patients, where the phantom gave the profile's.
+        check, the calibration from the patients where the phantom gave the profile's; qa, as in qa.json; or None.
     """
     model = site_model(request.model)
     plan, card = read_card(find_model(request.model))
@@ -182,18 +175,24 @@ def _prepare(
     by_patients = _read_all(cases, scans, on_event, required=fitted is None)
     scanner = scans.scanner(request.name, on_event)
     write_site(SiteProfile(scanner, scans.made(request.by), fitted or by_patients, model), folder / CALIBRATED)
-    if request.phantom:
-        qa = QARequest(
-            request.phantom,
-            request.phantom_kind,
-            folder / QA,
-            tolerances=request.tolerances,
-            site=folder / CALIBRATED,
-            series_uid=request.series_uid,
-            device=request.device,
-        )
-        run_qa(qa, on_event=_of("Phantom", on_event))
-    return by_patients if fitted else None
+    check = asdict(replace(by_patients, points=())) if fitted and by_patients else None
+    return {"check": check, "qa": _measured(request, folder, _of("Phantom", on_event)) if request.phantom else None}
+
+
+def _measured(request: CommissionRequest, folder: Path, on_event: EventHandler) -> dict[str, Any]:
+    """Quality assurance of the phantom, which later scans of it may follow in the same folder."""
+    qa = QARequest(
+        request.phantom,
+        request.phantom_kind,
+        folder / QA,
+        tolerances=request.tolerances,
+        site=folder / CALIBRATED,
+        series_uid=request.series_uid,
+        device=request.device,
+    )
+    found = run_qa(qa, on_event=on_event)
+    del found["report"]  # the folder is still to be named
+    return found
 
 
 def _read_all(cases: _Cases, scans: Scans, on_event: EventHandler, *, required: bool) -> FittedCalibration | None:
@@ -261,7 +260,7 @@ def _accept(
     folder = request.output
     calibrated, note = read_site(folder / CALIBRATED), _read_json(folder / NOTE)
     plan, card = read_card(calibrated.model_file(None)[0])
-    qa = _read_json(folder / QA / RESULT) if request.phantom else None
+    qa = note["qa"]
     profile = replace(calibrated, expected=site_ranges(list(records.values())), qa=qa and _accepted(qa))
     write_site(profile, folder / PROFILE, overwrite=True)
     acceptance = Acceptance(
