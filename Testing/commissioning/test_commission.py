@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -126,8 +127,8 @@ def test_profile_has_calibration_ranges_and_the_values_of_the_phantom(accepted):
     soft = np.array([-100.0, 0.0, 50.0])
     np.testing.assert_allclose(profile.line.shown_hu(soft), LINE.shown_hu(soft), atol=6)
     assert profile.expected["measured_on"] == "8 patients on this scanner (24 slices)"
-    found = {found["name"]: found for found in result["metrics"] if found["group"] == "enhanced"}["noise_hu"]
-    low, high = profile.expected["enhanced"]["noise_hu"]["expected"]
+    found = {found["name"]: found for found in result["metrics"] if found["group"] == "enhanced"}["edge_width_mm"]
+    low, high = profile.expected["enhanced"]["edge_width_mm"]["expected"]
     assert low < found["low"] < found["median"] < found["high"] < high and found["scans"] == 8
     assert (profile.qa.phantom, profile.qa.passed) == ("water", True)
     assert profile.qa.mvct["water_hu"] == pytest.approx(12, abs=2)  # as it was given
@@ -152,10 +153,12 @@ def test_report_says_what_was_tested_with_what_and_how_it_came_out(accepted, sca
     ):
         assert text in page
     assert "Patient 1, 2, 3, 4, 5, 6, 7, 8: The field of view" in page
-    assert page.count("data:image/png") > 10 and "http" not in page.replace("http-equiv", "")
-    assert str(scans) not in page and "p3" not in page  # patients have numbers only
+    assert page.count("data:image/png") > 10
+    texts = re.sub(r"base64,[^\"]*|http-equiv", "", page)
+    assert not any(secret in texts for secret in ("http", str(scans), "p3"))  # patients have numbers only
     stored = json.loads((folder / "acceptance.json").read_text(encoding="utf-8"))
-    assert stored == {name: value for name, value in result.items() if name not in ("report", "profile")}
+    told = json.loads(json.dumps(result))
+    assert stored == {name: value for name, value in told.items() if name not in ("report", "profile")}
     assert stored["passed"] and {criterion["outcome"] for criterion in stored["criteria"]} <= {"passed", "look closer"}
     assert (folder / "qa" / "report.html").exists()
 
