@@ -36,7 +36,7 @@ LAYERS = (  # from the lowest; those side by side do not import each other
     ("report",),
     ("jobs",),
     ("batch", "benchmark"),
-    ("commissioning", "node"),
+    ("commissioning", "course", "node"),
     ("cli",),
     ("slicerui",),
 )

@@ -107,9 +107,21 @@ def test_what_is_there_is_kept_unless_it_is_to_be_replaced(main, put, quick, fil
 
 
 def test_every_command_with_an_output_is_among_them():
-    """Besides a training, a batch and quality assurance, which go on, and the demo, which takes a new folder only."""
+    """Besides what goes on (a training, a batch, a course, quality assurance), and the demo: a new folder only."""
     tried = {command.split()[0] for command, _ in COMMANDS.values()}
-    others = {"batch", "train", "qa", "demo", "install-pylinac", "evaluate", "models", "devices", "worker", "serve"}
+    others = {
+        "batch",
+        "course",
+        "train",
+        "qa",
+        "demo",
+        "install-pylinac",
+        "evaluate",
+        "models",
+        "devices",
+        "worker",
+        "serve",
+    }
     known = {item.command for item in vars(requests).values() if hasattr(item, "command")}
     assert known == tried | others
 

@@ -21,6 +21,8 @@ OPTIONS = {  # scripts of users rely on them
     "batch": "INPUT_DIR OUTPUT_DIR correction device difference force format json model overwrite progress report "
     "resume site strength workers",
     "serve": "config device json progress retry status",
+    "course": "FOLDER body-change device identify isocentre json kvct model output overwrite patient-position progress "
+    "resume site strength workers",
     "calibrate": "by inserts json kvct model mvct name output overwrite phantom picture progress series-uid",
     "commission": "MVCT_DIR by device inserts json kvct model name output phantom phantom-kind progress resume "
     "series-uid tolerances workers",

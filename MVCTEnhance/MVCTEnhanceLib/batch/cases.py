@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from ..io.dicom.header import SliceHeader
 from ..io.formats import READABLE, has_suffix
 from ..runtime.events import EventHandler, ignore_event
 from ..volume.product import Product
@@ -28,6 +29,7 @@ class Case:
         series_uid: where `source` is a folder, what tells the reader which series: its UID or one of its files.
         is_dicom: whether it is no volume file.
         fingerprint: another one as soon as a file of the scan has changed.
+        header: of the first image of a series; None for what is none.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Case:
     series_uid: str | None
     is_dicom: bool
     fingerprint: str
+    header: SliceHeader | None = field(default=None, compare=False, repr=False)
 
 
 def find_cases(
@@ -66,6 +69,7 @@ def find_cases(
                 series_uid=scan.series_uid,
                 is_dicom=scan.is_dicom,
                 fingerprint=_fingerprint(scan.files, folder),
+                header=scan.header,
             )
         )
     return tuple(cases)

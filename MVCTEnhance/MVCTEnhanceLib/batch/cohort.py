@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from ..model.card import model_sha256, read_card
 from ..runtime.events import EventHandler, ignore_event
 from ..site.profile import read_site
 from ..volume.product import Product
-from .cases import find_cases
+from .cases import Case, find_cases
 from .folder import SUMMARY, batch_lock, earlier_results, require_usable
 from .run import BatchRun
 from .search import require_folder
@@ -75,20 +75,13 @@ def enhance_folder(
     start = time.monotonic()
     source, output = request.input.absolute(), request.output.absolute()
     require_folder(source)
-    may_go_on = request.resume or request.overwrite
-    require_usable(output, source, resume=may_go_on)
+    require_usable(output, source, resume=request.may_go_on)
     settings = settings_of(request)
     on_event("stage", stage="search")
     own_outputs: list[Product] = []
     cases = find_cases(source, on_event=on_event, own_outputs=own_outputs)
     with batch_lock(output):
-        require_usable(output, source, resume=may_go_on)  # another batch may have come and gone
-        earlier = earlier_results(output, cases)
-        if not request.overwrite:
-            require_alike(settings, cases, earlier, output)
-        run = BatchRun(cases, source, output, settings, on_event)
-        run.take_over(earlier, keep=request.resume)
-        run.run(request.workers, cancelled)
+        run = enhance_cases(request, cases, settings, on_event=on_event, cancelled=cancelled)
     return BatchResult(
         cases=len(cases),
         done=run.count("done"),
@@ -101,6 +94,27 @@ def enhance_folder(
         summary=request.output / SUMMARY,
         own_outputs=len(own_outputs),
     )
+
+
+def enhance_cases(
+    request: BatchRequest,
+    cases: Sequence[Case],
+    settings: Settings,
+    *,
+    on_event: EventHandler = ignore_event,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> BatchRun:
+    """Enhance the cases that were found below the input folder, in an output folder that is locked; see
+    `enhance_folder`."""
+    source, output = request.input.absolute(), request.output.absolute()
+    require_usable(output, source, resume=request.may_go_on)  # another batch may have come and gone
+    earlier = earlier_results(output, cases)
+    if not request.overwrite:
+        require_alike(settings, cases, earlier, output)
+    run = BatchRun(cases, source, output, settings, on_event)
+    run.take_over(earlier, keep=request.resume)
+    run.run(request.workers, cancelled)
+    return run
 
 
 def settings_of(request: BatchRequest) -> Settings:

@@ -27,6 +27,7 @@ SUMMARY = "summary.csv"
 PLAN = "batch.json"
 READOUTS = "readouts.json"
 NOTE = "done.json"
+COURSE = ("course.html", "days.json")  # of a review of the cases in the same folder
 
 
 def require_usable(output: Path, source: Path, *, resume: bool) -> None:
@@ -77,7 +78,7 @@ def assign_places(output: Path, cases: Sequence[Case]) -> dict[str, Path]:
         OutputError: it cannot be stored.
     """
     stored = _read_json(output / PLAN).get("places", {})
-    places = choose_places(output, cases, before=stored, reserved=(SUMMARY, PLAN))
+    places = choose_places(output, cases, before=stored, reserved=(SUMMARY, PLAN, *COURSE))
     if places != stored:
         _write_json(output / PLAN, {"format": 1, "places": places})
     return {case.key: output / places[case.key] for case in cases}

@@ -63,6 +63,11 @@ class BatchRun:
                 self._rows[number] = self._row(case, note)
                 self.kept += 1
 
+    @property
+    def cases(self) -> list[tuple[Case, CaseRow, Path]]:
+        """Each case with what became of it and the folder of its outputs."""
+        return [(case, row, self._places[case.key]) for case, row in zip(self._cases, self._rows, strict=True)]
+
     def count(self, status: Status) -> int:
         """Number of cases of this status."""
         return sum(row.status == status for row in self._rows)

@@ -29,6 +29,7 @@ class Found:
         files: all of its series UID, first those that it is read from.
         uid: its Series Instance UID, empty where the images have none; None for what is no DICOM series.
         shares_uid: whether another scan at the same place has the same UID.
+        header: of its first image; None for what is no DICOM series.
     """
 
     folder: Path
@@ -38,6 +39,7 @@ class Found:
     series_uid: str | None = None
     shares_uid: bool = False
     is_dicom: bool = True
+    header: SliceHeader | None = None
 
 
 def find_scans(
@@ -176,8 +178,8 @@ def _dicom(scans: Sequence[ImageGroup]) -> list[Found]:
         uid = scan.series_uid
         shared = at_place[place, uid] > 1
         if len(scan.folders) == 1:  # a reader that is given a file looks into its folder only
-            found.append(Found(place, files[0], files, uid, shares_uid=shared))
+            found.append(Found(place, files[0], files, uid, shares_uid=shared, header=scan.images[0]))
         else:
             choice = uid if uids[uid] == 1 else files[0].relative_to(place).as_posix()
-            found.append(Found(place, place, files, uid, series_uid=choice, shares_uid=shared))
+            found.append(Found(place, place, files, uid, choice, shares_uid=shared, header=scan.images[0]))
     return found

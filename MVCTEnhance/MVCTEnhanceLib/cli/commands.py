@@ -71,6 +71,13 @@ def serve(request: requests.ServeRequest, on_event: EventHandler) -> Result | No
     service.serve(request, on_event=on_event)
 
 
+def course(request: requests.CourseRequest, on_event: EventHandler) -> Result:
+    """Review all daily scans of one patient."""
+    from ..course.review import review_course
+
+    return review_course(request, on_event=on_event)
+
+
 def calibrate(request: requests.CalibrateRequest, on_event: EventHandler) -> Result:
     """Fit a scanner's HU and write its site profile."""
     from ..commissioning.calibrate import calibrate as run

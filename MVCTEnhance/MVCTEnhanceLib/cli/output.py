@@ -66,6 +66,15 @@ def show_node(result: Result) -> None:
     print(f"{len(result['series'])} series")
 
 
+def show_course(result: Result) -> None:
+    """Numbers of scans that were reviewed, and those whose body has changed."""
+    before = f" ({result['kept']} of them enhanced before)" if result["kept"] else ""
+    print(
+        f"{result['done']} of {result['scans']} scans are reviewed{before}, see {result['page']} in the output folder"
+    )
+    print(f"Body: {', '.join(result['beyond_limit']) or 'no scan'} beyond {result['limit']}")
+
+
 def show_calibration(result: Result) -> None:
     """The line, what it was fitted to, and the profile."""
     line = result["calibration"]

@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
         (requests.ModelsRequest, run.models, show.show_models),
         (requests.BatchRequest, run.batch, show.show_batch),
         (requests.ServeRequest, run.serve, show.show_node),
+        (requests.CourseRequest, run.course, show.show_course),
         (requests.CalibrateRequest, run.calibrate, show.show_calibration),
         (requests.CommissionRequest, run.commission, show.show_commissioning),
         (requests.ReportRequest, run.report_again, show.show_nothing),

@@ -18,10 +18,12 @@ from .request import Request, option
 DEVICE = "auto, cpu, cuda, cuda:N or mps [%(default)s]"
 FORCE = "write DICOM also where an image-quality metric is assessed as 'do not trust'"
 IDENTIFY = "name the scan in the report by description and date of its DICOM series"
+ISOCENTRE = "X Y Z in mm (LPS, as in DICOM): rotate about this point of the planning CT [its centre]"
 KVCT = "planning CT, whose image-quality metrics are the reference"
 MODEL = "installed model or model file [the default of 'mvct-enhance models']"
 MODEL_OF_SITE = "installed model or model file [that of the site profile, or the default of 'mvct-enhance models']"
 OVERWRITE = "replace outputs that exist: files, and folders with nothing but what this program wrote"
+POSITION = "as in DICOM, for the couch shift of volume files [that of the DICOM series]"
 REGION = "mask on the MVCT's grid, not zero inside: image-quality metrics only there"
 REPORT_FOLDER = "folder for report.html, readouts.json and readouts.csv"
 SCANNER = "standard, random (drawn by the seed), or a TOML file with settings, see docs/simulation.md [%(default)s]"
@@ -138,16 +140,8 @@ class RegisterRequest(Request):
     dicom: Path | None = option(
         "new folder for the MVCT's registration as a DICOM Spatial Registration object", default=None
     )
-    isocentre: tuple[float, ...] = option(
-        "X Y Z in mm (LPS, as in DICOM): rotate about this point of the planning CT [its centre]",
-        default=(),
-        metavar="MM",
-    )
-    patient_position: str | None = option(
-        "as in DICOM, for the couch shift of volume files [that of the DICOM series]",
-        default=None,
-        choices=PATIENT_POSITIONS,
-    )
+    isocentre: tuple[float, ...] = option(ISOCENTRE, default=(), metavar="MM")
+    patient_position: str | None = option(POSITION, default=None, choices=PATIENT_POSITIONS)
     series_uid: str | None = option(SERIES.format(folder="MVCT's folder"), default=None)
     model: str | Path | None = option(MODEL_OF_SITE, default=None)
     site: str | Path | None = option(SITE, default=None, metavar="FILE")
@@ -156,8 +150,7 @@ class RegisterRequest(Request):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.isocentre and not (len(self.isocentre) == 3 and all(map(math.isfinite, self.isocentre))):
-            raise InputError("isocentre: give three numbers, X Y Z in mm.")
+        _require_point(self.isocentre)
 
 
 class ModelsRequest(Request):
@@ -202,6 +195,51 @@ class BatchRequest(Request):
     )
     device: str = option(DEVICE, default="auto")
     force: bool = option(FORCE, default=False)
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the output folder may hold an earlier batch."""
+        return self.resume or self.overwrite
+
+
+@dataclass(frozen=True)
+class CourseRequest(Request):
+    """A review of all daily scans of one patient; its output folder is that of a batch of them in NRRD."""
+
+    command = "course"
+    summary = "review all daily scans of one patient on one page"
+
+    input: Path = option("folder with DICOM series or volume files below", positional=True, metavar="FOLDER")
+    output: Path = option("new folder for course.html, days.json and a folder for each scan")
+    kvct: Path | None = option("planning CT, for couch shifts and the size of the body", default=None)
+    body_change: str = option(
+        "to look closer beyond this change of the body: of its area in %% or of its effective diameter in mm "
+        "[%(default)s]",
+        default="5%",
+        metavar="5%%|10mm",
+    )
+    patient_position: str | None = option(POSITION, default=None, choices=PATIENT_POSITIONS)
+    isocentre: tuple[float, ...] = option(ISOCENTRE, default=(), metavar="MM")
+    identify: bool = option("call the days by their dates, and name the scans", default=False)
+    resume: bool = option("do only what the output folder lacks, and what failed", default=False)
+    overwrite: bool = option(
+        "do anew what the output folder has of another model, site profile, strength or version", default=False
+    )
+    workers: int = option("scans enhanced at a time [%(default)s]", default=1, metavar="N", at_least=1)
+    model: str | Path | None = option(MODEL_OF_SITE, default=None)
+    site: str | Path | None = option(SITE, default=None, metavar="FILE")
+    strength: int = option(STRENGTH, default=FULL_STRENGTH, metavar="0-100", at_least=0, at_most=FULL_STRENGTH)
+    device: str = option(DEVICE, default="auto")
+
+    def __post_init__(self):
+        super().__post_init__()
+        _require_point(self.isocentre)
+
+    @property
+    def batch(self) -> BatchRequest:
+        """The batch that enhances the scans."""
+        same = ("input", "output", "workers", "resume", "overwrite", "model", "site", "strength", "device")
+        return BatchRequest(**{name: getattr(self, name) for name in same}, format="nrrd")
 
 
 @dataclass(frozen=True)
@@ -487,6 +525,11 @@ class WorkerRequest(Request):
 
     command = "worker"
     summary = "do the jobs that a program writes to stdin, one a line"
+
+
+def _require_point(isocentre: tuple[float, ...]) -> None:
+    if isocentre and not (len(isocentre) == 3 and all(map(math.isfinite, isocentre))):
+        raise InputError("isocentre: give three numbers, X Y Z in mm.")
 
 
 def _require_both_scans_of_structures(request: EnhanceRequest | EvaluateRequest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,74 @@ def trend_png(
         labels[-1].label1.set_horizontalalignment("right")
     axes.set_xlim(-0.5, len(dates) - 0.5)
     _tidy(axes, unit, "date of the scan")
+    return _png(figure)
+
+
+def days_png(
+    days: Sequence[tuple[float, str]],
+    lines: Mapping[str, Sequence[float]],
+    *,
+    unit: str,
+    along: str,
+    bands: Mapping[str, tuple[float | None, float | None]] = MappingProxyType({}),
+    limits: Sequence[float] = (),
+) -> bytes:
+    """Values of the scans of a course against the day.
+
+    Args:
+        days: place on the axis of each scan, and what it is called there.
+        lines: for each name one value a scan, NaN for a gap.
+        unit: of the values.
+        along: name of the axis.
+        bands: lowest and highest expected value of a line, shaded; None for an open side.
+        limits: dashed lines.
+    """
+    figure, axes = _figure()
+    places = [place for place, _ in days]
+    for (name, values), colour in zip(lines.items(), _LINES, strict=False):
+        axes.plot(places, values, color=colour, label=name, linewidth=1.6, marker="o", markersize=3)
+    shown = axes.get_ylim()
+    for name, colour in zip(lines, _LINES, strict=False):
+        low, high = bands.get(name, (None, None))
+        if (low, high) != (None, None):
+            shown = min(shown[0], shown[0] if low is None else low), max(shown[1], shown[1] if high is None else high)
+            axes.axhspan(
+                -1e9 if low is None else low, 1e9 if high is None else high, color=colour, alpha=0.13, linewidth=0
+            )
+    axes.set_ylim(*shown)
+    for limit in limits:
+        axes.axhline(limit, color=_INK, linewidth=1, linestyle="--")
+    ticks = {name: place for place, name in reversed(days)}  # the first of those of one name
+    names = list(ticks)[::-1]
+    many = _TICKS if max(map(len, names)) < len("2026-01-31") else 2
+    shown_names = [names[number] for number in np.unique(np.linspace(0, len(names) - 1, many).round().astype(int))]
+    axes.set_xticks([ticks[name] for name in shown_names], shown_names)
+    reach = max(places) - min(places) or 1.0
+    axes.set_xlim(min(places) - 0.04 * reach, max(places) + 0.04 * reach)
+    _tidy(axes, unit, along)
+    return _png(figure)
+
+
+def profiles_png(
+    profiles: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    others: Sequence[tuple[Sequence[float], Sequence[float]]],
+    *,
+    unit: str,
+) -> bytes:
+    """Values by level.
+
+    Args:
+        profiles: z in mm and the values there, NaN for none, of what is named.
+        others: the same of what is drawn thin behind them.
+        unit: of the values.
+    """
+    figure, axes = _figure()
+    for number, (z_mm, values) in enumerate(others):
+        label = "other scans" if number == 0 else None
+        axes.plot(z_mm, values, color=_INK, linewidth=0.6, alpha=0.5, label=label)
+    for (name, (z_mm, values)), colour in zip(profiles.items(), _LINES, strict=False):
+        axes.plot(z_mm, values, color=colour, label=name, linewidth=1.6)
+    _tidy(axes, unit, "z in mm")
     return _png(figure)
 
 

@@ -1,0 +1,1 @@
+"""The course of one patient: all daily scans on one page."""

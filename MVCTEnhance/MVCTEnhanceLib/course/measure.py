@@ -1,0 +1,130 @@
+"""What is measured of a day besides the metrics: the body's size and the place on the planning CT.
+
+It is kept as day.json beside the enhanced scan, so that it need not be done again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..batch.cases import Case
+from ..batch.folder import load_completed
+from ..jobs.requests import CourseRequest, RegisterRequest
+from ..jobs.scans import read_scan
+from ..quality.record import EnhancementRecord
+from ..runtime.child import Child, JobFailed
+from ..storage.atomic import atomic_file
+from ..volume import Volume
+from ..volume.grid import digest
+from .body_size import BodySize, body_size
+from .result import DayResult
+
+MEASURED = "day.json"
+
+
+@dataclass(frozen=True, eq=False)
+class PlanningCT:
+    """What of the planning CT the days are compared with.
+
+    Args:
+        path: of it.
+        digest: see `volume.grid.digest`.
+        size: of the body.
+        patient_id: to be compared and never shown; empty where there is none.
+    """
+
+    path: Path
+    digest: str
+    size: BodySize
+    patient_id: str
+
+
+def read_planning_ct(path: Path) -> PlanningCT:
+    """Measure the planning CT.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    scan = read_scan(path, "planning CT")
+    patient = str(scan.source.header(0).get("PatientID") or "").strip() if scan.source else ""
+    return PlanningCT(path.absolute(), digest(scan), body_size(scan), patient)
+
+
+def measured(result: DayResult, request: CourseRequest, planning_ct: PlanningCT | None, child: Child) -> DayResult:
+    """A day that was enhanced with the size of its body, its registration and its record.
+
+    Args:
+        result: of which the place is known.
+        child: which does the registrations.
+
+    Raises:
+        InputError: its MVCT cannot be read any more.
+        OutputError: what was measured cannot be kept.
+    """
+    case, note = result.day.case, load_completed(result.place)
+    record: EnhancementRecord = note["record"]
+    made_of = {
+        "case": note["made_of"],
+        "program": note["made_by"],
+        "planning_ct": planning_ct.digest if planning_ct else "",
+        "patient_position": request.patient_position,
+        "isocentre": list(request.isocentre),
+    }
+    kept = _read(result.place / MEASURED)
+    if kept.get("made_of") != made_of:
+        scan = read_scan(case.source, "MVCT", series_uid=case.series_uid)
+        registration, reason = _registered(case, result.place, request, planning_ct, child)
+        size = body_size(scan).moved(_shift_z(scan, registration))
+        kept = {"made_of": made_of, "body": size.to_dict(), "registration": registration, "not_registered": reason}
+        with atomic_file(result.place / MEASURED) as path:
+            path.write_text(json.dumps(kept, indent=1, allow_nan=False), encoding="utf-8")
+    return replace(
+        result,
+        record=record,
+        size=BodySize.from_dict(kept["body"]),
+        registration=kept["registration"],
+        not_registered=kept["not_registered"],
+    )
+
+
+def _registered(
+    case: Case, place: Path, request: CourseRequest, planning_ct: PlanningCT | None, child: Child
+) -> tuple[dict[str, Any] | None, str]:
+    """The registration, or the reason why there is none; neither without a planning CT."""
+    if planning_ct is None:
+        return None, ""
+    wanted = RegisterRequest(
+        case.source,
+        planning_ct.path,
+        enhanced=place / "enhanced.nrrd",
+        series_uid=case.series_uid,
+        patient_position=request.patient_position,
+        isocentre=request.isocentre,
+    )
+    try:
+        return child.run(wanted.to_argv()), ""
+    except JobFailed as error:
+        return None, str(error)
+
+
+def _shift_z(scan: Volume, registration: Mapping[str, Any] | None) -> float:
+    """By how far the registration moves the middle of a scan to the head, in mm."""
+    if registration is None:
+        return 0.0
+    reach = (np.array(scan.array.shape[::-1]) - 1) * scan.spacing
+    centre = np.asarray(scan.origin, float) + np.asarray(scan.direction, float) @ reach / 2
+    return float((np.array(registration["mvct"]["matrix_lps"]) @ [*centre, 1.0])[2] - centre[2])
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Empty where the file is not there or is damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
