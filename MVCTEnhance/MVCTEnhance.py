@@ -207,6 +207,11 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
         """
         return scripting().commission(mvctFolder, outputFolder, options, onProgress)
 
+    def course(self, volumeNode, outputFolder, *, planningCT=None, onProgress=None, **options):
+        """Review all scans of the sequence that a volume shows on one page and wait; options: those of a CourseRequest,
+        as body_change="10mm", identify=True or resume=True. The result has page, days, done, failed, beyond_limit."""
+        return scripting().course(volumeNode, outputFolder, planningCT, options, onProgress)
+
     def installDependencies(self, wheelFolder=None):
         """Install missing Python packages after one question, from a folder of wheels where one is given."""
         scripting().install_dependencies(wheelFolder)

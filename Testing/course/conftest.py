@@ -65,9 +65,10 @@ def body():
     """Function (half axes in mm): an elliptical body in three noisy slices of 256 mm."""
 
     def body(a=90.0, b=70.0, seed=0, noise_hu=30.0):
-        places = (np.arange(64) - 31.5) * PIXEL_MM
+        places = ((np.arange(64 * 4) + 0.5) / 4 - 32) * PIXEL_MM
         inside = (places / a) ** 2 + (places[:, None] / b) ** 2 < 1
-        hu = np.where(inside, 20.0, -1000.0) + noise_hu * np.random.default_rng(seed).standard_normal((3, 64, 64))
+        part = inside.reshape(64, 4, 64, 4).mean(axis=(1, 3))
+        hu = 1020 * part - 1000 + noise_hu * np.random.default_rng(seed).standard_normal((3, 64, 64))
         return Volume(np.rint(hu).astype(np.int16), (PIXEL_MM, PIXEL_MM, 6.0), (-126.0, -126.0, -6.0))
 
     return body

@@ -15,6 +15,7 @@ from ..errors import InputError, MVCTEnhanceError
 from ..jobs.requests import BatchRequest, CommissionRequest
 from .install import dependencies, pip_settings
 from .jobs.commissioning import Commissioning, CommissioningOutcome
+from .jobs.course import COURSE_OPTIONS, CourseOutcome, CourseReview
 from .jobs.dicom_export import DicomExport, DicomOptions, DicomResult
 from .jobs.export import ReportExport, ReportExportOptions, export_metrics
 from .jobs.folder import FolderResult, enhance_folder
@@ -151,6 +152,34 @@ def commission(
     request = CommissionRequest(**folders, **{name: value for name, value in named.items() if value is not None})
     _require_packages()
     return do_now(Commissioning(request), on_progress)
+
+
+def course(
+    volume_node: Node,
+    folder: str | Path,
+    planning_ct: Node | None,
+    named: dict[str, Any],
+    on_progress: OnProgress | None = None,
+) -> CourseOutcome:
+    """Review all scans of a sequence and wait for it.
+
+    Args:
+        volume_node: which shows an item of the sequence.
+        folder: for the page, and a folder for each scan.
+        planning_ct: None for none.
+        named: other fields of a `CourseRequest` by their names; None for the default.
+        on_progress: gets stage, scans done, scans in all, seconds left.
+
+    Raises:
+        MVCTEnhanceError: with one sentence on the fault and what to do.
+    """
+    if volume_node is None:
+        raise InputError(_("No volume was given: give the MVCT volume node."))
+    require_known(named, COURSE_OPTIONS)
+    options = {name: value for name, value in named.items() if value is not None}
+    work = CourseReview(_id(volume_node), _id(planning_ct), Path(folder).absolute(), options)
+    _require_packages()
+    return do_now(work, on_progress)
 
 
 def install_dependencies(wheel_folder: str | Path | None = None) -> None:

@@ -83,5 +83,6 @@ def stage_text(stage: str) -> str:
         "register": _("Registering"),
         "search": _("Searching for scans"),
         "batch": _("Enhancing the scans"),
+        "review": _("Reviewing the scans"),
         "install": _("Installing pylinac"),
     }.get(stage, stage)
