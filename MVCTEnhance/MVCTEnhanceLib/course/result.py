@@ -146,7 +146,8 @@ class Course:
 
     def label(self, day: DayResult) -> str:
         """By what the page calls a day."""
-        return day.day.date if self.identify and day.day.date else day.day.label
+        _label, comma, again = day.day.label.partition(",")
+        return f"{day.day.date}{comma}{again}" if self.identify and day.day.date else day.day.label
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON-serialisable form of days.json."""
