@@ -4,12 +4,15 @@ import shutil
 
 import numpy as np
 import pytest
+from MVCTEnhanceLib.commissioning.curves import Curve
+from MVCTEnhanceLib.commissioning.twin import Twin
 from MVCTEnhanceLib.errors import OutputError
 from MVCTEnhanceLib.io import read_volume, write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs import export as export_module
 from MVCTEnhanceLib.jobs import outputs, requests
 from MVCTEnhanceLib.jobs.enhance import enhance
 from MVCTEnhanceLib.jobs.requests import EnhanceRequest
+from MVCTEnhanceLib.physics.settings import MVCTSettings
 from MVCTEnhanceLib.registration.motion import RigidMotion
 from MVCTEnhanceLib.site.fit import Measured
 from MVCTEnhanceLib.volume import Volume
@@ -36,6 +39,8 @@ COMMANDS = {
     "its report": ("enhance mvct.nrrd --output e.nrrd --report x", "x/readouts.json"),
     "calibrate": ("calibrate --phantom mvct.nrrd --output x.toml", "x.toml"),
     "its picture": ("calibrate --phantom mvct.nrrd --output x-site.toml --picture x.png", "x.png"),
+    "twin": ("twin --phantom mvct.nrrd --output x.toml", "x.toml"),
+    "picture of the twin": ("twin --phantom mvct.nrrd --output x-twin.toml --picture x.png", "x.png"),
     "report": (
         "report --mvct mvct.nrrd --enhanced enhanced.nrrd --readouts report/readouts.json --output x",
         "x/report.html",
@@ -84,6 +89,10 @@ def quick(monkeypatch):
     monkeypatch.setattr("MVCTEnhanceLib.jobs.simulate.simulate_mvct", lambda kvct, settings, **named: OTHER)
     inserts = [Measured("insert", hu, hu, 3.0) for hu in (-700.0, 0.0, 50.0, 500.0)]
     monkeypatch.setattr("MVCTEnhanceLib.commissioning.calibrate.measured_inserts", lambda mvct, phantom: inserts)
+    curve = Curve(np.arange(1.0, 4.0), np.ones(3))
+    twin = Twin(MVCTSettings(), {}, {"noise_power": curve}, {"noise_power": curve})
+    monkeypatch.setattr("MVCTEnhanceLib.commissioning.make_twin._of_phantom", lambda *arguments: (None, None, str))
+    monkeypatch.setattr("MVCTEnhanceLib.commissioning.make_twin.fit_twin", lambda *arguments, **named: twin)
     for name in ("time_slices", "time_batches", "time_scaling", "timed_cases"):
         monkeypatch.setattr(f"MVCTEnhanceLib.benchmark.run.{name}", lambda *arguments: [])
     monkeypatch.setattr("MVCTEnhanceLib.benchmark.run.seconds_to_start", lambda: 0.1)
@@ -107,9 +116,10 @@ def test_what_is_there_is_kept_unless_it_is_to_be_replaced(main, put, quick, fil
 
 
 def test_every_command_with_an_output_is_among_them():
-    """Besides what goes on (a training, a batch, a course, quality assurance), and the demo: a new folder only."""
+    """Besides what goes on (trainings, a batch, a course, quality assurance), and the demo: a new folder only."""
     tried = {command.split()[0] for command, _ in COMMANDS.values()}
     others = {
+        "adapt",
         "batch",
         "course",
         "train",

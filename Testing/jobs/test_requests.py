@@ -26,6 +26,8 @@ OPTIONS = {  # scripts of users rely on them
     "calibrate": "by inserts json kvct model mvct name output overwrite phantom picture progress series-uid",
     "commission": "MVCT_DIR by device inserts json kvct model name output phantom phantom-kind progress resume "
     "series-uid tolerances workers",
+    "twin": "device json kind kvct mvct output overwrite phantom picture progress series-uid site",
+    "adapt": "device json kvct model mvct output progress site steps twin",
     "report": "enhanced identify json model mvct output overwrite progress readouts",
     "dicom": "SCAN derivation description force json kind output overwrite progress readouts series-uid source",
     "devices": "json progress",

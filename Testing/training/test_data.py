@@ -104,6 +104,16 @@ def test_unrotated_crop_is_a_copy_of_the_pixels():
     assert torch.equal(crop, labelled_slice()[54:86, 74:106].float())
 
 
+def test_turned_crops_are_copies_in_all_eight_ways_and_their_truth_with_them():
+    """The steps between neighbours tell how a crop of `labelled_slice` lies."""
+    one = labelled_slice()
+    slices = Slices([one], [one - 7], [np.array([[75, 85]])])
+    crops, truth = CropSampler(slices, config(turned=True), 1).crops(0, 64)
+    assert torch.equal(crops - truth, torch.full_like(crops, 7))
+    ways = {(int(c[0, 1, 0] - c[0, 0, 0]), int(c[0, 0, 1] - c[0, 0, 0])) for c in crops}
+    assert ways == {(a * s, b * t) for a, b in ((200, 1), (1, 200)) for s in (1, -1) for t in (1, -1)}
+
+
 def test_rotated_crop_is_the_slice_turned_about_the_same_centre():
     """A slope stays a slope, turned by the angle, and its middle keeps its value."""
     slices = Slices([labelled_slice()], [], [np.array([[70, 90]])])

@@ -87,7 +87,18 @@ def calibrate(request: requests.CalibrateRequest, on_event: EventHandler) -> Res
 
 def commission(request: requests.CommissionRequest, on_event: EventHandler) -> Result:
     """Commission a scanner: calibration, quality assurance, patients, site profile, acceptance report."""
-    from ..commissioning.commission import commission as run
+
+
+def twin(request: requests.TwinRequest, on_event: EventHandler) -> Result:
+    """Fit the simulator to a scanner."""
+    from ..commissioning.make_twin import make_twin
+
+    return make_twin(request, on_event=on_event)
+
+
+def adapt(request: requests.AdaptRequest, on_event: EventHandler) -> Result:
+    """Adapt a model to a scanner by its twin."""
+    from ..commissioning.adapt import adapt as run
 
     return run(request, on_event=on_event)
 

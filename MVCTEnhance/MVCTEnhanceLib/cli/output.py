@@ -98,6 +98,28 @@ def show_commissioning(result: Result) -> None:
     print(f"The site profile is {result['profile']}")
 
 
+def show_twin(result: Result) -> None:
+    """The settings found, how near the curves are, and the file."""
+    for name, value in result["fitted"].items():
+        print(f"{name:16} {value:.4g}{'  (not told by these scans)' if name in result['untold'] else ''}")
+    for name, curve in result["curves"].items():
+        print(f"{name.replace('_', ' ')}: RMS difference {curve['deviation']:.3g}, limit {curve['limit']:g}")
+    print(f"The twin is {result['twin']}")
+
+
+def show_adapted(result: Result) -> None:
+    """The criteria of both models, and which was kept."""
+    names = next(iter(result["judged"].values()))
+    print(f"{'':20} " + " ".join(f"{name:>12}" for name in result["judged"]))
+    for name in names:
+        values = (judged[name] for judged in result["judged"].values())
+        print(f"{name:20} " + " ".join(f"{'-' if value is None else f'{value:.4g}':>12}" for value in values))
+    lost = next(name for name in result["judged"] if name != result["kept"])
+    print(f"The {result['kept']} model is kept, the {lost} one lost: {result['model']}")
+    if profile := result.get("profile"):
+        print(f"The site profile with it is {profile}")
+
+
 def show_models(result: Result) -> None:
     """Name, preset, pixel spacing and intended use of each model."""
     for name, model in result["models"].items():

@@ -31,6 +31,8 @@ def parser() -> argparse.ArgumentParser:
         (requests.CourseRequest, run.course, show.show_course),
         (requests.CalibrateRequest, run.calibrate, show.show_calibration),
         (requests.CommissionRequest, run.commission, show.show_commissioning),
+        (requests.TwinRequest, run.twin, show.show_twin),
+        (requests.AdaptRequest, run.adapt, show.show_adapted),
         (requests.ReportRequest, run.report_again, show.show_nothing),
         (requests.DicomRequest, run.dicom, show.show_nothing),
         (requests.DevicesRequest, run.devices, show.show_devices),

@@ -12,6 +12,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..model.card import DEFAULT_MODEL
 from ..qa.phantoms import PHANTOMS, TOMO_CHEESE
+from ..qa.phantoms import WATER as WATER_CYLINDER
 from ..quality.record import FULL_STRENGTH
 from .request import Request, option
 
@@ -40,6 +41,7 @@ HEAD_SLICES = 24
 MAX_SEED = 2**32 - 1
 FORMATS = ("nrrd", "nii", "nii.gz", "mha", "dicom")
 MATCH = "match"
+TWIN_PHANTOMS = (TOMO_CHEESE, WATER_CYLINDER)
 HEAD_NECK, CHEESE, CATPHAN, WATER = "head-neck", "cheese", "catphan", "water"
 PATIENT_POSITIONS = ("HFS", "HFP", "HFDR", "HFDL", "FFS", "FFP", "FFDR", "FFDL")
 KINDS = ("enhanced", "difference", "correction", "cycle-error")
@@ -311,6 +313,42 @@ class CommissionRequest(Request):
     def calibrates_from_phantom(self) -> bool:
         """Whether the phantom has inserts whose densities are known."""
         return bool(self.phantom) and (self.phantom_kind == TOMO_CHEESE or self.inserts is not None)
+
+
+@dataclass(frozen=True)
+class TwinRequest(Request):
+    """The twin of a scanner: settings of `simulate`, from a phantom's MVCT or, weaker, from patients' scans."""
+
+    command = "twin"
+    summary = "fit the simulator to a scanner"
+
+    output: Path = option("scanner file for 'simulate --scanner' to write, a .toml file")
+    phantom: Path | None = option("MVCT of a phantom: volume file or DICOM folder", default=None)
+    kind: str = option("which phantom it is [%(default)s]", default=TWIN_PHANTOMS[0], choices=TWIN_PHANTOMS)
+    mvct: Path | None = option("folder with patients' MVCT", default=None, metavar="DIR")
+    kvct: Path | None = option("folder with planning CTs of the same parts of the body", default=None, metavar="DIR")
+    site: str | Path | None = option(SITE, default=None, metavar="FILE")
+    picture: Path | None = option("PNG file for a picture of the measured curves and the twin's", default=None)
+    series_uid: str | None = option(SERIES.format(folder="phantom's folder"), default=None)
+    device: str = option(DEVICE, default="auto")
+    overwrite: bool = option(OVERWRITE, default=False)
+
+
+@dataclass(frozen=True)
+class AdaptRequest(Request):
+    """An adapted model, or its continuation in the same folder."""
+
+    command = "adapt"
+    summary = "adapt a model to a scanner by its twin, and keep the better of both"
+
+    output: Path = option("new folder for the pairs, the training and what came of it, or one to go on in")
+    twin: Path = option("scanner file of 'twin'", metavar="FILE")
+    mvct: Path = option("folder with the site's MVCT, on which both models are compared", metavar="DIR")
+    kvct: Path = option("folder with the site's planning CTs, which the twin scans", metavar="DIR")
+    site: str | Path | None = option(SITE, default=None, metavar="FILE")
+    model: str | Path | None = option(MODEL_OF_SITE, default=None)
+    steps: int = option("of the training [%(default)s]", default=1500, at_least=10)
+    device: str = option(DEVICE, default="auto")
 
 
 @dataclass(frozen=True)

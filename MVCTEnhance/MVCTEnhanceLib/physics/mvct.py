@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ def simulate_mvct(
     order, kvct = kvct.direction, scanned(kvct, settings)
     numbers = range(len(kvct.array)) if only is None else list(map(int, only))
     simulated = np.empty((len(numbers), settings.matrix, settings.matrix), np.int16)
-    scan = _Scan(kvct, settings, usable_device(torch.device(device)))
+    scan = Scan(kvct, settings, usable_device(torch.device(device)))
     limits = np.iinfo(np.int16)
     for start in range(0, len(numbers), batch):
         stop = min(start + batch, len(numbers))
@@ -99,8 +100,14 @@ def field_mask(settings: MVCTSettings, margin_mm: float = 0.0) -> torch.Tensor:
     return torch.hypot(places[:, None], places) <= settings.matrix * settings.pixel_mm / 2 - margin_mm
 
 
-class _Scan:
-    """One scan: its patient, its beam, and what all of its slices share."""
+class Scan:
+    """One scan: its patient, its beam, and what all of its slices share.
+
+    Args:
+        kvct: axial slices, as `scanned` gives them.
+        settings: the scanner.
+        device: where to compute.
+    """
 
     def __init__(self, kvct: Volume, settings: MVCTSettings, device: torch.device):
         self.kvct, self.settings, self.device = kvct, settings, device
@@ -115,6 +122,16 @@ class _Scan:
         if settings.gain_sd:
             generator = torch.Generator().manual_seed((settings.seed + 1) * _SEEDS_APART - 1)
             self.gains = gain_errors(self.beam.bins, settings.gain_sd, generator).to(device)
+
+    def by(self, **changes: float) -> Scan:
+        """The same patient's scan by a scanner with other settings, which takes over the line integrals of this one.
+
+        Args:
+            changes: of the settings; none of what the beam and the patient depend on (grid, views, couch, metal).
+        """
+        scan = Scan(self.kvct, replace(self.settings, **changes), self.device)
+        scan.integrals = self.integrals
+        return scan
 
     def slices(self, numbers: Sequence[int]) -> torch.Tensor:
         """HU of these slices of the MVCT, shape (k, `matrix`, `matrix`)."""

@@ -18,7 +18,7 @@ from .shapes import Ellipse, Shape, Stroke
 CHEESE_DIAMETER_MM = 300.0
 PLUG_DIAMETER_MM = 28.0
 WATER_DIAMETER_MM = 200.0
-_INNER_MM, _OUTER_MM = 65.0, 110.0  # of the rings of plugs
+RINGS_MM = _INNER_MM, _OUTER_MM = 65.0, 110.0  # radii of the rings of plugs
 SUPERSAMPLE = 4
 
 

@@ -41,6 +41,22 @@ def circle_edge(image: np.ndarray, distance_mm: np.ndarray, radius_mm: float) ->
         distance_mm: of each pixel from the centre of the circle, shape (j, i).
         radius_mm: of the circle.
     """
+    profile = _edge_profile(image, distance_mm, radius_mm)
+    places = np.arange(len(profile)) * BIN_MM + BIN_MM / 2 - REACH_MM
+    inside = profile[places <= -FLAT_MM[0]].mean()
+    outside = profile[(places >= FLAT_MM[0]) & (places <= FLAT_MM[1])].mean()
+    step = outside - inside
+    beside = profile[(places >= BESIDE_MM[0]) & (places <= BESIDE_MM[1])]
+    overshoot = max(0.0, float(np.max((beside - outside) * np.sign(step))))
+    frequencies, modulation = _modulation(profile)
+    return CircleEdge(*(_falls_to(level, modulation, frequencies) for level in (0.5, 0.1)), overshoot)
+
+
+def _edge_profile(image: np.ndarray, distance_mm: np.ndarray, radius_mm: float) -> np.ndarray:
+    """Mean HU in steps of `BIN_MM` across the edge of a circle, from `REACH_MM` inside to as much outside.
+
+    Args: as of `circle_edge`.
+    """
     across = distance_mm - radius_mm
     near = np.abs(across) <= REACH_MM
     edges = np.arange(-REACH_MM, REACH_MM + BIN_MM / 2, BIN_MM)
@@ -49,25 +65,25 @@ def circle_edge(image: np.ndarray, distance_mm: np.ndarray, radius_mm: float) ->
     total = np.bincount(which, weights=image[near], minlength=len(edges))[: len(edges) - 1]
     places = edges[:-1] + BIN_MM / 2
     filled = count > 0
-    profile = np.interp(places, places[filled], total[filled] / count[filled])
-    inside = profile[places <= -FLAT_MM[0]].mean()
-    outside = profile[(places >= FLAT_MM[0]) & (places <= FLAT_MM[1])].mean()
-    step = outside - inside
-    beside = profile[(places >= BESIDE_MM[0]) & (places <= BESIDE_MM[1])]
-    overshoot = max(0.0, float(np.max((beside - outside) * np.sign(step))))
-    return CircleEdge(*_mtf_frequencies(profile), overshoot)
+    return np.interp(places, places[filled], total[filled] / count[filled])
 
 
-def _mtf_frequencies(profile: np.ndarray) -> tuple[float, float]:
-    """Frequencies at 50 and 10 % modulation of an edge profile in steps of `BIN_MM`."""
+def circle_edge_modulation(
+    image: np.ndarray, distance_mm: np.ndarray, radius_mm: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies in lp/mm, and the modulation transfer function of which `circle_edge` gives two values."""
+    return _modulation(_edge_profile(image, distance_mm, radius_mm))
+
+
+def _modulation(profile: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Frequencies in lp/mm, and the modulation transfer function there, of an edge profile in steps of `BIN_MM`."""
     spread = np.diff(profile)
     peak = int(np.argmax(np.abs(np.convolve(spread, np.ones(5), mode="same"))))
     window = np.clip(1 - np.abs(np.arange(len(spread)) - peak) * BIN_MM / REACH_MM, 0, None)
     spectrum = np.abs(np.fft.rfft(spread * np.sin(window * math.pi / 2) ** 2, 4096))
     frequencies = np.fft.rfftfreq(4096, BIN_MM)
     # The bins and the difference of neighbours are averages over BIN_MM, each of which costs a sinc.
-    modulation = spectrum / spectrum[0] / np.sinc(frequencies * BIN_MM) ** 2
-    return tuple(_falls_to(level, modulation, frequencies) for level in (0.5, 0.1))
+    return frequencies, spectrum / spectrum[0] / np.sinc(frequencies * BIN_MM) ** 2
 
 
 def _falls_to(level: float, modulation: np.ndarray, frequencies: np.ndarray) -> float:

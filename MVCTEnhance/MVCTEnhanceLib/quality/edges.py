@@ -48,6 +48,17 @@ def skin_edge_width(
     return _edge_width(Slice.of(image), _within(outline(body), region), pixel_size, parameters)
 
 
+def skin_edge_profile(
+    image: np.ndarray | Slice, body: np.ndarray, *, pixel_size: tuple[float, float], parameters: EdgeParameters = SKIN
+) -> tuple[np.ndarray, np.ndarray]:
+    """The edge-spread function that `skin_edge_width` fits: distances in mm, negative in air, and values from 0 to 1.
+
+    Returns:
+        two arrays of one shape; the values are NaN where fewer than 30 profiles have two flat sides.
+    """
+    return _edge_spread(Slice.of(image), outline(body), pixel_size, parameters)
+
+
 def bone_edge_width(
     image: np.ndarray | Slice,
     body: np.ndarray,
@@ -67,13 +78,21 @@ def bone_edge_width(
 
 def _edge_width(image: Slice, edge: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters) -> float:
     """The width at the pixels `edge`, a mask of shape (j, i)."""
+    distances, values = _edge_spread(image, edge, pixel_size, p)
+    return float("nan") if np.isnan(values).any() else _fitted_width(distances, values)
+
+
+def _edge_spread(
+    image: Slice, edge: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters
+) -> tuple[np.ndarray, np.ndarray]:
+    """Distances in mm, and the median of the profiles there; NaN where they are too few."""
     found = flat_edges(image, edge, pixel_size, p)
-    if len(found.low_hu) < p.minimum_profiles:
-        return float("nan")
     distances = steps((-p.fit_mm, p.fit_mm), p)
+    if len(found.low_hu) < p.minimum_profiles:
+        return distances, np.full(distances.shape, np.nan)
     low, high = found.low_hu[:, None], found.high_hu[:, None]
     profiles = (image.sample(found.lines.places(distances)) - low) / (high - low)
-    return _fitted_width(distances, np.median(profiles, axis=0))
+    return distances, np.median(profiles, axis=0)
 
 
 def _within(mask: np.ndarray, region: np.ndarray | None) -> np.ndarray:

@@ -240,6 +240,29 @@ def spread_png(
     return _png(figure)
 
 
+def curves_png(
+    curves: Sequence[tuple[str, str, Sequence[float], Mapping[str, Sequence[float]]]], *, logarithmic: Sequence[bool]
+) -> bytes:
+    """Curves side by side.
+
+    Args:
+        curves: for each picture what is along its axes, vertical and horizontal, the places along the latter, and
+            the values there by the name of their line.
+        logarithmic: for each picture whether its vertical axis is.
+    """
+    figure = Figure(figsize=(4.4 * len(curves), 2.9), dpi=130, layout="constrained")
+    axes = figure.subplots(1, len(curves), squeeze=False)[0]
+    for axis, (label, along, x, lines), is_logarithmic in zip(axes, curves, logarithmic, strict=True):
+        for (name, values), colour, style in zip(lines.items(), _LINES, ("-", "--"), strict=False):
+            axis.plot(x, values, style, color=colour, label=name, linewidth=1.6)
+        axis.set_yscale("log" if is_logarithmic else "linear")
+        axis.set_xlabel(along)
+        axis.set_ylabel(label)
+        axis.grid(color=_INK, alpha=0.25, linewidth=0.6)
+    axes[0].legend(frameon=False, fontsize=8)
+    return _png(figure)
+
+
 def _within(bounds: tuple[float | None, float | None], shown: tuple[float, float]) -> tuple[float, float]:
     """The range of an axis, which ends where no value can be."""
     (low, high), (bottom, top) = bounds, shown

@@ -150,12 +150,17 @@ def _slices(volume: Volume, most: int, *, kilovoltage: bool) -> list[SmoothSlice
     found = []
     for k in np.unique(np.linspace(0, len(volume.array) - 1, most).round().astype(int)):
         hu = volume.array[k].astype(np.float32)
-        hu = density_hu_from_kv(hu) if kilovoltage else hu
-        body = body_mask(hu, pixel_size=pixel_size)
-        if body.any():
-            smooth = ndimage.gaussian_filter(hu, [SMOOTHING_MM / size for size in pixel_size])
-            found.append(SmoothSlice(smooth, body, pixel_size))
+        if image := smooth_slice(density_hu_from_kv(hu) if kilovoltage else hu, pixel_size):
+            found.append(image)
     return found
+
+
+def smooth_slice(hu: np.ndarray, pixel_size: tuple[float, float]) -> SmoothSlice | None:
+    """An axial slice of an exact MVCT's HU, shape (j, i), smoothed; None where it shows no body."""
+    body = body_mask(hu, pixel_size=pixel_size)
+    if not body.any():
+        return None
+    return SmoothSlice(ndimage.gaussian_filter(hu, [SMOOTHING_MM / size for size in pixel_size]), body, pixel_size)
 
 
 def _medians(slices: Sequence[SmoothSlice], line: Calibration) -> dict[str, float]:

@@ -48,6 +48,7 @@ class DataConfig:
         crop_px: side of the square crops, an even number.
         rotation_deg: largest rotation of a crop.
         rotated: fraction of the crops that are rotated, which costs them some of their noise.
+        turned: whether crops are flipped and turned by quarters at random, which costs them nothing.
         translation_px: largest shift of a crop from the place in the body that it was drawn for.
     """
 
@@ -61,6 +62,7 @@ class DataConfig:
     crop_px: int = 128
     rotation_deg: float = 20.0
     rotated: float = 1.0
+    turned: bool = False
     translation_px: int = 20
 
 

@@ -171,8 +171,9 @@ class CropSampler:
         if rng.random() < self.config.rotated:
             angle = math.radians(rng.uniform(-self.config.rotation_deg, self.config.rotation_deg))
         crop = self.config.crop_px
-        hu = _cut(self.slices.hu[index], centre, crop, angle)
-        return hu, _cut(self.slices.truth[index], centre, crop, angle) if self.slices.truth else None
+        turns, flipped = (int(rng.integers(4)), bool(rng.integers(2))) if self.config.turned else (0, False)
+        slices = (self.slices.hu[index], self.slices.truth[index] if self.slices.truth else None)
+        return tuple(None if hu is None else _turned(_cut(hu, centre, crop, angle), turns, flipped) for hu in slices)
 
 
 def _cut(hu: torch.Tensor, centre: np.ndarray, size: int, angle: float) -> torch.Tensor:
@@ -187,6 +188,10 @@ def _cut(hu: torch.Tensor, centre: np.ndarray, size: int, angle: float) -> torch
     grid = torch.stack((i * cos - j * sin, i * sin + j * cos), dim=-1)
     above_air = (window - AIR_HU)[None, None]
     return F.grid_sample(above_air, grid[None], mode="bicubic", align_corners=False)[0, 0] + AIR_HU
+
+
+def _turned(crop: torch.Tensor, turns: int, flipped: bool) -> torch.Tensor:
+    return torch.rot90(crop.flip(0) if flipped else crop, turns)
 
 
 def _window(hu: torch.Tensor, centre: np.ndarray, reach: int) -> torch.Tensor:
