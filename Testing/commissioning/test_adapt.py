@@ -25,6 +25,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, "BATCH", 1)
     monkeypatch.setattr(module, "JUDGED_SLICES", 2)
+    monkeypatch.setattr(module, "VALIDATIONS", 1)
     for name, height in (("a", -40.0), ("b", 20.0)):
         kvct = head_neck_phantom(slices=8, shape=(96, 96), spacing_mm=(2.0, 2.0, 6.0), centre_z_mm=height)
         (tmp_path / "kvct").mkdir(exist_ok=True)

@@ -37,7 +37,7 @@ from .make_twin import exact_scan, planning_ct, spread
 INPUTS, RESULT, PROFILE = "inputs.json", "adapting.json", "site-profile.toml"
 PAIRED_SLICES, JUDGED_SLICES = 64, 16
 DESCRIPTION = "MVCT simulated by the twin of a site's scanner from the site's planning CTs"
-BATCH, RATE, FINAL_RATE, AVERAGE, VALIDATIONS = 8, 2e-4, 0.05, 0.998, 6
+BATCH, RATE, FINAL_RATE, AVERAGE, VALIDATIONS = 8, 2e-4, 0.05, 0.998, 4
 
 
 def adapt(request: AdaptRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
