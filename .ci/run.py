@@ -111,7 +111,7 @@ def main() -> int:
     if action == "demo":
         set_up("")
         return run(PROGRAMS / "mvct-enhance", "demo", "--output", ROOT / "demo-output", *arguments)
-    set_up("test,gui,docs")
+    set_up("test,gui,docs,cluster")
     if action == "docs":
         return run(PROGRAMS / "sphinx-build", "--fail-on-warning", ROOT / "docs", ROOT / "docs-output", *arguments)
     add_drawing_libraries()

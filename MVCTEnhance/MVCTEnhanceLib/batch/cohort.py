@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..assessment.verdicts import DO_NOT_TRUST, LOOK_CLOSER
+from ..errors import InputError
 from ..jobs.requests import BatchRequest
-from ..model.card import model_sha256, read_card
+from ..model.card import installed_models, model_sha256, read_card
 from ..runtime.events import EventHandler, ignore_event
 from ..site.profile import read_site
 from ..volume.product import Product
 from .cases import Case, find_cases
+from .cluster import connected, require_safe
 from .folder import SUMMARY, batch_lock, earlier_results, require_usable
 from .run import BatchRun
 from .search import require_folder
@@ -111,9 +113,10 @@ def enhance_cases(
     earlier = earlier_results(output, cases)
     if not request.overwrite:
         require_alike(settings, cases, earlier, output)
-    run = BatchRun(cases, source, output, settings, on_event)
-    run.take_over(earlier, keep=request.resume)
-    run.run(request.workers, cancelled)
+    with connected(request.scheduler) as client:
+        run = BatchRun(cases, source, output, settings, on_event)
+        run.take_over(earlier, keep=request.resume)
+        run.run(request.workers, cancelled, client)
     return run
 
 
@@ -126,12 +129,17 @@ def settings_of(request: BatchRequest) -> Settings:
     site = read_site(request.site)
     model, _ = site.model_file(request.model)  # its warning comes with each case
     read_card(model)
-    if request.device not in ("auto", "cpu"):  # which are always right, and torch takes its time
+    if request.scheduler is not None:
+        require_safe(request.scheduler)
+        if request.workers != 1:
+            raise InputError("workers: they are those of the scheduler, give either --scheduler or --workers.")
+    elif request.device not in ("auto", "cpu"):  # which are always right, and torch takes its time
         from ..model.device import choose_device
 
         choose_device(request.device)
+    names = {path: name for name, path in installed_models().items()}  # other computers may have them elsewhere
     return Settings(
-        model=model.absolute(),
+        model=names.get(model, model.absolute()),
         model_digest=model_sha256(model),
         device=request.device,
         outputs=frozenset(name for name in OUTPUTS if getattr(request, name)),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import queue
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..assessment.provenance import PROGRAM
 from ..errors import Cancelled, MVCTEnhanceError, OutputError
@@ -17,16 +18,45 @@ from ..quality.record import EnhancementRecord
 from ..runtime.child import Children, JobFailed
 from ..runtime.events import EventHandler
 from .cases import Case
+from .cluster import ATTEMPTS, Cluster, WorkerLost
 from .folder import SUMMARY, assign_places, commit_case, load_completed, require_exists, staging
 from .settings import Note, Settings
 from .summary import CaseRow, Status, values_of, worst_verdict, write_summary
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 POLL_S = 0.2
+LOST = (
+    f"{ATTEMPTS} workers were lost while they did this case, most often because memory ran out: give them more memory, "
+    "then use --resume."
+)
 CANCELLED = "The batch was cancelled; finished cases stay."
 
 
+class ThisComputer:
+    """Child processes that do cases while the block lasts; `Cluster` does the same on other computers."""
+
+    def __init__(self, workers: int):
+        self._workers, self._children = workers, Children(workers)
+
+    def __enter__(self) -> ThisComputer:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._children.__exit__(*error)
+
+    def capacity(self) -> int:
+        """How many cases can be done at a time."""
+        return self._workers
+
+    def run(self, arguments: Sequence[str], *, folder: Path, number: int, on_event: EventHandler) -> dict[str, Any]:
+        """As `Cluster.run`."""
+        return self._children.run(arguments, on_event=on_event)
+
+
 class BatchRun:
-    """Threads wait for the child processes and send messages; tables, reports and decisions are of one thread.
+    """Threads wait for the cases and send messages; tables, reports and decisions are of one thread.
 
     Args:
         cases: all of them, which are numbered from 1 in this order.
@@ -43,8 +73,11 @@ class BatchRun:
         self._places = assign_places(output, cases)
         self._rows = [CaseRow(case.name) for case in cases]
         self._each = [settings] * len(cases)
+        self._waiting: deque[int] = deque()
+        self._running = 0
+        self._lost: Counter[int] = Counter()  # workers by case
         self._messages: queue.SimpleQueue[tuple[int, CaseRow | tuple[str, dict[str, Any]]]] = queue.SimpleQueue()
-        self._device: dict[str, Any] = {}
+        self._devices: list[dict[str, Any]] = []
         self._unwritten: OutputError | None = None
         self.kept = 0
 
@@ -76,33 +109,51 @@ class BatchRun:
         """How many cases have this as their gravest assessment."""
         return sum(worst_verdict(row.values) == verdict for row in self._rows)
 
-    def run(self, workers: int, cancelled: Callable[[], bool]) -> None:
+    def run(self, workers: int, cancelled: Callable[[], bool], client: Client | None = None) -> None:
         """Do every case that is not finished yet.
+
+        Args:
+            workers: how many cases this computer does at a time.
+            client: of a Dask scheduler whose workers do the cases in its stead.
 
         Raises:
             Cancelled: `cancelled` said so.
             OutputError: the summary could not be written, or the output folder was removed.
+            DeviceError: the scheduler is gone, or no worker can be used.
         """
-        waiting = [number for number, row in enumerate(self._rows) if row.status == "waiting"]
-        workers = max(1, min(workers, len(waiting)))
+        self._waiting.extend(number for number, row in enumerate(self._rows) if row.status == "waiting")
         self._write_summary()
         try:
-            self._on_event("stage", stage="batch", cases=len(self._rows), kept=self.kept, workers=workers)
-            for number, row in enumerate(self._rows):
-                if row.status in ("done", "withheld"):
-                    self._tell(number, "kept")
-            self._send_progress()
-            # Left in the reverse order: the children end, whose ends the threads wait for.
-            with ThreadPoolExecutor(workers) as threads, Children(workers) as children:
-                for number in waiting:
-                    threads.submit(self._work, number, children)
+            # Left in the reverse order: the workers end, whose ends the threads wait for.
+            with ThreadPoolExecutor(max(1, len(self._waiting))) as threads, self._place(workers, client) as place:
+                running = {"cases": len(self._rows), "kept": self.kept, "workers": place.capacity()}
+                self._on_event("stage", stage="batch", **running)
+                for number, row in enumerate(self._rows):
+                    if row.status in ("done", "withheld"):
+                        self._tell(number, "kept")
+                self._send_progress()
+
+                def start_waiting() -> None:
+                    capacity = place.capacity()  # asked for also where nothing waits, to learn of workers that are lost
+                    while self._waiting and self._running < capacity:
+                        self._running += 1
+                        threads.submit(self._work, self._waiting.popleft(), place)
+
                 while self.count("waiting"):
-                    self._follow(cancelled)
+                    start_waiting()
+                    self._follow(cancelled, start_waiting)
         except BaseException:
             self._keep_what_is_done()
             raise
         if self._unwritten:
             raise self._unwritten
+
+    def _place(self, workers: int, client: Client | None) -> ThisComputer | Cluster:
+        """Where the cases are done."""
+        if client and self._waiting:
+            sample = self._cases[self._waiting[0]].source
+            return Cluster(client, self._settings, self._output, sample, self._on_event)
+        return ThisComputer(max(1, min(workers, len(self._waiting))))
 
     def _row(self, case: Case, note: Note) -> CaseRow:
         """Of a case that is finished."""
@@ -110,25 +161,31 @@ class BatchRun:
         status = "withheld" if why else "done"
         return CaseRow(case.name, status, why, seconds=note["seconds"], output=place, values=values_of(note["record"]))
 
-    def _work(self, number: int, children: Children) -> None:
-        """Do one case, in a thread, and send its row."""
+    def _work(self, number: int, workers: ThisComputer | Cluster) -> None:
+        """Do one case, in a thread, and send its row, which is waiting again where the worker was lost."""
         case, start = self._cases[number], time.monotonic()
         try:
-            row = self._enhance(number, children)
+            row = self._enhance(number, workers)
         except Cancelled:
             return
+        except WorkerLost:
+            self._lost[number] += 1
+            gone = self._lost[number] == ATTEMPTS
+            row = CaseRow(case.name, "failed", LOST, seconds=time.monotonic() - start) if gone else CaseRow(case.name)
         except Exception as error:
             row = CaseRow(case.name, "failed", self._in_words(error), seconds=time.monotonic() - start)
         self._messages.put((number, row))
 
-    def _enhance(self, number: int, children: Children) -> CaseRow:
+    def _enhance(self, number: int, workers: ThisComputer | Cluster) -> CaseRow:
         case, start = self._cases[number], time.monotonic()
         place, settings = self._places[case.key], self._each[number]
         with staging(self._output) as folder:
             try:
                 self._messages.put((number, ("stage", {"stage": "start"})))
-                readouts = children.run(
+                readouts = workers.run(
                     settings.request(case, folder).to_argv(),
+                    folder=folder,
+                    number=number + 1,
                     on_event=lambda event, **fields: self._messages.put((number, (event, fields))),
                 )
                 note = {"made_of": settings.input_signature(case), "seconds": round(time.monotonic() - start, 1)}
@@ -151,14 +208,20 @@ class BatchRun:
             return f"The operating system says '{error.strerror}': check the disk and its permissions."
         return f"Unexpected {type(error).__name__}: run the batch again with --resume, and report it if it comes again."
 
-    def _follow(self, cancelled: Callable[[], bool]) -> None:
-        """Deal with the next message, if one comes soon."""
+    def _follow(self, cancelled: Callable[[], bool], start_waiting: Callable[[], None]) -> None:
+        """Deal with the next message, if one comes soon; before the row of a case, the next case is started."""
         if cancelled():
             raise Cancelled(CANCELLED)
         self._require_exists()
         with suppress(queue.Empty):
             number, message = self._messages.get(timeout=POLL_S)
             if isinstance(message, CaseRow):
+                self._running -= 1
+                start_waiting()
+            if isinstance(message, CaseRow) and message.status == "waiting":
+                self._waiting.append(number)
+                self._on_event("warning", message=f"The worker of case {number + 1} was lost: the case is done again.")
+            elif isinstance(message, CaseRow):
                 self._rows[number] = message
                 self._tell(number, message.status, seconds=round(message.seconds or 0, 1))
                 self._write_summary()
@@ -171,8 +234,8 @@ class BatchRun:
         if event in ("stage", "progress"):
             known = {name: fields[name] for name in ("stage", "done", "total") if name in fields}
             self._tell(number, "running", **known)
-        elif event == "device" and fields != self._device:
-            self._device = fields
+        elif event == "device" and fields not in self._devices:
+            self._devices.append(fields)
             self._on_event("device", **fields)
 
     def _require_exists(self) -> None:

@@ -25,14 +25,14 @@ class Settings:
     """What all cases are done with; the model counts by its content, since a file of the same name may change.
 
     Args:
-        model: the file.
+        model: the name of an installed one, or the file.
         model_digest: SHA-256 of its content.
         site, site_digest: the site profile and its SHA-256; None and empty where there is none.
         outputs: which of OUTPUTS each case gets.
         device, format, force, strength: as in `BatchRequest`.
     """
 
-    model: Path
+    model: str | Path
     model_digest: str
     device: str
     outputs: frozenset[str]

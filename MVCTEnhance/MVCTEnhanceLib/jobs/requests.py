@@ -184,6 +184,11 @@ class BatchRequest(Request):
         metavar="N",
         at_least=1,
     )
+    scheduler: str | None = option(
+        "Dask scheduler (tls://HOST:8786) whose workers do the cases, see docs/batch.md [this computer does them]",
+        default=None,
+        metavar="ADDRESS",
+    )
     resume: bool = option("do only what OUTPUT_DIR lacks, and what failed", default=False)
     model: str | Path | None = option(MODEL_OF_SITE, default=None)
     site: str | Path | None = option(SITE, default=None, metavar="FILE")

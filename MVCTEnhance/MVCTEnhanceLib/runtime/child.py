@@ -97,6 +97,11 @@ class Child:
         finally:
             self._busy = False
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether `end` was called."""
+        return self._ended
+
     def end(self) -> None:
         """End the process with all that it has started, from any thread; no job is done any more."""
         with self._lock:

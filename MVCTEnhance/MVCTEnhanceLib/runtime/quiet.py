@@ -31,6 +31,20 @@ def quiet_itk() -> Iterator[None]:
 
 
 @contextmanager
+def quiet_dask() -> Iterator[None]:
+    """Drop what Dask and Tornado log to stderr of connections that end: who waits for them says it in a sentence."""
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] in ("distributed", "tornado")]
+    levels = {log: log.level for log in map(logging.getLogger, {*names, "distributed", "tornado"})}
+    try:
+        for log in levels:
+            log.setLevel(logging.CRITICAL + 1)
+        yield
+    finally:
+        for log, level in levels.items():
+            log.setLevel(level)
+
+
+@contextmanager
 def quiet_pydicom() -> Iterator[None]:
     """Drop pydicom's warnings and log: they quote header values, which may be a patient's name."""
     log = logging.getLogger("pydicom")
