@@ -25,7 +25,7 @@ from ..worker import files
 from ..worker.steps import Step, Steps
 
 _PATIENCE_S = 3.0
-_DATE = re.compile(r"\d{4}-[01]\d-[0-3]\d")
+_DATE = r"\d{4}-[01]\d-[0-3]\d"
 _GIVEN = ("input", "output", "kvct")  # of a request, by nodes and a folder
 COURSE_OPTIONS = tuple(name for name in CourseRequest.__dataclass_fields__ if name not in _GIVEN)
 
@@ -95,7 +95,7 @@ class CourseReview:
                 raise InputError(
                     _("Scan {number} ({index}): {problem}").format(number=number, index=index, problem=problem)
                 )
-            date = identity_of(item).get("date") or (index if _DATE.fullmatch(index) else "")
+            date = identity_of(item).get("date") or (index if re.fullmatch(_DATE, index) else "")
             _write(item, days / f"{number:03} {date}.nrrd")
         positions = {patient_position_of(item) for _index, item in items}
         known = positions.pop() if len(positions) == 1 else ""
