@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from MVCTEnhanceLib.io import write_volume
+from MVCTEnhanceLib.io import read_volume, write_volume
 
 from .conftest import SHIFT, InThisProcess, quick
 
@@ -158,6 +158,32 @@ def test_resumed_without_the_planning_ct_only_measures_again(reviewed, scans, ma
     assert days["days"][0]["body"]["z_mm"] == [-6, 0, 6]
     assert days["days"][0]["date"] == "2026-01-05" and "2026-01-05, Secretscan" in page.text
     assert "Couch shifts" not in page.text
+
+
+def test_structures_of_the_planning_ct_are_brought_to_each_day_without_registering_again(
+    reviewed, scans, main, children, tmp_path
+):
+    planned = read_volume(scans / "ct")
+    drawn = np.zeros(planned.array.shape, np.uint8)
+    drawn[:, 26:38, 26:38] = 1
+    write_volume(planned.with_array(drawn.astype(np.int16)), tmp_path / "drawn.nrrd")
+    shutil.copytree(reviewed[0], tmp_path / "out")
+    course(main, scans, tmp_path / "out", "--kvct", scans / "ct", "--structures", tmp_path / "drawn.nrrd", "--resume")
+    page, days = read(tmp_path / "out")
+    assert "register" not in children.jobs
+    found = [values for day in days["days"] for values in day.get("structures", {}).values()]
+    assert len(found) == 3
+    for values in found:
+        assert values["mvct"]["mean"] == pytest.approx(20, abs=3) and values["planning_ct"]["mean"] == pytest.approx(
+            20, abs=2
+        )
+        assert values["hu_change"] == pytest.approx(values["enhanced"]["mean"] - values["mvct"]["mean"])
+    assert "Mean HU in each structure" in page.text
+
+
+def test_structures_that_cannot_be_read_are_refused_before_anything_is_written(main, scans, tmp_path, assert_refused):
+    result = course(main, scans, tmp_path / "out", "--kvct", scans / "ct", "--structures", tmp_path / "none.dcm")
+    assert_refused(result, "none.dcm")
 
 
 @pytest.mark.thorough

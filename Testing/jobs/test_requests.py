@@ -22,7 +22,7 @@ OPTIONS = {  # scripts of users rely on them
     "resume scheduler site strength workers",
     "serve": "config device json progress retry status",
     "course": "FOLDER body-change device identify isocentre json kvct model output overwrite patient-position progress "
-    "resume site strength workers",
+    "resume site strength structures workers",
     "calibrate": "by inserts json kvct model mvct name output overwrite phantom picture progress series-uid",
     "commission": "MVCT_DIR by device inserts json kvct model name output phantom phantom-kind progress resume "
     "series-uid tolerances workers",

@@ -5,6 +5,7 @@ It is kept as day.json beside the enhanced scan, so that it need not be done aga
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,17 +16,23 @@ import numpy as np
 
 from ..batch.cases import Case
 from ..batch.folder import load_completed
+from ..errors import InputError
 from ..jobs.requests import CourseRequest, RegisterRequest
 from ..jobs.scans import read_scan
 from ..quality.record import EnhancementRecord
 from ..runtime.child import Child, JobFailed
+from ..site.profile import read_site
 from ..storage.atomic import atomic_file
+from ..structures.metrics import structure_values
+from ..structures.placed import structures_brought_to, structures_drawn_on
+from ..structures.reader import read_structures
 from ..volume import Volume
-from ..volume.grid import digest
+from ..volume.grid import axial, digest, reorient_like
 from .body_size import BodySize, body_size
 from .result import DayResult
 
 MEASURED = "day.json"
+NOT_BROUGHT = "The structures were drawn on the planning CT, onto which this scan was not registered."
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,22 +52,31 @@ class PlanningCT:
     patient_id: str
 
 
-def read_planning_ct(path: Path) -> PlanningCT:
+def read_planning_ct(path: Path, structures: Path | None = None) -> PlanningCT:
     """Measure the planning CT.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it, or the structures that were drawn on it, cannot be read.
     """
     scan = read_scan(path, "planning CT")
+    if structures:
+        read_structures(structures, axial(scan))
     patient = str(scan.source.header(0).get("PatientID") or "").strip() if scan.source else ""
     return PlanningCT(path.absolute(), digest(scan), body_size(scan), patient)
 
 
-def measured(result: DayResult, request: CourseRequest, planning_ct: PlanningCT | None, child: Child) -> DayResult:
+def measured(
+    result: DayResult,
+    request: CourseRequest,
+    planning_ct: PlanningCT | None,
+    card: Mapping[str, Any],
+    child: Child,
+) -> DayResult:
     """A day that was enhanced with the size of its body, its registration and its record.
 
     Args:
         result: of which the place is known.
+        card: of the model.
         child: which does the registrations.
 
     Raises:
@@ -76,12 +92,17 @@ def measured(result: DayResult, request: CourseRequest, planning_ct: PlanningCT 
         "patient_position": request.patient_position,
         "isocentre": list(request.isocentre),
     }
+    drawn = hashlib.sha256(request.structures.read_bytes()).hexdigest() if request.structures else ""
     kept = _read(result.place / MEASURED)
-    if kept.get("made_of") != made_of:
+    is_same = kept.get("made_of") == made_of
+    if not is_same or kept.get("drawn") != drawn:
         scan = read_scan(case.source, "MVCT", series_uid=case.series_uid)
-        registration, reason = _registered(case, result.place, request, planning_ct, child)
-        size = body_size(scan).moved(_shift_z(scan, registration))
-        kept = {"made_of": made_of, "body": size.to_dict(), "registration": registration, "not_registered": reason}
+        if not is_same:
+            registration, reason = _registered(case, result.place, request, planning_ct, child)
+            kept = {"made_of": made_of, "registration": registration, "not_registered": reason}
+            kept["body"] = body_size(scan).moved(_shift_z(scan, registration)).to_dict()
+        registered = replace(result, registration=kept["registration"])
+        kept |= {"drawn": drawn} | _in_structures(scan, registered, request, card)
         with atomic_file(result.place / MEASURED) as path:
             path.write_text(json.dumps(kept, indent=1, allow_nan=False), encoding="utf-8")
     return replace(
@@ -90,6 +111,8 @@ def measured(result: DayResult, request: CourseRequest, planning_ct: PlanningCT 
         size=BodySize.from_dict(kept["body"]),
         registration=kept["registration"],
         not_registered=kept["not_registered"],
+        structures=kept["structures"],
+        without_structures=kept["without_structures"],
     )
 
 
@@ -111,6 +134,27 @@ def _registered(
         return child.run(wanted.to_argv()), ""
     except JobFailed as error:
         return None, str(error)
+
+
+def _in_structures(scan: Volume, result: DayResult, request: CourseRequest, card: Mapping[str, Any]) -> dict[str, Any]:
+    """What MVCT and enhanced scan show in each structure, and why there is none."""
+    nothing = {"structures": {}, "without_structures": ""}
+    if request.structures is None:
+        return nothing
+    if request.kvct and not result.registration:
+        return nothing | {"without_structures": NOT_BROUGHT}
+    try:
+        enhanced = reorient_like(read_scan(result.place / "enhanced.nrrd", "enhanced scan"), scan)
+        if request.kvct:
+            planned = axial(read_scan(request.kvct, "planning CT"))
+            transform = result.motion.inverse.to_itk(np.zeros(3))
+            placed, _ = structures_brought_to(axial(scan), planned, request.structures, transform)
+        else:
+            placed, _ = structures_drawn_on(axial(scan), request.structures)
+    except InputError as error:
+        return nothing | {"without_structures": str(error)}
+    mvct, trained = read_site(request.site).calibrated(scan), card.get("trained_on", {}).get("hu")
+    return nothing | {"structures": structure_values(placed, axial(mvct), axial(enhanced), trained_hu=trained)}
 
 
 def _shift_z(scan: Volume, registration: Mapping[str, Any] | None) -> float:

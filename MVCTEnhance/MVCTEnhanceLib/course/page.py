@@ -57,6 +57,8 @@ def course_page(course: Course, card: Mapping[str, Any], planning_ct: Path | Non
         "thumbnails": thumbnails(course, planning_ct),
         "grey": (GREY_HU["level"] - GREY_HU["window"] / 2, GREY_HU["level"] + GREY_HU["window"] / 2),
         "trends": _trends(course, card),
+        "structures": _structures(course),
+        "without_structures": _by_text(course, lambda day: [day.without_structures] if day.without_structures else []),
         "provenance": {name.replace("sha256", "SHA-256"): text for name, text in _provenance(record).items() if text},
     }
     return page("course.html.j2", content)
@@ -282,6 +284,23 @@ def _shift_plot(course: Course, names: Sequence[str]) -> bytes | None:
 def _of_days(course: Course, group: str, name: str, metric: Metric) -> list[float]:
     path = ".".join(filter(None, (group, metric.part_of, name)))
     return [day.means().get(path, math.nan) for day in course.days]
+
+
+def _structures(course: Course) -> list[tuple[str, bytes]]:
+    """Mean HU in each structure, with that of the planning CT as a dashed line."""
+    names = dict.fromkeys(name for day in course.done for name in day.structures)
+    plots = []
+    for name in names:
+        of_days = [day.structures.get(name, {}) for day in course.days]
+        lines = {SCANS[scan]: [_mean_hu(values, scan) for values in of_days] for scan in ("mvct", "enhanced")}
+        planned = [value for value in (_mean_hu(values, "planning_ct") for values in of_days) if math.isfinite(value)]
+        plots.append((name, days_png(lines=lines, unit="HU", limits=planned[:1], **_axis(course))))
+    return plots
+
+
+def _mean_hu(values: Mapping[str, Any], scan: str) -> float:
+    mean = values.get(scan, {}).get("mean")
+    return math.nan if mean is None else mean
 
 
 def _trends(course: Course, card: Mapping[str, Any]) -> list[tuple[str, bytes]]:

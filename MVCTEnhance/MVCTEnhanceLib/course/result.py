@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +72,8 @@ class DayResult:
         size: of the body in the MVCT; z is that of the planning CT where the scan was registered.
         registration: as `register_files` gives it; None where it was not registered.
         not_registered: the reason for that, where there is a planning CT.
+        structures: what the scans show in each, as `structure_values` gives it.
+        without_structures: why there are none, where some were asked for.
     """
 
     day: Day
@@ -81,6 +83,8 @@ class DayResult:
     size: BodySize | None = None
     registration: Mapping[str, Any] | None = None
     not_registered: str = ""
+    structures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    without_structures: str = ""
 
     @property
     def motion(self) -> RigidMotion:
@@ -181,8 +185,10 @@ class Course:
         entry["beyond_limit"] = self.is_beyond_limit(day)
         if day.registration:
             entry["registration"] = dict(day.registration)
-        if day.not_registered:
-            entry["not_registered"] = day.not_registered
+        texts = {"not_registered": day.not_registered, "without_structures": day.without_structures}
+        entry |= {name: text for name, text in texts.items() if text}
+        if day.structures:
+            entry["structures"] = {name: dict(values) for name, values in day.structures.items()}
         return entry
 
 

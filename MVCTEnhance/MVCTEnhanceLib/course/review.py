@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ..batch.search import require_folder
 from ..batch.settings import Settings
 from ..errors import InputError, MVCTEnhanceError
 from ..jobs.requests import CourseRequest
-from ..model.card import read_card
+from ..model.card import find_model, read_card
 from ..runtime.child import Child
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..site.profile import read_site
@@ -60,17 +60,20 @@ def review_course(
     on_event("stage", stage="search")
     cases = _scans(find_cases(source, on_event=on_event), request.kvct)
     on_event("stage", stage="read")
-    planning_ct = read_planning_ct(request.kvct) if request.kvct else None
+    if request.structures and not request.structures.is_file():
+        raise InputError(f"The structures '{request.structures}' are no file: check the path.")
+    planning_ct = read_planning_ct(request.kvct, request.structures) if request.kvct else None
     for message in course_warnings(cases, planning_ct.patient_id if planning_ct else ""):
         on_event("warning", message=message)
     with batch_lock(output):
         run = enhance_cases(batch, cases, settings, on_event=on_event, cancelled=cancelled)
-        results = _measured(request, run.cases, planning_ct, on_event)
+        card = _card(request, settings)
+        results = _measured(request, run.cases, planning_ct, card, on_event)
         course = Course(results, limit, planning_ct and planning_ct.size, tuple(warnings), request.identify)
         if not course.done:
             raise InputError(NOTHING)
         on_event("stage", stage="write")
-        page = course_page(course, _card(request, settings), planning_ct and planning_ct.path)
+        page = course_page(course, card, planning_ct and planning_ct.path)
         content = json.dumps(course.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         for name, text in ((RESULT, content), (PAGE, page)):
             with atomic_file(output / name) as path:  # a name of a file need not be valid text
@@ -105,7 +108,11 @@ def _scans(cases: tuple[Case, ...], kvct: Path | None) -> list[Case]:
 
 
 def _measured(
-    request: CourseRequest, cases: list[tuple[Case, Any, Path]], planning_ct: PlanningCT | None, on_event: EventHandler
+    request: CourseRequest,
+    cases: list[tuple[Case, Any, Path]],
+    planning_ct: PlanningCT | None,
+    card: Mapping[str, Any],
+    on_event: EventHandler,
 ) -> list[DayResult]:
     rows = {case.key: (row, place) for case, row, place in cases}
     days, results = days_of([case for case, _, _ in cases]), []
@@ -116,7 +123,7 @@ def _measured(
             result = DayResult(day, reason=row.reason, place=place)
             if row.status != "failed":
                 try:
-                    result = measured(result, request, planning_ct, child)
+                    result = measured(result, request, planning_ct, card, child)
                 except (MVCTEnhanceError, MemoryError) as error:
                     result = replace(result, reason=str(error) or "Out of memory: close other programs.")
             results.append(_told(result, request))
@@ -128,15 +135,17 @@ def _told(result: DayResult, request: CourseRequest) -> DayResult:
     """The result with reasons that name only what may be named."""
 
     def told(text: str) -> str:
-        for path, role in ((request.kvct, "the planning CT"), (result.place / "enhanced.nrrd", "the enhanced scan")):
+        roles = {"the planning CT": request.kvct, "the structures": request.structures}
+        for role, path in (roles | {"the enhanced scan": result.place / "enhanced.nrrd"}).items():
             text = text.replace(f"'{path}'", role).replace(str(path.absolute()), role) if path else text
         for folder in (request.input, request.output):  # as a batch leaves them out
             text = text.replace(f"{folder.absolute()}{os.sep}", "")
         return text if request.identify or not text else without_names(text, result.day.case)
 
-    return replace(result, reason=told(result.reason), not_registered=told(result.not_registered))
+    names = ("reason", "not_registered", "without_structures")
+    return replace(result, **{name: told(getattr(result, name)) for name in names})
 
 
 def _card(request: CourseRequest, settings: Settings) -> dict[str, Any]:
     """Of the model, with the ranges of the site profile."""
-    return read_site(request.site).card(read_card(settings.model)[1], settings.model_digest)
+    return read_site(request.site).card(read_card(find_model(settings.model))[1], settings.model_digest)

@@ -219,6 +219,11 @@ class CourseRequest(Request):
     input: Path = option("folder with DICOM series or volume files below", positional=True, metavar="FOLDER")
     output: Path = option("new folder for course.html, days.json and a folder for each scan")
     kvct: Path | None = option("planning CT, for couch shifts and the size of the body", default=None)
+    structures: Path | None = option(
+        "RT Structure Set, label map or .seg.nrrd, drawn on the planning CT or, without one, on the scans: HU and "
+        "noise in each structure, too",
+        default=None,
+    )
     body_change: str = option(
         "to look closer beyond this change of the body: of its area in %% or of its effective diameter in mm "
         "[%(default)s]",
