@@ -75,6 +75,13 @@ def test_command_refuses_a_wrong_file_before_it_begins(main, tmp_path, assert_re
         assert_refused(main("serve", tmp_path / "node.toml", *more), "There is no setting 'allowed'")
 
 
+@pytest.mark.integration
+def test_missing_package_is_named_with_the_way_to_get_it(run, tmp_path, assert_refused):
+    (tmp_path / "node.toml").write_text(GOOD, encoding="utf-8")
+    code = "import sys; sys.modules['pynetdicom'] = None; from MVCTEnhanceLib.cli import program; program.command()"
+    assert_refused(run("serve", tmp_path / "node.toml", python=("-c", code)), "pip install pynetdicom")
+
+
 @pytest.mark.parametrize(
     ("kind", "fits"),
     [

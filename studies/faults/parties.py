@@ -46,6 +46,11 @@ def write_scan(folder: Path, *, slices=3, seed=5, **texts) -> Path:
     return folder
 
 
+def slices_along(folder: Path) -> list[Path]:
+    """The files of a scan in the order of their positions."""
+    return sorted(folder.iterdir(), key=lambda path: pydicom.dcmread(path).ImagePositionPatient[2])
+
+
 class Archive:
     """An archive that keeps what it gets, each instance by its UID as often as it came, and takes its time for each."""
 

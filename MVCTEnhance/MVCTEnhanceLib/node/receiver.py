@@ -1,4 +1,4 @@
-"""The node's ear: C-ECHO and C-STORE of CT images, from those who may send, within limits."""
+"""What the node takes over the network: C-ECHO and C-STORE of CT images, from those who may send, within limits."""
 
 from __future__ import annotations
 
@@ -122,10 +122,13 @@ def receiving(config: NodeConfig, spool: Spool, on_event: EventHandler) -> Itera
             f"Port {config.node.port} of {config.node.host} cannot be opened ({error.strerror}): is another node "
             "running? Else choose another port."
         ) from error
+    server.handle_error = lambda *connection: None
+    told, threading.excepthook = threading.excepthook, lambda problem: None  # of a connection, which ends with it
     try:
         yield
     finally:
         server.shutdown()
+        threading.excepthook = told
 
 
 class _Receiver:

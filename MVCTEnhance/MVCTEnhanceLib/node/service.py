@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +33,7 @@ POLL_S = 0.1
 TRIES = 2  # for a scan whose worker ends without a result
 _ASK_S = 60.0  # between looks for what need not be kept any more
 _HOUR_S = 3600.0
+_UID = re.compile(r"\d+(?:\.\d+){5,}")
 
 
 def serve(request: ServeRequest, *, on_event: EventHandler) -> None:
@@ -48,7 +51,7 @@ def serve(request: ServeRequest, *, on_event: EventHandler) -> None:
     spool = Spool(config.storage, config.limits)
     ended = threading.Event()
     with spool.owned(), Child() as child, ExitStack() as stack:
-        node = _Node(config, spool, on_event)
+        node = Service(config, spool, on_event)
         tls = tls_context(config, is_server=False)
         work: list[Callable[[], None]] = [lambda: node.enhance_all(settings, child, ended)]
         for place in config.send_to:
@@ -117,7 +120,7 @@ class _Seen:
     has_gaps: bool | None = None
 
 
-class _Node:
+class Service:
     """What is to be done with which series, by the spool alone; what is kept here is for how long nothing happened."""
 
     def __init__(self, config: NodeConfig, spool: Spool, on_event: EventHandler):
@@ -142,6 +145,7 @@ class _Node:
                 except (OutputError, OSError):  # of the disk
                     raise
                 except Exception as error:  # of this series, which must not stop the others
+                    self._spool.close(series)  # an outcome counts where nothing arrives
                     self._end(series, "failed", reason=_in_words(error))
             self._states = [(series, series.status) for series in self._spool.series()]
             if time.monotonic() - self._purged > _ASK_S:
@@ -203,6 +207,8 @@ class _Node:
                     self._enhance(series, settings, child)
                 except Cancelled:
                     return
+                except Exception as error:
+                    self._failed(series, _in_words(error))
                 finally:
                     self._enhancing = None
                 if ended.is_set():
@@ -213,31 +219,23 @@ class _Node:
         if not self._config.takes(headers):
             self._end(series, "other", slices=len(headers))
             return
-        case = _case(series)
-        start = time.monotonic()
         self._on_event("series", series=series.number, status="enhancing", slices=len(headers))
-        try:
-            with staging(self._spool.incoming) as folder:
-                readouts = child.run(settings.request(case, folder).to_argv())
-                seconds = round(time.monotonic() - start, 1)
-                note = {"made_of": settings.input_signature(case), "made_by": PROGRAM, "seconds": seconds}
-                withheld = readouts.pop("withheld", False)
-                if withheld:
-                    note |= {"withheld": readouts.pop("failure")}
-                with self._spool.lock:
-                    if series.arriving.exists() and any(series.arriving.iterdir()):
-                        self._on_event("series", series=series.number, status="again", reason="more slices came")
-                        return
-                    commit_case(folder, series.result, note, readouts)
-                    settle_folder(series.folder)
-        except Cancelled:
-            raise
-        except Exception as error:
-            self._failed(series, _in_words(error))
-        else:
-            self._tries.pop(series, None)
-            told = "withheld" if withheld else "enhanced"
-            self._on_event("series", series=series.number, status=told, seconds=seconds)
+        case, start = _case(series), time.monotonic()
+        with staging(self._spool.incoming) as folder:
+            readouts = child.run(settings.request(case, folder).to_argv())
+            seconds = round(time.monotonic() - start, 1)
+            note = {"made_of": settings.input_signature(case), "made_by": PROGRAM, "seconds": seconds}
+            withheld = readouts.pop("withheld", False)
+            if withheld:
+                note |= {"withheld": readouts.pop("failure")}
+            with self._spool.lock:
+                if series.status == "arriving":
+                    self._on_event("series", series=series.number, status="again", reason="more slices came")
+                    return
+                commit_case(folder, series.result, note, readouts)
+                settle_folder(series.folder)
+        self._tries.pop(series, None)
+        self._on_event("series", series=series.number, status="withheld" if withheld else "enhanced", seconds=seconds)
 
     def _failed(self, series: Series, reason: str) -> None:
         """Once more, since the process may have been ended from outside; then not until somebody asks for it."""
@@ -255,14 +253,21 @@ class _Node:
 
 def _case(series: Series) -> Case:
     name = f"series {series.number}"
-    return Case(name, name, PurePosixPath(), series.scan, None, True, series.folder.name)
+    return Case(
+        name=name,
+        key=name,
+        place=PurePosixPath(),
+        source=series.scan,
+        series_uid=None,
+        is_dicom=True,
+        fingerprint=series.folder.name,
+    )
 
 
 def _without_places(reason: str, series: Series, spool: Spool) -> str:
     """A reason that names the series by its number."""
-    for uid in {header.series_uid for header in series.headers}:
-        reason = reason.replace(f"series {uid}", f"series {series.number}").replace(uid, str(series.number))
-    return reason.replace(str(series.folder), f"series {series.number}").replace(str(spool.folder), "")
+    reason = _UID.sub(str(series.number), reason)
+    return reason.replace(f"{series.folder}{os.sep}", "").replace(f"{spool.folder}{os.sep}", "")
 
 
 def states(config: NodeConfig) -> list[dict[str, Any]]:

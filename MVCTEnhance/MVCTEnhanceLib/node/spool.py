@@ -87,7 +87,8 @@ class Series:
     def reason(self) -> str:
         """Why it is not delivered, one sentence; empty where there is nothing to say."""
         if self.status == "withheld":
-            return _read_json(self.result / "done.json").get("withheld", "")
+            why = _read_json(self.result / "done.json").get("withheld", "")
+            return f"{why.partition(', so ')[0]}, so it is not sent without send_untrusted." if why else ""
         given_up = self.folder / "given-up"
         return self.outcome.get("reason") or next((_text(given_up / name) for name in _names(given_up)), "")
 
@@ -220,11 +221,11 @@ class Spool:
         """What has arrived belongs to the scan now, which is enhanced."""
         with self.lock:
             self._unlink(series.folder / "outcome.json")  # first: slices that arrive count until all are moved
-            if not series.scan.exists():
-                series.arriving.rename(series.scan)
-            else:
+            if series.scan.exists():
                 for name in _names(series.arriving):
                     (series.arriving / name).replace(series.scan / name)
+            elif series.arriving.exists():
+                series.arriving.rename(series.scan)
             settle_folder(series.folder)
 
     def end(self, series: Series, status: Status, reason: str = "") -> None:

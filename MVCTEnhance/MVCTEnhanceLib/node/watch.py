@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import OutputError
 from ..runtime.events import EventHandler
 from ..storage.atomic import atomic_file
-from .spool import Full, NotCT, Spool
+from .spool import NotCT, Spool
 
 POLL_S = 1.0
 _CHUNK = 1 << 20
@@ -77,7 +77,7 @@ class Watcher:
                 self._spool.receive(iter(lambda: file.read(_CHUNK), b""))
         except NotCT:
             pass
-        except (Full, OutputError) as error:
+        except OutputError as error:
             if not self._warned:
                 self._on_event("warning", message=str(error))
             self._warned = True
