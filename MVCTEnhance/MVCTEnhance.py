@@ -59,6 +59,7 @@ class MVCTEnhanceParameterNode(OptionParameters):
     structures: each segment is measured by itself.
     readouts: of enhanced. The options of an enhancement, such as model and device, come with OptionParameters.
     matchStrength: in the place of `strength`, the one whose NSelfSSIM comes nearest to the planning CT's.
+    compareWith: the enhanced scan of another model, in the place of the MVCT.
     fade: 0 MVCT to 1 enhanced. differenceWindow: HU of the full colours. showCorrection: not the difference is shown.
     """
 
@@ -75,6 +76,7 @@ class MVCTEnhanceParameterNode(OptionParameters):
     matchStrength: bool = False
     readouts: vtkMRMLTextNode
     chartReadout: str = "nselfssim"
+    compareWith: vtkMRMLScalarVolumeNode
     fade: Annotated[float, WithinRange(0.0, 1.0)] = 1.0
     differenceWindow: Annotated[float, WithinRange(10.0, 2000.0)] = 300.0
     showCorrection: bool = False
@@ -180,6 +182,10 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
         """Register an enhanced volume and its MVCT to the planning CT (by default the one that it was enhanced with)
         and wait; both get a transform. isocentre: LPS in mm. The result has transform, checkerboard, registration."""
         return scripting().register(enhancedNode, planningCT, isocentre, onProgress)
+
+    def compareModels(self, enhancedNode, otherNode):
+        """Compare two enhanced scans of one MVCT: the result has difference (enhanced - other), table and titles."""
+        return scripting().compare(enhancedNode, otherNode)
 
     def exportDicom(self, enhancedNode, folder=None, *, description="", force=False):
         """Write a derived DICOM series to a new folder or the DICOM database; force: also what is not to be trusted."""

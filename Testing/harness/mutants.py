@@ -274,7 +274,7 @@ MUTANTS = (
     Mutant(
         "the layout of a loaded scene stays empty",
         f"{LIBRARY}/review/layout.py",
-        "        node.SetViewArrangement(REVIEW_LAYOUT)",
+        "        node.SetViewArrangement(node.GetViewArrangement())",
         "        pass",
         "review/test_comparison.py::test_a_scene_that_asked_for_the_layout_before_it_was_known_gets_its_views",
     ),

@@ -22,6 +22,7 @@ from .jobs.folder import FolderResult, enhance_folder
 from .jobs.qa import QA_OPTIONS, PhantomQA, QAOutcome
 from .jobs.registration import Registration, RegistrationOptions
 from .jobs.sequences import enhancement_of
+from .metrics.two_models import ModelComparison, compare_models
 from .parameters import require_known
 from .scene.outputs import ROLE_PLANNING_CT, EnhanceResult
 from .scene.registration import RegistrationResult
@@ -82,6 +83,17 @@ def register(
     options = RegistrationOptions(_id(enhanced), _id(planning_ct), isocentre)
     _require_packages()
     return do_now(Registration(options), on_progress)
+
+
+def compare(enhanced: Node, other: Node) -> ModelComparison:
+    """Two enhanced scans of one MVCT beside each other, see `ModelComparison`.
+
+    Raises:
+        InputError: they are not both enhanced scans of one MVCT.
+    """
+    for node in filter(None, (enhanced, other)):
+        _id(node)
+    return compare_models(enhanced, other)
 
 
 def enhance_files(

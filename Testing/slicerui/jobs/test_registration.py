@@ -51,10 +51,11 @@ def world(node) -> np.ndarray:
     return np.array(world_position(node, (0, 0, 0)))
 
 
-def test_both_scans_their_maps_and_the_checkerboard_are_moved_onto_the_planning_ct(app, mvct, result, planning_ct):
+def test_mvct_all_its_results_and_the_checkerboard_are_moved_onto_the_planning_ct(app, mvct, result, planning_ct):
+    other = add_result(app, mvct).enhanced
     before = world(mvct)
     done = put(result, planning_ct, found())
-    for node in (mvct, result.enhanced, result.difference, result.correction, done.checkerboard):
+    for node in (mvct, other, result.enhanced, result.difference, result.correction, done.checkerboard):
         assert world(node) - before == pytest.approx(SHIFT_LPS * (-1, -1, 1)), node.GetName()
     assert done.transform.GetName() == "Day 1 to planning CT"
     assert planning_ct.GetTransformNodeID() is None

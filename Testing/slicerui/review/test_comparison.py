@@ -81,7 +81,7 @@ def test_registering_again_takes_the_new_description(app, monkeypatch):
     from MVCTEnhanceLib.slicerui.review import layout as review_layout
 
     review_layout.register_layout()
-    monkeypatch.setattr(review_layout, "layout_description", lambda: '<layout type="vertical"></layout>')
+    monkeypatch.setattr(review_layout, "layout_description", lambda layout: '<layout type="vertical"></layout>')
     review_layout.register_layout()
     node = app.slicer.app.layoutManager().layoutLogic().GetLayoutNode()
     assert node.GetLayoutDescription(review_layout.REVIEW_LAYOUT) == '<layout type="vertical"></layout>'
@@ -117,7 +117,7 @@ def test_without_a_main_window_there_is_no_layout_and_no_error(app, monkeypatch)
 
 def test_show_puts_each_volume_into_its_view(app, review, result):
     review.show(volumes(result))
-    mvct, enhanced, difference = (node.GetID() for node in (volumes(result).mvct, result.enhanced, result.difference))
+    mvct, enhanced, difference = (node.GetID() for node in (volumes(result).left, result.enhanced, result.difference))
     assert [node.GetBackgroundVolumeID() for node in composites(app)] == [mvct, mvct, difference]
     assert [node.GetForegroundVolumeID() for node in composites(app)] == [None, enhanced, None]
     assert [node.GetForegroundOpacity() for node in composites(app)] == [0.0, 1.0, 0.0]
@@ -166,7 +166,7 @@ def test_a_scan_of_mere_air_fills_the_views(app, review):
 
 
 def test_window_and_level_are_the_same_and_stay_so(app, review, result):
-    mvct = volumes(result).mvct.GetDisplayNode()
+    mvct = volumes(result).left.GetDisplayNode()
     mvct.SetAutoWindowLevel(False)
     mvct.SetWindowLevel(350, 45)
     review.show(volumes(result))
@@ -243,7 +243,7 @@ def test_the_difference_has_a_legend_in_hu_in_its_own_view_only(app, review, res
 def test_without_a_difference_map_its_view_is_empty(app, review, result):
     from MVCTEnhanceLib.slicerui.review.comparison import ReviewVolumes
 
-    review.show(ReviewVolumes(volumes(result).mvct, result.enhanced))
+    review.show(ReviewVolumes(volumes(result).left, result.enhanced))
     assert composites(app)[2].GetBackgroundVolumeID() is None
 
 
@@ -260,7 +260,7 @@ def test_leave_goes_back_to_the_layout_before(app, review, result):
 def test_a_closed_review_follows_nothing_any_more(app, review, result):
     review.show(volumes(result))
     review.close()
-    display = volumes(result).mvct.GetDisplayNode()
+    display = volumes(result).left.GetDisplayNode()
     display.SetAutoWindowLevel(False)
     display.SetWindowLevel(77, 7)
     assert display.GetWindow() == 77
@@ -294,7 +294,7 @@ def test_jump_moves_the_views_of_other_layouts_too(app, result):
 def test_a_scan_that_was_deleted_meanwhile_does_no_harm(app, review, result):
     shown = volumes(result)
     review.show(shown)
-    app.scene.RemoveNode(shown.mvct)
+    app.scene.RemoveNode(shown.left)
     app.run_events()
 
 

@@ -11,7 +11,7 @@ from slicer.util import VTKObservationMixin
 
 from ..scene.outputs import MAP_ROLES, ROLE_READOUTS, EnhanceResult, result_of
 from .chart import MetricChart
-from .nodes import BY_SLICE_ROLE, CHART_ROLE, SUMMARY_ROLE, update_tables
+from .nodes import BY_SLICE_ROLE, CHART_ROLE, MODELS_ROLE, SUMMARY_ROLE, update_tables
 
 
 class ResultFollower(VTKObservationMixin):
@@ -95,7 +95,7 @@ def _helpers_of(enhanced) -> list:
     """Tables, chart and its series, where the node has some."""
     chart = enhanced.GetNodeReference(CHART_ROLE)
     series = [chart.GetNthPlotSeriesNode(index) for index in range(chart.GetNumberOfPlotSeriesNodes())] if chart else []
-    tables = [enhanced.GetNodeReference(role) for role in (SUMMARY_ROLE, BY_SLICE_ROLE)]
+    tables = [enhanced.GetNodeReference(role) for role in (SUMMARY_ROLE, BY_SLICE_ROLE, MODELS_ROLE)]
     return [node for node in (chart, *series, *tables) if node]
 
 

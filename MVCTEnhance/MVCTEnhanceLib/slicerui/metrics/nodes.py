@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +13,12 @@ from slicer.i18n import tr as _
 from ...quality.record import EnhancementRecord
 from ..scene.volumes import place_beside
 from ..wording import look_of
-from .rows import SCANS, metric_rows, metric_title, scan_title
+from .rows import MODEL_SCANS, SCANS, metric_rows, metric_title, model_rows, scan_title
 
 SUMMARY_ROLE = "MVCTEnhance.summary"
 BY_SLICE_ROLE = "MVCTEnhance.bySlice"
 CHART_ROLE = "MVCTEnhance.chart"
+MODELS_ROLE = "MVCTEnhance.models"
 DEFAULT_CHART = "nselfssim"
 SLICE_COLUMN, Z_COLUMN = "slice", "z_mm"
 
@@ -104,6 +106,29 @@ def _node(enhanced, role: str, class_name: str, name: str):
     return node
 
 
+def update_model_table(enhanced, record: EnhancementRecord, other: EnhancementRecord, titles: Sequence[str]):
+    """Bring the table of an enhanced scan and that of another model up to date: a line a metric.
+
+    Args:
+        enhanced: the volume node, which refers to the table.
+        titles: of the other model and of this one.
+
+    Returns:
+        the vtkMRMLTableNode.
+    """
+    rows = model_rows(record, other)
+    columns: dict[str, list[str]] = {_("Metric"): [row.title for row in rows]}
+    for scan, title in zip(MODEL_SCANS, titles, strict=False):
+        cells = [row.cells.get(scan) for row in rows]
+        columns[title] = [cell.text if cell else "" for cell in cells]
+        columns[_("{title}: assessment").format(title=title)] = [
+            look_of(cell.verdict).words if cell else "" for cell in cells
+        ]
+    table = _node(enhanced, MODELS_ROLE, "vtkMRMLTableNode", _("{scan} metrics of both models"))
+    _fill_texts(table, columns)
+    return table
+
+
 def _fill_summary(table, record: EnhancementRecord) -> None:
     rows = metric_rows(record)
     columns: dict[str, list[str]] = {_("Metric"): [row.title for row in rows]}
@@ -113,6 +138,10 @@ def _fill_summary(table, record: EnhancementRecord) -> None:
             columns[scan_title(scan)] = [cell.text if cell else "" for cell in cells]
     columns[_("Assessment")] = [look_of(row.verdict).words for row in rows]
     columns[_("Reason")] = [" ".join(cell.reason for cell in row.cells.values() if cell.reason) for row in rows]
+    _fill_texts(table, columns)
+
+
+def _fill_texts(table, columns: Mapping[str, Sequence[str]]) -> None:
     modifying = table.StartModify()
     table.RemoveAllColumns()
     for name, values in columns.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slicer.i18n import tr as _
 
@@ -13,6 +13,8 @@ from ...quality.catalogue import metrics
 from ...quality.record import DISTANCE, Assessment, EnhancementRecord, MetricValues
 
 SCANS = ("mvct", "enhanced", "planning_ct")
+OTHER = "other"  # the enhanced scan of another model
+MODEL_SCANS = (OTHER, "enhanced", "planning_ct")
 METRICS = metrics(_)
 
 
@@ -45,7 +47,7 @@ class MetricRow:
     Args:
         title: its name and unit.
         meaning: what it tells, in plain words.
-        cells: by scan (of SCANS), only those that have a value to show.
+        cells: by scan (of SCANS, or of MODEL_SCANS), only those that have a value to show.
     """
 
     title: str
@@ -75,6 +77,13 @@ def metric_rows(record: EnhancementRecord) -> list[MetricRow]:
     if record.distance:
         rows.insert(1, _distance_row(record))
     return rows + [_comparison_row(record, values) for values in record.groups["comparison"].values()]
+
+
+def model_rows(record: EnhancementRecord, other: EnhancementRecord) -> list[MetricRow]:
+    """Rows as `metric_rows` has them, with the enhanced scan of another model in the place of the MVCT."""
+    theirs = {row.title: row.cells.get("enhanced") for row in metric_rows(other)}
+    rows = [replace(row, cells={**row.cells, OTHER: theirs.get(row.title)}) for row in metric_rows(record)]
+    return [replace(row, cells={scan: row.cells[scan] for scan in MODEL_SCANS if row.cells.get(scan)}) for row in rows]
 
 
 def _scan_row(record: EnhancementRecord, values: MetricValues) -> MetricRow:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from html import escape
+from collections.abc import Callable, Mapping, Sequence
 
-import qt
 from slicer.i18n import tr as _
 
 from ...assessment.verdicts import DO_NOT_TRUST, NOT_APPLICABLE, verdict_counts
 from ...quality.record import EnhancementRecord
 from ..metrics.nodes import DEFAULT_CHART, chart_choices
-from ..metrics.rows import SCANS, Cell, MetricRow, metric_rows, scan_title
+from ..metrics.rows import MODEL_SCANS, SCANS, Cell, MetricRow, metric_rows, model_rows, scan_title
+from ..metrics.two_models import ModelComparison
 from ..scene.outputs import EnhanceResult
-from ..wording import BAD, CAUTION, COLOURS, GOOD, INFO, look_of, set_label
+from ..wording import BAD, CAUTION, GOOD, INFO, look_of, set_label
+from .structures import StructuresTable
+from .table import TextTable, as_html, text_item
 
 _LEVELS = (INFO, GOOD, CAUTION, BAD)
-_html = partial(escape, quote=False)
 
 
 class MetricsSection:
@@ -32,21 +31,8 @@ class MetricsSection:
         self._ui = ui
         self._parameters = None
         self._updating = False
-        table = ui.metricsTable
-        headings = _headings()
-        table.setColumnCount(len(headings))
-        table.setHorizontalHeaderLabels(list(headings))
-        for column, tip in enumerate(headings.values()):
-            table.horizontalHeaderItem(column).setToolTip(f"<p>{_html(tip)}</p>")
-        table.verticalHeader().hide()
-        table.horizontalHeader().setHighlightSections(False)
-        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
-        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
-        table.horizontalHeader().connect("sectionResized(int,int,int)", self._on_resized)
-        self._fit = qt.QTimer()
-        self._fit.setSingleShot(True)
-        self._fit.setInterval(0)
-        self._fit.connect("timeout()", self._fit_height)
+        self._table = TextTable(ui.metricsTable, 1 + len(SCANS))
+        self._structures = StructuresTable(ui)
         ui.chartComboBox.connect("currentIndexChanged(int)", self._on_metric)
         ui.showChartButton.connect("clicked(bool)", lambda checked: on_chart())
         self.show(None)
@@ -60,11 +46,17 @@ class MetricsSection:
         combo.currentIndex = max(index, 0) if combo.count else -1
         self._updating = False
 
-    def show(self, result: EnhanceResult | None) -> None:
-        """Fill the table with a result; None empties it."""
+    def show(self, result: EnhanceResult | None, comparison: ModelComparison | None = None) -> None:
+        """Fill the table with a result, and with that of another model in the place of the MVCT; None empties it."""
         record = result.record if result else None
         rows = metric_rows(record) if record else []
-        self._fill_table(rows)
+        if comparison:
+            self._fill_table(
+                model_rows(record, comparison.otherResult.record), MODEL_SCANS, _model_headings(comparison)
+            )
+        else:
+            self._fill_table(rows, SCANS, _headings())
+        self._structures.show(record)
         self._fill_choices(chart_choices(record) if record else {})
         self._ui.showChartButton.enabled = bool(rows)
         self._show_verdict(record, rows)
@@ -77,7 +69,8 @@ class MetricsSection:
     def leave(self) -> None:
         """Release the scene."""
         self._parameters = None
-        self._fit.stop()
+        self._table.leave()
+        self._structures.leave()
 
     def _show_verdict(self, record: EnhancementRecord | None, rows: list[MetricRow]) -> None:
         """How often each verdict was given, and why values are not to be trusted."""
@@ -105,27 +98,17 @@ class MetricsSection:
         if not self._updating and self._parameters is not None and index >= 0:
             self._parameters.chartReadout = self._ui.chartComboBox.itemData(index)
 
-    def _fill_table(self, rows: list[MetricRow]) -> None:
-        table = self._ui.metricsTable
-        table.setRowCount(len(rows))
+    def _fill_table(self, rows: list[MetricRow], scans: Sequence[str], headings: Mapping[str, str]) -> None:
         with_planning_ct = any("planning_ct" in row.cells for row in rows)
-        table.setColumnHidden(1 + SCANS.index("planning_ct"), not with_planning_ct)
-        for number, row in enumerate(rows):
-            table.setItem(number, 0, _item(row.title, _html(row.meaning)))
-            for column, scan in enumerate(SCANS, start=1):
-                table.setItem(number, column, _value_item(row.cells.get(scan), narrow=with_planning_ct))
-        table.visible = bool(rows)
-        self._fit_height()
-
-    def _on_resized(self, section: int, before: int, after: int) -> None:
-        self._fit.start()
-
-    def _fit_height(self) -> None:
-        """Make the table as high as its rows, whose texts break as the panel's width allows."""
-        table = self._ui.metricsTable
-        table.resizeRowsToContents()
-        rows = sum(table.rowHeight(number) for number in range(table.rowCount))
-        table.setFixedHeight(table.horizontalHeader().sizeHint.height() + rows + 2 * table.frameWidth)
+        self._ui.metricsTable.setColumnHidden(1 + scans.index("planning_ct"), not with_planning_ct)
+        items = [
+            [
+                text_item(row.title, as_html(row.meaning)),
+                *(_value_item(row.cells.get(scan), narrow=with_planning_ct) for scan in scans),
+            ]
+            for row in rows
+        ]
+        self._table.show(headings, items)
 
 
 def _headings() -> dict[str, str]:
@@ -141,30 +124,31 @@ def _headings() -> dict[str, str]:
     }
 
 
-def _item(text: str, tip: str = "", level: str = INFO):
-    item = qt.QTableWidgetItem(text)
-    item.setToolTip(f"<p>{tip}</p>" if tip else "")
-    if level != INFO:
-        background, colour = COLOURS[level]
-        item.setBackground(qt.QBrush(qt.QColor(background)))
-        item.setForeground(qt.QBrush(qt.QColor(colour)))
-    return item
+def _model_headings(comparison: ModelComparison) -> dict[str, str]:
+    """Those of two models beside each other."""
+    tip = _("Values of the enhanced scan '{name}', and of its comparison with the MVCT.")
+    metric, _mvct, _enhanced, *planning_ct = _headings().items()
+    volumes = (comparison.other, comparison.enhanced)
+    models = {title: tip.format(name=node.GetName()) for title, node in zip(comparison.titles, volumes, strict=True)}
+    return dict((metric, *models.items(), *planning_ct))
 
 
 def _value_item(cell: Cell | None, *, narrow: bool):
     """The value with the symbol of its verdict; a narrow one has its spread on a second line."""
     if cell is None:
-        return _item("", _("This metric has no value for this scan."))
+        return text_item("", _("This metric has no value for this scan."))
     look = look_of(cell.verdict)
     if cell.verdict == NOT_APPLICABLE:
-        return _item(look.symbol, _verdict_tip(cell), look.level)
+        return text_item(look.symbol, _verdict_tip(cell), look.level)
     parts = (cell.value, look.symbol, f"\n{cell.spread}") if narrow else (cell.value, cell.spread, look.symbol)
-    return _item(" ".join(part for part in parts if part).strip(), _verdict_tip(cell), look.level)
+    return text_item(" ".join(part for part in parts if part).strip(), _verdict_tip(cell), look.level)
 
 
 def _verdict_tip(cell: Cell) -> str:
     look = look_of(cell.verdict)
-    return f"<b>{_html(look.text)}</b>. {_html(cell.reason)}" if look.words else _html(cell.reason or _no_verdict())
+    if not look.words:
+        return as_html(cell.reason or _no_verdict())
+    return f"<b>{as_html(look.text)}</b>. {as_html(cell.reason)}"
 
 
 def _no_verdict() -> str:

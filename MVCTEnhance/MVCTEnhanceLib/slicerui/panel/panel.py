@@ -11,6 +11,7 @@ from ...jobs.requests import MATCH
 from ...quality.catalogue import intended_use
 from ..jobs import sample_data
 from ..metrics.follower import ResultFollower
+from ..metrics.two_models import ModelFollower
 from ..parameters import OPTIONS
 from ..scene.outputs import ROLE_MVCT, EnhanceResult
 from ..scene.request import PARAMETERS, SceneRequest
@@ -28,7 +29,7 @@ from .review import ReviewSection
 from .run import RunSection
 from .site import SiteSection
 
-NODES = ("mvct", "planningCT", "region", "structures", *SELECTORS)
+NODES = ("mvct", "planningCT", "region", "structures", "compareWith", *SELECTORS)
 
 
 class Panel(VTKObservationMixin):
@@ -51,6 +52,7 @@ class Panel(VTKObservationMixin):
         self._outputs = ChosenOutputs(ui, self.refresh)
         self._run = RunSection(ui, self._apply, self._take_result)
         self._follower = ResultFollower(self.refresh)
+        self._beside = ModelFollower(self.refresh)
         self._review = ReviewSection(ui, self._follower.chart.put_into_views)
         self._registration = RegistrationSection(ui, self._review.show_registered)
         self._metrics = MetricsSection(ui, self._review.show)
@@ -124,6 +126,7 @@ class Panel(VTKObservationMixin):
             self._run.devices,
             self._run.installation,
             self._follower,
+            self._beside,
             self._metrics,
             self._review,
             self._registration,
@@ -139,14 +142,15 @@ class Panel(VTKObservationMixin):
             part.refresh(parameters)
         self._ui.strengthSlider.enabled = not parameters.matchStrength
         self._inputs.check(parameters.mvct, parameters.planningCT, self._models.chosen)
-        if self._follower.refresh(parameters):
-            self._metrics.show(self._follower.result)
+        changed = self._follower.refresh(parameters)
+        if self._beside.refresh(parameters, self._follower.result) or changed:
+            self._metrics.show(self._follower.result, self._beside.comparison)
         self._open_sections()
         self._show_warnings()
         problem = self._site.problem or self._models.problem
         self._run.set_problem(problem or self._request().problem())
         self._metrics.refresh(parameters)
-        self._review.refresh(parameters, self._follower.result)
+        self._review.refresh(parameters, self._follower.result, self._beside.comparison, self._beside.problem)
         self._registration.refresh(parameters, self._follower.result)
         self._export.refresh(parameters, self._follower.result)
         self._qa.refresh(parameters, problem)
@@ -179,6 +183,8 @@ class Panel(VTKObservationMixin):
             for name in NODES:
                 if getattr(self._parameters, name) is node:
                     setattr(self._parameters, name, None)
+            if self._beside.comparison and self._beside.comparison.difference is node:
+                self._parameters.compareWith = None
 
     def _request(self) -> SceneRequest:
         """What Apply does."""

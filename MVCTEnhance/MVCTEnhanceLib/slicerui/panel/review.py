@@ -1,4 +1,4 @@
-"""The panel's section of the review: layout, fade, flicker and the colours of the difference map."""
+"""The panel's section of the review: what is compared, layout, fade, flicker and the colours of the difference map."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
+from ..metrics.two_models import ModelComparison
 from ..review.comparison import Review, ReviewVolumes
 from ..scene.display import show_difference
 from ..scene.outputs import ROLE_MVCT, EnhanceResult
-from ..wording import set_enabled_or_explain
+from ..wording import BAD, set_enabled_or_explain, set_label, tell_name
 
 
 class ReviewSection:
-    """Lets the user compare the MVCT with the enhanced scan.
+    """Lets the user compare the enhanced scan with the MVCT, or with that of another model.
 
     Args:
         ui: the panel's widgets.
@@ -28,7 +29,7 @@ class ReviewSection:
         self._parameters = None
         self._volumes: ReviewVolumes | None = None
         self._half_width: float | None = None
-        self._has_correction = False
+        self._no_correction = ""
         self._review = Review()
         ui.reviewButton.connect("clicked(bool)", self._on_review)
         ui.restoreButton.connect("clicked(bool)", lambda checked: self.restore())
@@ -40,17 +41,30 @@ class ReviewSection:
             _module_selector().connect("moduleSelected(QString)", self._on_module)
         self._update_buttons()
 
-    def refresh(self, parameters, result: EnhanceResult | None) -> None:
-        """Show what the parameters say of a result (or None)."""
+    def refresh(
+        self, parameters, result: EnhanceResult | None, comparison: ModelComparison | None = None, problem: str = ""
+    ) -> None:
+        """Show what the parameters say of a result (or None).
+
+        Args:
+            comparison: with the result of another model; None for the MVCT.
+            problem: why there is none although the user has chosen one.
+        """
         self._parameters = parameters
-        mvct = result.enhanced.GetNodeReference(ROLE_MVCT) if result else None
-        before, self._volumes = self._volumes, _volumes(mvct, result, parameters) if mvct else None
+        tell_name(self._ui.compareWithSelector, parameters.compareWith)
+        set_label(self._ui.compareLabel, problem, BAD)
+        self._ui.fadeFromLabel.text = _("Other model") if comparison else _("MVCT")
+        before, self._volumes = self._volumes, _volumes(result, comparison, parameters) if result else None
         self._review.set_fade(parameters.fade)
         if self._volumes and self._half_width not in (None, parameters.differenceWindow):
             show_difference_of(self._volumes, parameters.differenceWindow)
         self._half_width = parameters.differenceWindow
         self._follow(before)
-        self._has_correction = bool(result and result.correction)
+        self._no_correction = ""
+        if comparison:
+            self._no_correction = _("Two models are compared: the map is their difference.")
+        elif result and not result.correction:
+            self._no_correction = _("The chosen result has no such map: enhance the scan again.")
         self._update_buttons()
 
     def _follow(self, before: ReviewVolumes | None) -> None:
@@ -58,8 +72,8 @@ class ReviewSection:
         now = self._volumes
         if now is None or not self._review.shown:
             return
-        if before is None or before.enhanced is not now.enhanced:
-            if not self._review.shows(now.enhanced):
+        if before is None or (before.left, before.enhanced) != (now.left, now.enhanced):
+            if not self._review.shows(now):
                 self._put()
         elif before.difference is not now.difference:
             show_difference_of(now, self._parameters.differenceWindow)
@@ -94,7 +108,7 @@ class ReviewSection:
     def _put(self) -> None:
         show_difference_of(self._volumes, self._parameters.differenceWindow)
         if self._review.shown:
-            self._review.put(self._volumes, self._parameters.fade)
+            self._review.show(self._volumes, self._parameters.fade)
 
     def pause(self) -> None:
         """The user has left the module: nothing may move by itself any more."""
@@ -143,8 +157,7 @@ class ReviewSection:
             why = _("There is nothing to compare yet: press Apply, or choose a volume that was enhanced.")
         self._ui.reviewButton.checked = shown
         set_enabled_or_explain(self._ui.reviewButton, "" if shown else why)
-        no_map = _("The chosen result has no such map: enhance the scan again.")
-        set_enabled_or_explain(self._ui.correctionCheckBox, why or ("" if self._has_correction else no_map))
+        set_enabled_or_explain(self._ui.correctionCheckBox, why or self._no_correction)
         for widget in (self._ui.restoreButton, self._ui.flickerButton, self._ui.fadeSlider):
             set_enabled_or_explain(widget, why or ("" if shown else _("Press 'Review layout' first.")))
 
@@ -154,7 +167,13 @@ def _module_selector():
     return window.moduleSelector() if window else None
 
 
-def _volumes(mvct, result: EnhanceResult, parameters) -> ReviewVolumes:
+def _volumes(result: EnhanceResult, comparison: ModelComparison | None, parameters) -> ReviewVolumes | None:
+    """What is shown; None where the MVCT of the result is gone."""
+    mvct = result.enhanced.GetNodeReference(ROLE_MVCT)
+    if mvct is None:
+        return None
+    if comparison:
+        return ReviewVolumes(comparison.other, result.enhanced, comparison.difference, of_models=True)
     chosen = result.correction if parameters.showCorrection and result.correction else result.difference
     return ReviewVolumes(mvct, result.enhanced, chosen)
 

@@ -1,4 +1,4 @@
-"""The comparison of MVCT and enhanced scan in linked views."""
+"""The comparison of MVCT and enhanced scan, or of two enhanced scans, in linked views."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from ..scene.volumes import directions, world_position
 from . import layout as review_layout
-from .layout import DIFFERENCE_VIEW, ENHANCED_VIEW, MVCT_VIEW, REVIEW_LAYOUT, SLICE_VIEWS
+from .layout import DIFFERENCE_VIEW, ENHANCED_VIEW, MODELS_LAYOUT, REVIEW_LAYOUT, VIEWS
 from .window_level import WindowLevelLink
 from .zoom import align, body_corners, bring_into_sight, zoom_to
 
@@ -22,15 +22,29 @@ _LEGEND = "MVCTEnhance.legend"  # attribute of the one that the review has made
 
 @dataclass(frozen=True)
 class ReviewVolumes:
-    """What is compared: volume nodes; the difference map, or the one chosen in its place, may be None."""
+    """What is compared: volume nodes.
 
-    mvct: object
+    Args:
+        left: the MVCT, or the enhanced scan of another model.
+        enhanced: the enhanced scan.
+        difference: enhanced - left, or another map that was chosen in its place; None for none.
+        of_models: whether two models are compared.
+    """
+
+    left: object
     enhanced: object
     difference: object | None = None
+    of_models: bool = False
+
+    @property
+    def layout_number(self) -> int:
+        """Of the layout that shows them."""
+        return MODELS_LAYOUT if self.of_models else REVIEW_LAYOUT
 
 
 class Review:
-    """MVCT | enhanced | difference, with the MVCT behind the enhanced scan in the middle to fade between them."""
+    """MVCT or other model | enhanced | difference, with the left one behind the enhanced scan in the middle to fade
+    between them."""
 
     def __init__(self):
         self._window_level = WindowLevelLink()
@@ -52,20 +66,21 @@ class Review:
         manager = slicer.app.layoutManager()
         if manager is None:
             return
-        if self.shown:
+        if manager.layout == volumes.layout_number:
             self.put(volumes, fade)
             return
-        self._layout_before = manager.layout
-        manager.setLayout(REVIEW_LAYOUT)
+        if not self.shown:
+            self._layout_before = manager.layout
+        manager.setLayout(volumes.layout_number)
         self.restore(volumes, fade)
 
     def restore(self, volumes: ReviewVolumes, fade: float = 1.0) -> None:
         """Put the volumes into their views again, whatever was changed there, and zoom to the body."""
         self._fill(volumes, fade)
-        body = body_corners(volumes.mvct)
-        _fit(volumes.mvct, body)
+        body = body_corners(volumes.left)
+        _fit(volumes.left, body)
         # Once more when Qt has given the new views their size, since the fit depends on it.
-        qt.QTimer.singleShot(0, lambda: _fit(volumes.mvct, body) if self.shown else None)
+        qt.QTimer.singleShot(0, lambda: _fit(volumes.left, body) if self.shown else None)
 
     def put(self, volumes: ReviewVolumes, fade: float = 1.0) -> None:
         """Put the volumes into their views, under the zoom that the user has chosen for what was there before."""
@@ -75,12 +90,15 @@ class Review:
             return
         self._fill(volumes, fade)
         for logic in _logics():
-            bring_into_sight(logic, volumes.mvct)
+            bring_into_sight(logic, volumes.left)
 
-    def shows(self, enhanced) -> bool:
-        """Whether the middle view has this volume in it, or has not been made yet."""
+    def shows(self, volumes: ReviewVolumes) -> bool:
+        """Whether the middle view has both scans in it, or has not been made yet."""
         middle = _middle()
-        return middle is None or middle.GetForegroundVolumeID() == enhanced.GetID()
+        if middle is None:
+            return True
+        shown = (middle.GetBackgroundVolumeID(), middle.GetForegroundVolumeID())
+        return shown == (volumes.left.GetID(), volumes.enhanced.GetID())
 
     def show_map(self, difference) -> None:
         """Put another map (or None) into the view of the difference."""
@@ -88,9 +106,9 @@ class Review:
         self._show_legend(difference)
 
     def show_registered(self, planning_ct, checkerboard) -> None:
-        """Blend the planning CT with the MVCT in its view, and put the checkerboard into that of the difference."""
-        logic = review_layout.slice_logic(MVCT_VIEW)
-        if not self.shown or logic is None:
+        """Blend the planning CT with the scan on the left, and put the checkerboard into the view of the difference."""
+        logic = next(iter(_logics()), None)
+        if logic is None:
             return
         composite = logic.GetSliceCompositeNode()
         composite.SetForegroundVolumeID(planning_ct.GetID())
@@ -101,7 +119,7 @@ class Review:
     def adopt(self, volumes: ReviewVolumes) -> None:
         """Where the review is shown, also of a scene that was loaded: one window for both scans, and the legend."""
         if self.shown:
-            self._window_level.link(volumes.mvct, volumes.enhanced)
+            self._window_level.link(volumes.left, volumes.enhanced)
             # A little later, since a scene that is being loaded has neither all its views nor its hierarchy yet.
             qt.QTimer.singleShot(0, lambda: self._show_missing_legend(volumes.difference))
 
@@ -111,17 +129,17 @@ class Review:
         if self.shown:
             before = self._layout_before
             slicer.app.layoutManager().setLayout(
-                slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView if before in (None, REVIEW_LAYOUT) else before
+                slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView if before in (None, *VIEWS) else before
             )
 
     def set_fade(self, fade: float) -> None:
-        """0 shows the MVCT in the middle view, 1 the enhanced scan."""
+        """0 shows the scan on the left in the middle view, too, 1 the enhanced scan."""
         self._fade = fade
         if not self._timer.active:
             _set_opacity(fade)
 
     def set_flicker(self, on: bool) -> None:
-        """Switch the middle view between MVCT and enhanced scan, or end that."""
+        """Switch the middle view between both scans, or end that."""
         if on == self._timer.active:
             return
         if on:
@@ -137,15 +155,11 @@ class Review:
         self._has_legend = False
 
     def _fill(self, volumes: ReviewVolumes, fade: float) -> None:
-        backgrounds = {
-            MVCT_VIEW: volumes.mvct,
-            ENHANCED_VIEW: volumes.mvct,
-            DIFFERENCE_VIEW: volumes.difference,
-        }
-        for view in SLICE_VIEWS:
+        for view in VIEWS[volumes.layout_number]:
+            background = volumes.difference if view == DIFFERENCE_VIEW else volumes.left
             foreground = volumes.enhanced if view == ENHANCED_VIEW else None
-            _fill_view(review_layout.slice_logic(view), backgrounds[view], foreground)
-        self._window_level.link(volumes.mvct, volumes.enhanced)
+            _fill_view(review_layout.slice_logic(view), background, foreground)
+        self._window_level.link(volumes.left, volumes.enhanced)
         self.set_fade(fade)
         self._show_legend(volumes.difference)
 
@@ -191,17 +205,17 @@ def jump_to_slice(volume, number: int) -> None:
 
 
 def _logics() -> list:
-    """The vtkMRMLSliceLogic of each view that has been made."""
-    return [logic for logic in map(review_layout.slice_logic, SLICE_VIEWS) if logic is not None]
+    """The vtkMRMLSliceLogic of each view that is shown, from left to right."""
+    return [logic for logic in map(review_layout.slice_logic, review_layout.shown_views()) if logic is not None]
 
 
-def _fit(mvct, body) -> None:
-    """Show all views in the axial planes of the MVCT at the same slice, filled by the body (its corners, or None)."""
-    if mvct.GetScene() is None:
+def _fit(scan, body) -> None:
+    """Show all views in the axial planes of a scan at the same slice, filled by the body (its corners, or None)."""
+    if scan.GetScene() is None:
         return
     for logic in _logics():
         logic.GetSliceNode().SetOrientationToDefault()
-        align(logic.GetSliceNode(), mvct)
+        align(logic.GetSliceNode(), scan)
         logic.FitSliceToBackground()
         if body is not None:
             zoom_to(logic.GetSliceNode(), body)

@@ -1,4 +1,4 @@
-"""The layout of the comparison: MVCT, enhanced scan and difference map side by side over the chart."""
+"""The layouts of the comparison: MVCT (or another model), enhanced scan and difference side by side over the chart."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ import slicer
 from slicer.i18n import tr as _
 
 REVIEW_LAYOUT = 7421  # any number above vtkMRMLLayoutNode.SlicerLayoutUserView that no other module takes
+MODELS_LAYOUT = 7422
 VIEW_GROUP = 7421  # links these views with each other and with no other
 MVCT_VIEW, ENHANCED_VIEW, DIFFERENCE_VIEW = "MVCTEnhanceMVCT", "MVCTEnhanceEnhanced", "MVCTEnhanceDifference"
+OTHER_VIEW = "MVCTEnhanceOtherModel"
 SLICE_VIEWS = (MVCT_VIEW, ENHANCED_VIEW, DIFFERENCE_VIEW)
+VIEWS = {REVIEW_LAYOUT: SLICE_VIEWS, MODELS_LAYOUT: (OTHER_VIEW, ENHANCED_VIEW, DIFFERENCE_VIEW)}
+"""The slice views of each layout, from left to right."""
 CHART_VIEW = "MVCTEnhanceChart"
 
 _SLICE_ITEM = """
@@ -37,40 +41,47 @@ _LAYOUT = """
 </layout>"""
 
 
-def layout_description() -> str:
-    """The layout as Slicer's XML."""
-    views = [
-        (MVCT_VIEW, _("MVCT"), "#E8963C"),
-        (ENHANCED_VIEW, _("Enhanced"), "#6FA8E8"),
-        (DIFFERENCE_VIEW, _("Difference"), "#B0B0B0"),
-    ]
+def layout_description(layout: int = REVIEW_LAYOUT) -> str:
+    """A layout of VIEWS as Slicer's XML."""
+    looks = {
+        MVCT_VIEW: (_("MVCT"), "#E8963C"),
+        OTHER_VIEW: (_("Other model"), "#8FC98A"),
+        ENHANCED_VIEW: (_("Enhanced"), "#6FA8E8"),
+        DIFFERENCE_VIEW: (_("Difference"), "#B0B0B0"),
+    }
     slices = "".join(
-        _SLICE_ITEM.format(tag=tag, label=escape(label), colour=colour, group=VIEW_GROUP)
-        for tag, label, colour in views
+        _SLICE_ITEM.format(tag=tag, label=escape(looks[tag][0]), colour=looks[tag][1], group=VIEW_GROUP)
+        for tag in VIEWS[layout]
     )
     return _LAYOUT.format(slices=slices, chart=CHART_VIEW, label=escape(_("Chart")), group=VIEW_GROUP).strip()
 
 
 def register_layout() -> None:
-    """Tell the application of the layout, or of how it is now after a reload."""
+    """Tell the application of the layouts, or of how they are now after a reload."""
     manager = slicer.app.layoutManager()
     if manager is None:  # an application without a main window
         return
     node = manager.layoutLogic().GetLayoutNode()
-    if not node.AddLayoutDescription(REVIEW_LAYOUT, layout_description()):
-        node.SetLayoutDescription(REVIEW_LAYOUT, layout_description())
-    if node.GetViewArrangement() == REVIEW_LAYOUT:
-        node.SetViewArrangement(REVIEW_LAYOUT)  # a scene that asked for the layout before it was known has no views
+    for layout in VIEWS:
+        if not node.AddLayoutDescription(layout, layout_description(layout)):
+            node.SetLayoutDescription(layout, layout_description(layout))
+    if node.GetViewArrangement() in VIEWS:  # a scene that asked for the layout before it was known has no views
+        node.SetViewArrangement(node.GetViewArrangement())
 
 
 def is_shown() -> bool:
-    """Whether the application shows this layout."""
+    """Whether the application shows one of these layouts."""
+    return bool(shown_views())
+
+
+def shown_views() -> tuple[str, ...]:
+    """The slice views of the layout that is shown, from left to right; none where it is another module's."""
     manager = slicer.app.layoutManager()
-    return manager is not None and manager.layout == REVIEW_LAYOUT
+    return VIEWS.get(manager.layout, ()) if manager is not None else ()
 
 
 def slice_logic(view: str):
-    """The vtkMRMLSliceLogic of one of SLICE_VIEWS; None as long as the view has never been shown."""
+    """The vtkMRMLSliceLogic of one of VIEWS; None as long as the view has never been shown."""
     return slicer.app.applicationLogic().GetSliceLogicByLayoutName(view)
 
 

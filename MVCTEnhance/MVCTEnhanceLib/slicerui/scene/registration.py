@@ -13,7 +13,7 @@ import slicer.util
 from slicer.i18n import tr as _
 
 from . import display
-from .outputs import MAP_ROLES, ROLE_MVCT
+from .outputs import ROLE_MVCT
 from .volumes import place_beside, put
 
 ROLE_TRANSFORM = "MVCTEnhance.registration"
@@ -27,7 +27,7 @@ class RegistrationResult:
     """What a registration left in the scene.
 
     Args:
-        transform: linear transform node that brings the MVCT, the enhanced scan and its maps onto the planning CT.
+        transform: linear transform node that brings the MVCT, its enhanced scans and their maps onto the planning CT.
         checkerboard: volume with squares of the enhanced scan and of the planning CT, under the same transform.
         registration: as `mvct-enhance register --json` gives it.
         warnings: for the user, one sentence each.
@@ -47,7 +47,7 @@ def put_into_scene(
     *,
     same_patient: bool,
 ) -> RegistrationResult:
-    """Put both scans and their maps under the MVCT's motion, in the place of any other transform.
+    """Put the MVCT and all its results under its motion, in the place of any other transform.
 
     Args:
         enhanced: the enhanced volume, which knows its MVCT and the nodes of an earlier registration.
@@ -73,8 +73,9 @@ def put_into_scene(
     put(board, checkerboard, grid=mvct)
     place_beside(board, mvct)
     display.show_like(board, mvct)
-    maps = [enhanced.GetNodeReference(role) for role in MAP_ROLES]
-    for node in (mvct, enhanced, board, *filter(None, maps)):
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    results = [node for node in volumes if node.GetNodeReference(ROLE_MVCT) is mvct]
+    for node in (mvct, board, *results):
         node.SetAndObserveTransformNodeID(transform.GetID())
     for role, node in ((ROLE_TRANSFORM, transform), (ROLE_CHECKERBOARD, board)):
         enhanced.SetNodeReferenceID(role, node.GetID())
