@@ -45,12 +45,20 @@ class ChosenOutputs:
         """Parameter -> ID of the volume that Apply fills; empty where it makes a new one.
 
         Filled are results of this MVCT, volumes without voxels and those that the user has chosen in their selector;
-        never a result of another scan, which is only looked at.
+        never a result of another scan, which is only looked at, nor a map of another enhanced volume.
         """
         own, others = _results_by_scan(parameters.mvct)
+        volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        kept = {
+            node
+            for volume in volumes
+            if volume is not parameters.enhanced
+            for node in results_known_by(volume)
+            if node is not volume
+        }
 
         def may_be_filled(name: str, node: slicer.vtkMRMLNode | None) -> bool:
-            if node is None or node in others:
+            if node is None or node in others or node in kept:
                 return False
             return node in own or node.GetImageData() is None or self._by_hand.get(name) is node
 
