@@ -16,7 +16,7 @@ __all__ = ["app", "widgets_end_where_they_began"]
 
 @pytest.fixture
 def small_phantom(monkeypatch, app, tmp_path):
-    """The worker with a phantom small enough for a test."""
+    """The worker with a phantom small enough for a test, and registrations that are less accurate."""
     from MVCTEnhanceLib.runtime import child
 
     script = tmp_path / "small.py"
@@ -29,6 +29,8 @@ def small_phantom(monkeypatch, app, tmp_path):
         "from MVCTEnhanceLib.physics.mvct import MVCTSettings\n"
         "settings = MVCTSettings(matrix=96, pixel_mm=2.0, views=60)\n"
         "phantom.simulate_mvct = partial(phantom.simulate_mvct, settings=settings)\n"
+        "from MVCTEnhanceLib.registration import rigid\n"
+        "rigid.LEVELS = rigid.LEVELS[:2]\n"
         "from MVCTEnhanceLib.cli.program import main\n"
         "sys.exit(main())\n"
     )

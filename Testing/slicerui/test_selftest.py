@@ -14,6 +14,8 @@ STEPS = [
     "metrics are shown",
     "review shows the scans side by side",
     "result is exported",
+    "scans are registered",
+    "scan that is no phantom is refused",
 ]
 
 

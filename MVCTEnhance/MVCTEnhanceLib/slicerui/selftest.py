@@ -59,7 +59,8 @@ def _steps(*, has_packages: bool, has_views: bool) -> list[Callable[[User], None
     if not has_packages:
         return [panel_opens]
     review = [review_shows_the_scans_side_by_side] * has_views
-    return [panel_opens, sample_data_is_loaded, apply_enhances, metrics_are_shown, *review, result_is_exported]
+    first = [panel_opens, sample_data_is_loaded, apply_enhances, metrics_are_shown]
+    return [*first, *review, result_is_exported, scans_are_registered, scan_that_is_no_phantom_is_refused]
 
 
 def panel_opens(user: User) -> None:
@@ -138,6 +139,34 @@ def result_is_exported(user: User) -> None:
     user.case.assertEqual(len(table.read_text(encoding="utf-8").splitlines()), 1 + slices)
     user.case.assertEqual(len(list(user.folder.glob("*/report.html"))), 1, user.ui.exportStatusLabel.text)
     user.case.assertEqual(len(list(user.folder.glob("*/*.dcm"))), slices, user.ui.exportStatusLabel.text)
+
+
+def scans_are_registered(user: User) -> None:
+    """MVCT and enhanced scan come under one transform, and the panel says by how much they were moved."""
+    idle_text = user.ui.registerButton.text
+    user.press(user.ui.registerButton)
+    user.wait(lambda: user.ui.registerButton.text == idle_text, "the end of the registration")
+    user.case.assertIn("Not for positioning", user.ui.registrationLabel.text)
+    transform = user.mvct.GetParentTransformNode()
+    user.case.assertIsNotNone(transform)
+    user.case.assertIs(user.result.enhanced.GetParentTransformNode(), transform)
+
+
+def scan_that_is_no_phantom_is_refused(user: User) -> None:
+    """Quality assurance of a patient's scan as a water cylinder ends with a sentence and writes nothing."""
+    combo, folder = user.ui.qaPhantomComboBox, user.folder / "qa"
+    folder.mkdir()
+    before = (combo.currentIndex, user.ui.qaPathLineEdit.currentPath)  # which this computer remembers
+    try:
+        combo.currentIndex = combo.findData("water")
+        user.ui.qaPathLineEdit.currentPath = str(folder)
+        idle_text = user.ui.qaButton.text
+        user.press(user.ui.qaButton)
+        user.wait(lambda: user.ui.qaButton.text == idle_text, "the end of the measurement")
+        user.case.assertTrue(user.ui.qaStatusLabel.text)
+        user.case.assertEqual(list(folder.iterdir()), [])
+    finally:
+        combo.currentIndex, user.ui.qaPathLineEdit.currentPath = before
 
 
 class User:
