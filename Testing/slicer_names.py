@@ -30,7 +30,11 @@ CLASS = re.compile(r"\b(?:vtk|ctk|Q|qMRML|qSlicer)[A-Z]\w*")
 SIGNATURE = re.compile(r"[a-z]\w*\([\w*:<>, ]*\)")
 # What Python's own objects have, too: no sign of Slicer where it cannot be told who was asked.
 PYTHON = {
-    *(name for kind in (str, list, dict, set, float, Path, re.Match, SimpleQueue, TestCase) for name in dir(kind)),
+    *(
+        name
+        for kind in (str, list, dict, set, float, Path, re.Match, re.Pattern, SimpleQueue, TestCase)
+        for name in dir(kind)
+    ),
     *("specifier", "SeriesInstanceUID", "value", "shape", "reshape", "any", "max", "T"),
     *("astype", "strerror", "throw", "send", "__name__"),
 }
