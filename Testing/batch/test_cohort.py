@@ -344,7 +344,9 @@ def test_files_that_the_user_has_added_go_along_when_a_case_is_done_anew(batch, 
     assert (tmp_path / "out" / "c" / "difference.nii.gz").is_file()
 
 
-@pytest.mark.parametrize("other", ["model", "site profile", "strength", "format", "version of the program"])
+@pytest.mark.parametrize(
+    "other", ["model", "site profile", "file of structures", "strength", "format", "version of the program"]
+)
 def test_results_of_another_kind_are_replaced_only_when_told_so(
     batch, children, outputs, other, other_model, monkeypatch, cohort, tmp_path
 ):
@@ -353,7 +355,10 @@ def test_results_of_another_kind_are_replaced_only_when_told_so(
     before = outputs()
     children.calls.clear()
     values = {"model": other_model, "site profile": tmp_path / "site.toml", "strength": 50, "format": "mha"}
-    options = {other.split()[0]: values[other]} if other in values else {}
+    values["file of structures"] = cohort / "c.nii.gz"
+    options = (
+        {{"file of structures": "structures"}.get(other, other.split()[0]): values[other]} if other in values else {}
+    )
     if not options:
         monkeypatch.setattr("MVCTEnhanceLib.batch.settings.PROGRAM", "MVCTEnhance 99")
         monkeypatch.setattr("MVCTEnhanceLib.batch.run.PROGRAM", "MVCTEnhance 99")
@@ -367,6 +372,7 @@ def test_results_of_another_kind_are_replaced_only_when_told_so(
     assert {f"a/scan/enhanced{suffix}", f"a/scan/difference{suffix}"} <= set(outputs())
     assert not any(name.startswith("a/scan/enhanced") and not name.endswith(suffix) for name in outputs())
     assert batch(resume=True, **options).kept == 4
+    assert any("--structures" in argument for argument in children.calls[-1]) == ("structures" in options)
 
 
 def test_overwrite_without_resume_does_all_anew(batch, children):

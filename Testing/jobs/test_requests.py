@@ -19,7 +19,7 @@ OPTIONS = {  # scripts of users rely on them
     "series-uid site transform",
     "models": "json progress",
     "batch": "INPUT_DIR OUTPUT_DIR correction device difference force format json model overwrite progress report "
-    "resume scheduler site strength workers",
+    "resume scheduler site strength structures workers",
     "serve": "config device json progress retry status",
     "course": "FOLDER body-change device identify isocentre json kvct model output overwrite patient-position progress "
     "resume site strength structures workers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -148,4 +149,13 @@ def settings_of(request: BatchRequest) -> Settings:
         strength=request.strength,
         site=Path(request.site).absolute() if request.site else None,
         site_digest=site.sha256,
+        structures=request.structures and request.structures.absolute(),
+        structures_digest=_digest(request.structures) if request.structures else "",
     )
+
+
+def _digest(structures: Path) -> str:
+    try:
+        return hashlib.sha256(structures.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"The structures '{structures}' cannot be read ({error.strerror}): check the path.") from error

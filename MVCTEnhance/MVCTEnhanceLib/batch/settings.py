@@ -28,6 +28,7 @@ class Settings:
         model: the name of an installed one, or the file.
         model_digest: SHA-256 of its content.
         site, site_digest: the site profile and its SHA-256; None and empty where there is none.
+        structures, structures_digest: file of structures and its SHA-256; None and empty where there is none.
         outputs: which of OUTPUTS each case gets.
         device, format, force, strength: as in `BatchRequest`.
     """
@@ -41,6 +42,8 @@ class Settings:
     strength: int = FULL_STRENGTH
     site: Path | None = None
     site_digest: str = ""
+    structures: Path | None = None
+    structures_digest: str = ""
 
     def suffix(self, case: Case) -> str:
         """Of the output files of a case; empty for DICOM."""
@@ -54,7 +57,7 @@ class Settings:
     def input_signature(self, case: Case) -> dict[str, Any]:
         """What the outputs of a case depend on, JSON-serialisable."""
         content = {"input": case.fingerprint, "model": self.model_digest, "suffix": self.suffix(case)}
-        content |= {"strength": self.strength, "site": self.site_digest}
+        content |= {"strength": self.strength, "site": self.site_digest, "structures": self.structures_digest}
         return content | {name: name in self.outputs for name in OUTPUTS}
 
     def differences(self, case: Case, note: Note) -> list[str]:
@@ -63,6 +66,7 @@ class Settings:
         pairs = {
             "model": (signature["model"], self.model_digest),
             "site profile": (signature.get("site", ""), self.site_digest),
+            "file of structures": (signature.get("structures", ""), self.structures_digest),
             "strength": (signature.get("strength", FULL_STRENGTH), self.strength),
             "format": (signature["suffix"], self.suffix(case)),
             "version of the program": (note["made_by"], PROGRAM),
@@ -93,6 +97,7 @@ class Settings:
             folder / f"enhanced{suffix}",
             model=str(self.model),
             site=self.site and str(self.site),
+            structures=self.structures,
             device=self.device,
             series_uid=case.series_uid,
             force=self.force,

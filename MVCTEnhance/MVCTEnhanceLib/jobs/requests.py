@@ -195,6 +195,10 @@ class BatchRequest(Request):
     difference: bool = option("write enhanced - MVCT in HU for each case, too", default=False)
     correction: bool = option("write what was changed beyond the HU conversion for each case, too", default=False)
     report: bool = option("write a report for each case, too", default=False)
+    structures: Path | None = option(
+        "RT Structure Set, label map or .seg.nrrd that was drawn on the scans: HU and noise in each structure, too",
+        default=None,
+    )
     format: str | None = option("of all scans [that of each input]", default=None, choices=FORMATS)
     strength: int = option(STRENGTH, default=FULL_STRENGTH, metavar="0-100", at_least=0, at_most=FULL_STRENGTH)
     overwrite: bool = option(
