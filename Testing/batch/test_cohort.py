@@ -15,6 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from MVCTEnhanceLib.batch import run as batch_run
+from MVCTEnhanceLib.batch.cluster import WorkerLost
 from MVCTEnhanceLib.batch.cohort import enhance_folder
 from MVCTEnhanceLib.batch.folder import batch_lock
 from MVCTEnhanceLib.batch.summary import CaseRow
@@ -199,6 +200,29 @@ def test_error_in_a_place_without_an_error_of_ours_is_a_failed_case(batch, child
     assert reasons[0].startswith("Unexpected MemoryError")
     assert reasons[1].startswith("The operating system says 'No space left on device'")
     assert "secret" not in reasons[2]
+
+
+def test_case_whose_worker_is_lost_is_done_again_at_most_twice(cohort, tmp_path, children, rows, monkeypatch):
+    losses, warnings, quick = {"scan": 2, "dicom": 3}, [], children.run
+
+    def run(self, arguments, *, on_event):
+        for word in losses:
+            if word in arguments[1] and losses[word]:
+                losses[word] -= 1
+                raise WorkerLost(word)
+        return quick(self, arguments, on_event=on_event)
+
+    def listen(event, **fields):
+        if event == "warning":
+            warnings.append(fields["message"])
+
+    monkeypatch.setattr(children, "run", run)
+    result = enhance_folder(BatchRequest(cohort, tmp_path / "out", workers=2), on_event=listen)
+    assert (result.done, result.failed) == (2, 1)
+    assert rows()["b/dicom"]["reason"].startswith("3 workers were lost while they did this case")
+    assert sorted(warnings) == [
+        f"The worker of case {number} was lost: the case is done again." for number in (1, 1, 2, 2)
+    ]
 
 
 def test_events_tell_cases_by_number_only(batch, cohort, tmp_path, children):
