@@ -1,6 +1,7 @@
 """A node as a process, who sends to it and what it delivers to: whole ways of scans."""
 
 import json
+import os
 import shutil
 import signal
 
@@ -10,7 +11,7 @@ from parties import SECRETS, slices_along, wait_until, write_scan
 
 pytest.importorskip("pynetdicom")
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.skipif(os.name == "nt", reason="POSIX signals")]
 
 
 def slices_of(folder):

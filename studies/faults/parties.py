@@ -1,7 +1,6 @@
 """The parties of a delivery, on loopback and in real DICOM: a scanner, a node, an archive."""
 
 import json
-import signal
 import socket
 import threading
 import time
@@ -123,8 +122,9 @@ class NodeProcess:
     def ended(self):
         return self.process.poll() is not None
 
-    def end(self, number=signal.SIGKILL):
-        self.process.send_signal(number)
+    def end(self, number=None):
+        """By a signal; without one at once, whatever it does."""
+        self.process.send_signal(number) if number else self.process.kill()
         return self.process.wait(PATIENCE_S)
 
     @property

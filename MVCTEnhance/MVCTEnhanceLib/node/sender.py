@@ -78,6 +78,8 @@ class Sender:
 
     def _deliver(self, series: Series, ended: threading.Event) -> None:
         version, start = series.version, time.monotonic()
+        if version is None:  # it is made anew
+            return
         told = {"series": series.number, "to": self._place.ae_title}
         try:
             files = series.outputs

@@ -110,7 +110,7 @@ class Series:
 
     @property
     def version(self) -> Any:
-        """Another one where the result was made anew."""
+        """Another one where the result was made anew; None where there is none."""
         with suppress(OSError):
             status = (self.result / "done.json").stat()
             return status.st_ino, status.st_mtime_ns
