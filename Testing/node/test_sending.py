@@ -88,3 +88,11 @@ def test_what_was_given_up_is_sent_when_somebody_asks(spool, deliver, archive):
     for series in spool.series():
         spool.retry(series)
     wait_until(lambda: all(series.has("sent", place.key) for series in spool.series()), "the delivery")
+
+
+def test_result_that_was_taken_away_to_be_made_anew_does_not_count_as_sent(spool, deliver, archive):
+    anew, other = spool.series()
+    shutil.rmtree(anew.result)
+    place, _ = deliver(archive)
+    wait_until(lambda: other.has("sent", place.key), "the delivery of the other")
+    assert not anew.has("sent", place.key)

@@ -74,7 +74,8 @@ class Sender:
                 ended.wait(min(FIRST_PAUSE_S * 2 ** (self._in_a_row - 1), LONGEST_PAUSE_S))
 
     def _is_open(self, series: Series) -> bool:
-        return not (series.has("sent", self._place.key) or series.has("given-up", self._place.key))
+        is_done = series.has("sent", self._place.key) or series.has("given-up", self._place.key)
+        return not is_done and series.version is not None
 
     def _deliver(self, series: Series, ended: threading.Event) -> None:
         version, start = series.version, time.monotonic()
