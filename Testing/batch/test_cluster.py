@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +23,7 @@ from MVCTEnhanceLib.batch.cluster import connected, require_safe, unsafe
 from MVCTEnhanceLib.batch.remote import Wanted, problem
 from MVCTEnhanceLib.batch.settings import Settings
 from MVCTEnhanceLib.errors import DeviceError, InputError
-from MVCTEnhanceLib.io import write_dicom_series, write_volume
+from MVCTEnhanceLib.io import read_volume, write_dicom_series, write_volume
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, model_sha256
 
 needs_dask = pytest.mark.skipif(not find_spec("distributed"), reason="the package distributed is not installed")
@@ -68,9 +69,12 @@ class Dask:
         self.start("scheduler", *(options or ("--host", "127.0.0.1")), "--port", "0")
         return json.loads(eventually(lambda: file.exists() and file.read_text()))["address"]
 
-    def start_worker(self, name: str, *options: str) -> subprocess.Popen:
-        own = ("--no-nanny", "--nthreads", "1", "--memory-limit", "0", "--local-directory", str(self.folder / name))
-        return self.start(name, *own, *(options or ("--host", "127.0.0.1")))
+    def start_workers(self, *names: str, options: Sequence[str] = ("--host", "127.0.0.1")):
+        """Workers that are known to the scheduler."""
+        for name in names:
+            own = ("--no-nanny", "--nthreads", "1", "--memory-limit", "0")
+            self.start(name, *own, "--local-directory", str(self.folder / name), *options)
+        eventually(lambda: all("Registered to" in (self.folder / f"{name}.log").read_text() for name in names))
 
     def logs(self) -> str:
         return "".join(path.read_text(errors="replace") for path in self.folder.glob("*.log"))
@@ -186,7 +190,7 @@ def test_cases_are_done_by_workers_and_dask_s_logs_name_no_patient(dask, small, 
         ds.save_as(path)
     (folder / "Secretbad.nrrd").write_text("NRRD0004\nno volume")
     address = dask.start_scheduler()
-    dask.start_worker("one"), dask.start_worker("two")
+    dask.start_workers("one", "two")
     result = run("batch", folder, output, "--force", "--scheduler", address, "--progress", "jsonl")
     assert result.stderr == "mvct-enhance: 1 of 2 cases failed: the reasons are in summary.csv.\n"
     assert result.code == 1
@@ -221,26 +225,23 @@ def test_it_leaves_what_a_local_batch_leaves_and_goes_on_from_it(dask, small, tm
     options = ("--difference", "--report", "--force", "--json", "--progress", "none")
     local = run("batch", folder, tmp_path / "local", *options)
     remote = ("batch", folder, tmp_path / "remote", *options, "--scheduler", dask.start_scheduler())
-    dask.start_worker("one"), dask.start_worker("two")
+    dask.start_workers("one", "two")
     result = run(*remote)
     assert (result.code, result.stderr) == (local.code, local.stderr)
-    vary = ("seconds",)
     first, second = json.loads(local.stdout), json.loads(result.stdout)
     assert {**first, "seconds": 0} == {**second, "seconds": 0}
     rows = [read_rows(tmp_path / name) for name in ("local", "remote")]
     for name in rows[0]:
-        left, right = ({k: v for k, v in one[name].items() if k not in (*vary, "time")} for one in rows)
+        left, right = ({k: v for k, v in one[name].items() if k not in ("seconds", "time")} for one in rows)
         assert left == right
     left, right = contents(tmp_path / "local"), contents(tmp_path / "remote")
     assert set(left) == set(right)
     scans = [name for name in left if name.endswith((".nii.gz", ".dcm"))]
     assert len(scans) == 8
     for name in scans:
-        if name.endswith(".nii.gz"):
-            assert left[name] == right[name]
-        else:
-            one, two = (pydicom.dcmread(tmp_path / place / name).pixel_array for place in ("local", "remote"))
-            assert np.array_equal(one, two)
+        is_dicom = name.endswith(".dcm")
+        read = (lambda path: pydicom.dcmread(path).pixel_array) if is_dicom else (lambda path: read_volume(path).array)
+        assert np.array_equal(read(tmp_path / "local" / name), read(tmp_path / "remote" / name))
     write_volume(small, folder / "bad.nrrd")
     again = run(*remote, "--resume")
     assert again.code == 0, again.stderr
@@ -253,7 +254,7 @@ def test_it_leaves_what_a_local_batch_leaves_and_goes_on_from_it(dask, small, tm
 @pytest.mark.thorough
 def test_case_of_a_killed_worker_is_done_by_another(dask, held, gate, holders, tmp_path, start):
     address = dask.start_scheduler()
-    dask.start_worker("one"), dask.start_worker("two")
+    dask.start_workers("one", "two")
     batch = start("batch", held, tmp_path / "out", "--scheduler", address, "--progress", "none")
     (worker, child), *_ = holders(1)
     os.kill(worker, signal.SIGKILL)
@@ -271,8 +272,7 @@ def test_case_of_a_killed_worker_is_done_by_another(dask, held, gate, holders, t
 @pytest.mark.thorough
 def test_case_that_has_lost_three_workers_fails(dask, held, holders, tmp_path, start):
     address = dask.start_scheduler()
-    for name in ("one", "two", "three", "four"):
-        dask.start_worker(name)
+    dask.start_workers("one", "two", "three", "four")
     batch = start("batch", held, tmp_path / "out", "--scheduler", address, "--progress", "none")
     for number in (1, 2, 3):
         os.kill(holders(number)[-1][0], signal.SIGKILL)
@@ -291,7 +291,7 @@ def test_case_that_has_lost_three_workers_fails(dask, held, holders, tmp_path, s
 def test_worker_that_is_slow_and_ends_later_changes_nothing(dask, held, gate, holders, tmp_path, start):
     dask.environment["DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL"] = "20s"  # without a word, after which it is lost
     address, output = dask.start_scheduler(), tmp_path / "out"
-    dask.start_worker("one"), dask.start_worker("two")
+    dask.start_workers("one", "two")
     batch = start("batch", held, output, "--scheduler", address, "--progress", "none")
     (worker, child), *_ = holders(1)
     os.kill(child, signal.SIGSTOP)
@@ -315,7 +315,7 @@ def test_killed_scheduler_ends_the_batch_and_the_work_and_loses_no_case(
     dask, held, gate, holders, tmp_path, start, run
 ):
     address, output = dask.start_scheduler(), tmp_path / "out"
-    dask.start_worker("one"), dask.start_worker("two")
+    dask.start_workers("one", "two")
     batch = start("batch", held, output, "--scheduler", address, "--progress", "none")
     (_, child), *_ = holders(1)
     eventually(lambda: (output / "other" / "done.json").exists())
@@ -328,7 +328,7 @@ def test_killed_scheduler_ends_the_batch_and_the_work_and_loses_no_case(
     gate.unlink()
     dask.end()
     address = dask.start_scheduler()
-    dask.start_worker("one")
+    dask.start_workers("one")
     result = run("batch", held, output, "--scheduler", address, "--progress", "none", "--resume", "--json")
     assert result.code == 0, result.stderr
     assert json.loads(result.stdout)["kept"] == 1
@@ -342,7 +342,7 @@ def test_batch_that_is_ended_ends_the_work_and_leaves_the_workers(
     dask, held, gate, holders, tmp_path, start, run, number
 ):
     address, output = dask.start_scheduler(), tmp_path / "out"
-    dask.start_worker("one")
+    dask.start_workers("one")
     batch = start("batch", held, output, "--scheduler", address, "--progress", "none")
     (_, child), *_ = holders(1)
     batch.send_signal(number)
@@ -376,7 +376,7 @@ def test_shared_folder_may_show_late_what_another_computer_has_written(dask, sma
         "remote._enhance = later\n"
     )
     address = dask.start_scheduler()
-    dask.start_worker("one", "--host", "127.0.0.1", "--preload", str(tmp_path / "late.py"))
+    dask.start_workers("one", options=("--host", "127.0.0.1", "--preload", str(tmp_path / "late.py")))
     result = run("batch", tmp_path / "in", tmp_path / "out", "--scheduler", address, "--progress", "none")
     assert result.code == 0, result.stderr
     assert (tmp_path / "out" / "a" / "enhanced.nrrd").is_file()
@@ -391,14 +391,13 @@ def test_worker_of_another_version_is_not_used(dask, small, tmp_path, run):
     (tmp_path / "older.py").write_text("import MVCTEnhanceLib\nMVCTEnhanceLib.__version__ = '0.0.1'\n")
     batch = ("batch", tmp_path / "in", tmp_path / "out", "--progress", "none", "--resume")
     address = dask.start_scheduler()
-    dask.start_worker("older", "--host", "127.0.0.1", "--preload", str(tmp_path / "older.py"))
+    dask.start_workers("older", options=("--host", "127.0.0.1", "--preload", str(tmp_path / "older.py")))
     result = run(*batch, "--scheduler", address)
     assert result.code == 1
     warning, error = result.stderr.splitlines()
     assert warning.endswith(f"is not used: it has MVCTEnhance 0.0.1, not {PROGRAM}.")
     assert error.startswith("mvct-enhance: No worker can be used. The worker tcp://127.0.0.1:")
-    dask.start_worker("right")
-    eventually(lambda: dask.logs().count("Registered to") == 2)
+    dask.start_workers("right")
     result = run(*batch, "--scheduler", address)
     assert result.code == 0, result.stderr
     assert result.stderr.splitlines() == [warning]
@@ -427,7 +426,7 @@ def test_tls_with_certificates(dask, small, tmp_path, run, monkeypatch):
 
     dask.environment |= certificates("ours")
     address = dask.start_scheduler("--host", "127.0.0.1", "--protocol", "tls")
-    dask.start_worker("one", "--host", "127.0.0.1", "--protocol", "tls")
+    dask.start_workers("one")
     assert address.startswith("tls://")
     batch = ("batch", tmp_path / "in", tmp_path / "out", "--scheduler", address, "--progress", "none", "--resume")
     result = run(*batch)
