@@ -50,7 +50,10 @@ def test_model_is_adapted_compared_and_gone_on_with(main, here, assert_refused):
     assert set(told["judged"]) == {"given", "adapted"} and told["kept"] in told["judged"]
     assert json.loads((here / "adapted" / "adapting.json").read_text(encoding="utf-8"))["kept"] == told["kept"]
     mvct, truth = (read_volume(here / "adapted" / "pairs" / name / "001.nrrd") for name in ("mvct", "truth"))
-    assert np.median((mvct.array - truth.array)[truth.array > -100]) == pytest.approx(0, abs=5)  # an exact scanner's HU
+    soft_tissue = (truth.array > -150) & (truth.array < 100)
+    assert (
+        abs(np.median((mvct.array - truth.array)[soft_tissue])) < 10
+    )  # an exact scanner's HU, without the twin's offset
     model = here / "adapted" / "training" / "model.safetensors"
     card = read_card(model)[1]
     assert (card["name"], card["adapted_from"]["sha256"]) == (f"{DEFAULT_MODEL}-adapted", sha256)

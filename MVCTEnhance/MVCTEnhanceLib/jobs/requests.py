@@ -361,7 +361,7 @@ class AdaptRequest(Request):
     kvct: Path = option("folder with the site's planning CTs, which the twin scans", metavar="DIR")
     site: str | Path | None = option(SITE, default=None, metavar="FILE")
     model: str | Path | None = option(MODEL_OF_SITE, default=None)
-    steps: int = option("of the training [%(default)s]", default=1500, at_least=10)
+    steps: int = option("of the training [%(default)s]", default=1500, at_least=1)
     device: str = option(DEVICE, default="auto")
 
 
