@@ -121,6 +121,7 @@ def test_every_command_with_an_output_is_among_them():
     others = {
         "adapt",
         "batch",
+        "commission",
         "course",
         "train",
         "qa",
