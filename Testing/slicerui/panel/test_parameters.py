@@ -32,6 +32,7 @@ def choose_everything(app, tmp_path):
     app.click(app.ui.makeCycleErrorCheckBox)
     app.choose(app.ui.cycleErrorSelector, cycle_error)
     app.choose(app.ui.structuresSelector, segmentation)
+    app.choose(app.ui.compareWithSelector, cycle_error)
     app.choose(app.ui.chartComboBox, "Noise (HU)")
     app.click(app.ui.reviewButton)
     app.ui.fadeSlider.value = 0.4
@@ -50,7 +51,7 @@ def chosen(app) -> dict:
 def shown(app) -> dict:
     """What the panel shows of them."""
     ui = app.ui
-    nodes = ("mvct", "planningCT", "region", "structures", "enhanced", "difference", "cycleError")
+    nodes = ("mvct", "planningCT", "region", "structures", "enhanced", "difference", "cycleError", "compareWith")
     found = {name: getattr(ui, f"{name}Selector").currentNode().GetName() for name in nodes}
     found |= {name: getattr(ui, name).currentText for name in ("segmentComboBox", "chartComboBox")}
     found |= {
