@@ -1,12 +1,15 @@
 """Fine-tune a shipped model on the pool of simulated scanners, by pairs of MVCT and truth, or distil it.
 
-    nice -n 15 python studies/models/robust.py POOL_FOLDER RUN_FOLDER [--from MODEL] [--steps N] [--student PRESET]
+    nice -n 15 python studies/models/robust.py POOL_FOLDER RUN_FOLDER [--from MODEL] [--steps N] [--part P]
+        [--student PRESET]
 
 POOL_FOLDER is what pool.py made of the pool, with a folder for each scanner. RUN_FOLDER gets log.csv, checkpoint.pt
 every 250 steps, from which the same command goes on bit for bit (on one thread), and model.safetensors at the end. Only
 the way from MVCT to kVCT is trained, by the L1 of network values where neither truncation nor metal disturbs. Crops are
 flipped and turned by quarters; some get more noise, with the spectrum of filtered back-projection, some a softer
-kernel. A student is new networks of another preset, which learn what the model makes of the crops, everywhere.
+kernel. The weights of the result are 1 - P of the model's and P of those that were trained (Wortsman et al., CVPR
+2022, arXiv 2109.01903). A student is new networks of another preset, which learn what the model makes of the crops,
+everywhere.
 docs/notebook.md has the plan and the rule to stop.
 """
 
@@ -30,7 +33,7 @@ from MVCTEnhanceLib.training.checkpoint import load_checkpoint, save_checkpoint
 
 SEED = 1
 DESCRIPTION = "MVCT simulated from kVCT with 20 scanners (studies/models/scanners.toml), and phantoms"
-STEPS, BATCH, CROP_PX, CELL_PX = 6_000, 8, 128, 16
+STEPS, BATCH, CROP_PX, CELL_PX = 3_000, 8, 128, 16
 RATE, STUDENT_RATE, FINAL_RATE, AVERAGE = 2e-4, 2e-3, 0.05, 0.998
 CHECKPOINT_EVERY, LOG_EVERY = 250, 50
 TISSUE_HU = -400.0
@@ -55,6 +58,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--from", dest="start", default="simulated-anchor", metavar="MODEL")
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--part", type=float, default=1.0, metavar="P")
     parser.add_argument("--student", metavar="PRESET")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -69,11 +73,20 @@ def main() -> None:
         if trainer.step % CHECKPOINT_EVERY == 0 or trainer.step == arguments.steps:
             save_checkpoint(checkpoint, trainer.state())
             _write_log(arguments.run / "log.csv", trainer.log)
+    if not arguments.student:
+        _blend(trainer.average, load_model(find_model(arguments.start)).translator, 1 - arguments.part)
     card = {name: value for name, value in model.card.items() if name not in ("expected", "measured")}
     card |= {"adapted_from": card["name"], "name": f"{card['name']}-robust", "step": trainer.step, "seed": SEED}
     card["training_data"] = {"description": DESCRIPTION, "paired_truth_used": True}
     plan = replace(model.plan, preset=arguments.student or model.plan.preset)
     save_model(Model(trainer.average, plan, card), arguments.run / "model.safetensors")
+
+
+def _blend(translator: Translator, other: Translator, part: float) -> None:
+    """Give the weights a part of another's."""
+    with torch.no_grad():
+        for mine, others in zip(translator.parameters(), other.parameters(), strict=True):
+            mine.lerp_(others, part)
 
 
 def read_pairs(pool: Path) -> dict[bool, list[Pair]]:
