@@ -27,7 +27,7 @@ from pool import PHANTOMS
 
 MEASURED_ON = (
     "simulated MVCT of 17 patients ({slices} slices): the three test patients and the 14 whose slices the model was "
-    "trained on, by one scanner, and the 14 by 20 other scanners; no scan of a TomoTherapy unit"
+    "trained on, by one scanner, and slices of the 14 by {scanners} others; no scan of a TomoTherapy unit"
 )
 
 
@@ -40,15 +40,17 @@ def main() -> None:
     engine = Engine(load_model(arguments.model), torch.device("cpu"))
     scans = sorted(scan for use in ("train", "test") for scan in (arguments.prepared / use / "mvct").glob("*.nrrd"))
     records = [_measured(scan, _kvct_of(scan.stem, arguments.data), engine, arguments.work) for scan in scans]
-    by_others = [_measured(scan, truth, engine, arguments.work) for scan, truth in pool_scans(arguments.pool)]
-    ranges = json.dumps({"expected": expected(records, by_others)}, indent=2)
+    pool = list(pool_scans(arguments.pool))
+    by_others = [_measured(scan, truth, engine, arguments.work) for scan, truth in pool]
+    scanners = len({scan.parents[1] for scan, _ in pool})
+    ranges = json.dumps({"expected": expected(records, by_others, scanners)}, indent=2)
     (arguments.work / "ranges.json").write_text(ranges + "\n", encoding="utf-8")
 
 
 def pool_scans(pool: Path) -> Iterator[tuple[Path, Path]]:
-    """MVCT of patients without metal by each scanner of the pool, and the kVCT slices of each."""
+    """MVCT of patients without metal by each scanner of the pool but the standard one, and the kVCT slices of each."""
     for folder in sorted(pool.iterdir()):
-        if not json.loads((folder / "scanner.json").read_text(encoding="utf-8"))["metal"]:
+        if folder.name != "standard" and not json.loads((folder / "scanner.json").read_text(encoding="utf-8"))["metal"]:
             for scan in sorted((folder / "mvct").glob("*.nrrd")):
                 if scan.stem not in PHANTOMS:
                     yield scan, folder / "truth" / scan.name
@@ -72,10 +74,11 @@ def _measured(scan: Path, planning_ct: Path, engine: Engine, work: Path) -> Enha
     return EnhancementRecord.from_dict(json.loads(kept.read_text(encoding="utf-8")))
 
 
-def expected(of_one_scanner: list[EnhancementRecord], of_others: list[EnhancementRecord]) -> dict:
+def expected(of_one_scanner: list[EnhancementRecord], of_others: list[EnhancementRecord], scanners: int) -> dict:
     """What `MVCTEnhanceLib.assessment.verdicts` compares metrics with; planning CT are the same for all scanners."""
     records = of_one_scanner + of_others
-    ranges: dict = {"measured_on": MEASURED_ON.format(slices=sum(len(record.slice_names()) for record in records))}
+    slices = sum(len(record.slice_names()) for record in records)
+    ranges: dict = {"measured_on": MEASURED_ON.format(slices=slices, scanners=scanners)}
     ranges |= expected_ranges(records, planning_cts=of_one_scanner)
     for group, chosen in chosen_ranges().items():
         ranges[group] = ranges.get(group, {}) | chosen

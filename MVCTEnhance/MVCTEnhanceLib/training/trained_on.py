@@ -53,7 +53,7 @@ class TrainedOn:
             "scans": scans,
             "modality": "CT",
             "orientation": "axial" if self._axial else "not all axial",
-            "spacing_mm": [min(self._pixels_mm), max(self._pixels_mm)],
+            "spacing_mm": [round(min(self._pixels_mm), 4), round(max(self._pixels_mm), 4)],
             "field_of_view_mm": [round(float(min(self._sides_mm)), 1), round(float(max(self._sides_mm)), 1)],
             "hu": widened(*(self._percentile(q) for q in PERCENTILES)),
         }
