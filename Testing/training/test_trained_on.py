@@ -73,3 +73,4 @@ def test_rounding_is_outwards_to_three_digits_of_the_width():
     assert rounded(0.1234, 0.2345) == [0.123, 0.235]
     assert widened(1.0, 2.0) == [0.9, 2.1]
     assert widened(0.1, 2.0)[0] >= 0.05
+    assert rounded(0.00005, 0.018) == [0.00005, 0.018]  # no lower limit of 0, which nothing is below

@@ -80,6 +80,8 @@ def expected(of_one_scanner: list[EnhancementRecord], of_others: list[Enhancemen
     slices = sum(len(record.slice_names()) for record in records)
     ranges: dict = {"measured_on": MEASURED_ON.format(slices=slices, scanners=scanners)}
     ranges |= expected_ranges(records, planning_cts=of_one_scanner)
+    # Of all scanners they would hold a planning CT for an MVCT with little noise.
+    ranges["mvct"] = expected_ranges(of_one_scanner)["mvct"]
     for group, chosen in chosen_ranges().items():
         ranges[group] = ranges.get(group, {}) | chosen
     return ranges

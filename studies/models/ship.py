@@ -1,7 +1,6 @@
 """Copy a trained model into the package, with its figures on the test patients and its ranges on the card.
 
     python studies/models/ship.py MODEL_FILE TARGET_FILE [--measured MEASURED_CSV] [--ranges RANGES_JSON]
-        [--version VERSION]
 
 MEASURED_CSV is docs/results/conversion/denoisers.csv; the rows of the model are those whose method is its file's name.
 RANGES_JSON is what expected.py wrote. The weights stay as they are, and so does what of the card is not given.
@@ -24,7 +23,6 @@ def main() -> None:
     parser.add_argument("target", type=Path)
     parser.add_argument("--measured", type=Path)
     parser.add_argument("--ranges", type=Path)
-    parser.add_argument("--version")
     arguments = parser.parse_args()
     model = load_model(arguments.model)
     card = dict(model.card)
@@ -33,8 +31,6 @@ def main() -> None:
         card["measured"] = card["measured"] | figures
     if arguments.ranges:
         card |= json.loads(arguments.ranges.read_text(encoding="utf-8"))
-    if arguments.version:
-        card["version"] = arguments.version
     save_model(dataclasses.replace(model, card=card), arguments.target)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 FOR_FEW_DATA = 0.1  # of the width of a range, on either side of it
 
@@ -14,11 +15,15 @@ def widened(low: float, high: float) -> list[float]:
 
 
 def rounded(low: float, high: float) -> list[float]:
-    """Outwards, to three digits of the width; a range without width stays as it is."""
+    """Outwards, to three digits of the width; what is positive stays so, and a range without width stays as it is."""
     if low == high:
         return [low, high]
     digits = 2 - math.floor(math.log10(high - low))
-    step = 10.0**-digits
-    # The small part keeps a value that is a multiple of the step already.
-    steps = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
-    return [round(number * step, max(digits, 0)) for number in steps]
+    digits_of_low = max(digits, -math.floor(math.log10(low))) if low > 0 else digits
+    return [_rounded(low, digits_of_low, math.floor), _rounded(high, digits, math.ceil)]
+
+
+def _rounded(value: float, digits: int, to_whole: Callable[[float], int]) -> float:
+    number = value * 10.0**digits
+    whole = round(number) if abs(number - round(number)) < 1e-6 else to_whole(number)
+    return round(whole / 10.0**digits, max(digits, 0))
