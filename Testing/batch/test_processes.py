@@ -190,6 +190,7 @@ def test_resume_does_what_failed_and_then_nothing(finished, cohort, tmp_path, ru
     assert "batch cases 3, kept 3" in result.stderr
 
 
+@pytest.mark.thorough
 def test_bar_shows_the_cohort(volumes, tmp_path, run):
     folder = volumes("Secretname.nrrd")
     (folder / "Secretbad.nrrd").write_text("none")

@@ -25,7 +25,7 @@ def small(monkeypatch):
     monkeypatch.setattr(benchmark_module, "PIXEL_MM", 2.0)
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_everything_that_was_asked_for_is_timed_and_written(small, tmp_path, capsys):
     output = tmp_path / "benchmark.json"
     request = BenchmarkRequest(

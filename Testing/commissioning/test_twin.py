@@ -48,7 +48,7 @@ def in_as_few_views(twin):
     return replace(twin, **GRID, photons=twin.photons * twin.views / GRID["views"])
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "seed", [1002, *(pytest.param(seed, marks=pytest.mark.thorough) for seed in (1001, 1003, 1004, 1005))]
 )

@@ -34,6 +34,7 @@ def test_cheese_phantom_passes_and_every_plug_has_its_hu(main, series, tmp_path)
     assert sorted(path.name for path in (tmp_path / "qa").iterdir()) == ["qa.csv", "qa.json", "report.html"]
 
 
+@pytest.mark.thorough
 def test_cylinder_without_the_modules_of_a_catphan_is_refused(main, series, water, tmp_path):
     scan = series(water(slices=40))
     result = main("qa", scan, "--phantom", "catphan504", "--enhanced", scan, "--output", tmp_path / "qa")

@@ -87,6 +87,9 @@ def calibrate(request: requests.CalibrateRequest, on_event: EventHandler) -> Res
 
 def commission(request: requests.CommissionRequest, on_event: EventHandler) -> Result:
     """Commission a scanner: calibration, quality assurance, patients, site profile, acceptance report."""
+    from ..commissioning.commission import commission as run
+
+    return run(request, on_event=on_event)
 
 
 def twin(request: requests.TwinRequest, on_event: EventHandler) -> Result:

@@ -135,7 +135,7 @@ def _names(item: Field, item_option: Option) -> tuple[str, ...]:
 
 def _as_argument(item: Field, item_option: Option, hint: Any) -> dict[str, Any]:
     """The keywords of argparse's add_argument."""
-    how: dict[str, Any] = {"help": item_option.help.replace("%(default)s", _text(item.default))}
+    how: dict[str, Any] = {"help": item_option.help.replace("%(default)s", _text(item.default).replace("%", "%%"))}
     if hint is bool:
         return how | {"action": "store_false" if item.default else "store_true", "dest": item.name}
     kind = next(part for part in (*get_args(hint), hint) if part is not NoneType)

@@ -163,6 +163,7 @@ def test_cancel_in_the_middle_leaves_the_scene_as_it_was(app):
     assert contents(app) == before and not calls.ended
 
 
+@pytest.mark.thorough
 def test_a_second_run_replaces_the_results_of_the_first(app, run):
     proxy, browser, sequence = add_days(app, [noisy_head(1), noisy_head(2)])
     first = run(options(proxy)).done[0]
@@ -177,6 +178,7 @@ def test_a_second_run_replaces_the_results_of_the_first(app, run):
     assert sequence.GetNumberOfDataNodes() == 2
 
 
+@pytest.mark.thorough
 def test_a_day_that_is_there_no_more_goes_from_the_results(app, run):
     proxy, browser, sequence = add_days(app, [noisy_head(1), noisy_head(2), noisy_head(3)])
     first = run(options(proxy)).done[0]
