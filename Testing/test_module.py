@@ -72,7 +72,7 @@ def test_it_stays_thin(tree):
     kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
     docstrings = [node.body[0] for node in ast.walk(tree) if isinstance(node, kinds) and ast.get_docstring(node)]
     prose = sum(text.end_lineno - text.lineno + 1 for text in docstrings)
-    assert len(MODULE.read_text(encoding="utf-8").splitlines()) - prose < 180
+    assert len(MODULE.read_text(encoding="utf-8").splitlines()) - prose < 200
 
 
 def test_it_can_be_read_by_the_python_of_slicer(tree):

@@ -598,7 +598,7 @@ def test_two_batches_do_not_work_in_one_folder(batch, children, tmp_path):
     assert batch(resume=True).done == 3
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork as POSIX has it")
 @pytest.mark.parametrize("earlier", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_killed_at_any_step_no_finished_case_is_lost(batch, children, tmp_path, outputs, earlier, rows):

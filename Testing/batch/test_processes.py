@@ -207,6 +207,7 @@ def test_bar_shows_the_cohort(volumes, tmp_path, run):
     )
 
 
+@pytest.mark.thorough
 @only_posix
 def test_crash_and_lack_of_memory_stop_no_other_case(volumes, tmp_path, run):
     (tmp_path / "python").mkdir()
@@ -253,6 +254,7 @@ def test_one_process_does_all_cases_of_a_worker(volumes, tmp_path, start):
     assert (events[-1]["done"], len(pids)) == (3, 1)
 
 
+@pytest.mark.thorough
 @only_linux
 def test_killed_it_loses_no_finished_case(volumes, tmp_path, start, run):
     folder, output = volumes("a.nrrd", "b.nrrd", "c.nrrd"), tmp_path / "out"

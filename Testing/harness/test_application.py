@@ -172,7 +172,7 @@ def test_fine(app):
 """
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_errors_that_no_test_looks_for_fail_it(tmp_path):
     pytest.importorskip("PySide6")
     import os

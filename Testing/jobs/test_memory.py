@@ -49,6 +49,7 @@ def limited_at(stage, more):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("stage", ["read", "enhance"])
 def test_memory_that_ends_in_the_work(run, large_scan, tmp_path, files, stage):
     arguments = ["enhance", large_scan, "--output", tmp_path / "e.nrrd", "--progress", "none"]

@@ -55,7 +55,7 @@ def test_planning_ct_and_noisier_mvct_of_one_place_are_left(main, small_phantom,
     assert noise[1] > 2 * noise[0]
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_edges_are_as_wide_as_a_patients(monkeypatch):
     monkeypatch.setattr(phantom, "head_neck_phantom", partial(head_neck_phantom, slices=1))
     expected = read_card(find_model("simulated-anchor"))[1]["expected"]

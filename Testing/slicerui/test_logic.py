@@ -115,7 +115,7 @@ def test_a_folder_is_enhanced_case_by_case_with_a_table_of_all(app, logic, tmp_p
     assert (again.done, again.failed) == (1, 1)
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_exports_are_a_call_each(app, logic, tmp_path):
     mvct = add_mvct(app)
     result = logic.enhance(mvct, device="cpu")

@@ -61,6 +61,7 @@ def test_ctest_gets_the_skip_as_one_and_not_as_a_pass_or_failure(app, without_pa
     assert result.wasSuccessful() and [type(case).__name__ for case, _why in result.skipped] == ["MVCTEnhanceTest"]
 
 
+@pytest.mark.thorough
 def test_without_a_main_window_the_review_is_left_out_with_a_sentence(app, small_phantom, monkeypatch):
     monkeypatch.setattr(app.slicer.util, "mainWindow", lambda: None)
     monkeypatch.setattr(type(app.slicer.app), "layoutManager", lambda self: None)

@@ -219,7 +219,7 @@ while killed == -9:
 """
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 @only_posix
 def test_killed_before_any_operation_on_a_file_it_goes_on_to_the_same_end(scans, tmp_path):
     config = write_config(scans, tmp_path, steps=2)

@@ -105,7 +105,7 @@ def assert_same_curves(one, two):
                     assert other[key] == text
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_two_processes_have_the_loss_curve_of_one(config, tmp_path):
     result = torchrun(config(), tmp_path / "two")
     assert result.returncode == 0, result.stderr
@@ -137,7 +137,7 @@ def test_two_processes_go_on_with_the_run_of_one(config, tmp_path):
     assert_same_curves(tmp_path / "one", tmp_path / "two")
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_failure_of_one_process_ends_all(config, tmp_path):
     script = tmp_path / "failing.py"
     script.write_text(FAILING, encoding="utf-8")

@@ -84,6 +84,7 @@ def test_results_are_shown_so_that_they_can_be_compared(app):
     assert display.GetWindowLevelMin() == 0 and display.GetColorNode().IsA("vtkMRMLProceduralColorNode")
 
 
+@pytest.mark.thorough
 def test_a_second_run_uses_the_same_colours_and_the_chosen_outputs(app):
     mvct, second = add_mvct(app), add_mvct(app, "other", seed=8)
     first = run_job(app, options(mvct)).done[0]
@@ -184,6 +185,7 @@ def test_the_device_is_told(app):
     assert "cpu" in job.device.lower()
 
 
+@pytest.mark.thorough
 def test_waiting_gives_the_same_result_without_an_event_loop(app):
     from MVCTEnhanceLib.slicerui.jobs.enhancement import Enhancement
     from MVCTEnhanceLib.slicerui.worker.work import do_now

@@ -126,6 +126,7 @@ def test_the_day_that_is_shown_is_in_the_results_at_once(app, run):
     np.testing.assert_array_equal(voxels(result.enhanced).astype(int) - voxels(result.difference), noisy_head(2))
 
 
+@pytest.mark.thorough
 def test_a_day_that_fails_is_left_out_with_a_warning(app, run):
     broken = noisy_head(2).astype(np.float32)
     broken[0, 0, 0] = np.nan
@@ -142,6 +143,7 @@ def test_a_day_that_fails_is_left_out_with_a_warning(app, run):
     assert result.enhanced.GetImageData() is None or not app.slicer.util.arrayFromVolume(result.enhanced).any()
 
 
+@pytest.mark.thorough
 def test_one_process_enhances_all_days_and_is_ended_with_the_last(app):
     proxy, _, _ = add_days(app, [noisy_head(1), noisy_head(2), noisy_head(3)])
     _, calls = start(app, options(proxy))

@@ -51,7 +51,7 @@ def test_delete_current_leaves_none_in_every_selector_that_shows_the_node(app, p
         assert getattr(parameters(app), name) is getattr(app.ui, SELECTORS[name]).currentNode() is None
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_apply_after_delete_current_overwrites_no_scan(app):
     open_with_scan(app)
     scan = add_mvct(app, "Patient's scan", seed=8)

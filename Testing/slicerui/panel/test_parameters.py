@@ -164,7 +164,7 @@ def test_headings_name_the_scans(app, tmp_path):
     assert headings(app) == ["Metric", "MVCT", "Enhanced", "Planning CT"]
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_strength_is_applied_as_chosen_or_as_it_matches_the_planning_ct(app):
     mvct = open_with_scan(app)
     app.ui.advancedGroupBox.collapsed = False

@@ -75,6 +75,7 @@ def test_apply_again_fills_the_same_nodes(app):
     assert app.scene.GetNumberOfNodes() == count
 
 
+@pytest.mark.thorough
 def test_apply_never_overwrites_the_results_of_another_scan(app):
     open_with_scan(app, "Day 1")
     apply_and_wait(app)
@@ -92,6 +93,7 @@ def test_apply_never_overwrites_the_results_of_another_scan(app):
         assert np.array_equal(voxels(app, node), array)
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_while_a_scene_is_added_and_its_result_stays_with_its_scan(app, tmp_path):
     mvct = open_with_long_scan(app, "Day 1")
     file = app.save_scene(tmp_path / "scene")
@@ -215,6 +217,7 @@ def test_a_run_goes_on_while_the_user_is_in_another_module(app):
     assert table(app)
 
 
+@pytest.mark.thorough
 def test_reloading_the_module_ends_the_run_and_gives_a_panel_that_works(app):
     open_with_long_scan(app)
     apply_until_slices(app)
