@@ -1,4 +1,4 @@
-"""The configuration of a node: everything in it counts, and what is wrong is told in one sentence."""
+"""The configuration of a node: an unknown or unsuitable entry gets one sentence."""
 
 import pytest
 from MVCTEnhanceLib.errors import InputError

@@ -13,7 +13,7 @@ pytest.importorskip("pynetdicom")
 
 pytestmark = [
     pytest.mark.thorough,
-    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is told as Linux does"),
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is read as Linux reports it"),
 ]
 ASSOCIATIONS = 1000
 MAX_BYTES = 1 << 30

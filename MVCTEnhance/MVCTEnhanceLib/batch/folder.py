@@ -7,7 +7,6 @@ which folder.
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +17,8 @@ from typing import Any
 from ..errors import OutputError
 from ..jobs.scans import require_permission
 from ..quality.record import EnhancementRecord
-from ..storage.atomic import PARTIAL, atomic_file, put_folder
+from ..storage.atomic import PARTIAL, put_folder
+from ..storage.json_file import read_json, write_json
 from ..storage.lock import LOCK, locked
 from .cases import Case
 from .places import choose_places
@@ -77,10 +77,10 @@ def assign_places(output: Path, cases: Sequence[Case]) -> dict[str, Path]:
     Raises:
         OutputError: it cannot be stored.
     """
-    stored = _read_json(output / PLAN).get("places", {})
+    stored = read_json(output / PLAN).get("places", {})
     places = choose_places(output, cases, before=stored, reserved=(SUMMARY, PLAN, *COURSE))
     if places != stored:
-        _write_json(output / PLAN, {"format": 1, "places": places})
+        write_json(output / PLAN, {"format": 1, "places": places})
     return {case.key: output / places[case.key] for case in cases}
 
 
@@ -92,7 +92,7 @@ def require_exists(output: Path, places: dict[str, Path]) -> None:
     """
     try:
         (output / PLAN).stat()
-        stored = _read_json(output / PLAN).get("places")  # nothing where a network disk has its moments
+        stored = read_json(output / PLAN).get("places")  # nothing where a network disk has its moments
         gone = stored is not None and any(output / stored.get(key, "") != place for key, place in places.items())
     except FileNotFoundError:
         gone = True
@@ -102,7 +102,7 @@ def require_exists(output: Path, places: dict[str, Path]) -> None:
 
 def earlier_results(output: Path, cases: Iterable[Case]) -> dict[str, dict[str, Any]]:
     """The notes of cases that an earlier run has finished, by their keys."""
-    places = _read_json(output / PLAN).get("places", {})
+    places = read_json(output / PLAN).get("places", {})
     notes = {case.key: load_completed(output / places[case.key]) for case in cases if case.key in places}
     return {key: note for key, note in notes.items() if note}
 
@@ -113,13 +113,13 @@ def load_completed(place: Path) -> dict[str, Any] | None:
     It has made_of (input, model, suffix, and which outputs), made_by (the program), seconds, files (name -> size),
     withheld where no DICOM was written (the reason), and record, that of the case.
     """
-    note = _read_json(place / NOTE)
+    note = read_json(place / NOTE)
     if not {"made_of", "made_by", "seconds", "files"} <= set(note):
         return None
     if any(_size(place / name) != size for name, size in note["files"].items()):
         return None
     try:
-        return note | {"record": EnhancementRecord.from_dict(_read_json(place / READOUTS))}
+        return note | {"record": EnhancementRecord.from_dict(read_json(place / READOUTS))}
     except ValueError:
         return None
 
@@ -146,35 +146,22 @@ def commit_case(folder: Path, place: Path, note: dict[str, Any], readouts: dict[
     """
     if place.exists() and not (place / NOTE).is_file():
         raise OutputError(f"'{place}' is no result of this batch and is left as it is: move it away, then --resume.")
-    _write_json(folder / READOUTS, readouts)
+    write_json(folder / READOUTS, readouts)
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
-    _write_json(folder / NOTE, note | {"files": sizes})
+    write_json(folder / NOTE, note | {"files": sizes})
     _keep_other_files(place, folder)
     place.parent.mkdir(parents=True, exist_ok=True)
     put_folder(folder, place)
 
 
 def _keep_other_files(place: Path, folder: Path) -> None:
-    ours = {NOTE, *_read_json(place / NOTE).get("files", ())}
+    ours = {NOTE, *read_json(place / NOTE).get("files", ())}
     for path in filter(Path.is_file, place.rglob("*")):
         target = folder / path.relative_to(place)
         if path.relative_to(place).as_posix() not in ours and not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target)
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with atomic_file(path) as partial:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    """Empty where the file is not there or cannot be read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def _size(path: Path) -> int | None:

@@ -6,7 +6,6 @@ It is kept as day.json beside the enhanced scan, so that it need not be done aga
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +17,11 @@ from ..batch.cases import Case
 from ..batch.folder import load_completed
 from ..errors import InputError
 from ..jobs.requests import CourseRequest, RegisterRequest
-from ..jobs.scans import read_scan
+from ..jobs.scans import patient_id, read_scan
 from ..quality.record import EnhancementRecord
 from ..runtime.child import Child, JobFailed
 from ..site.profile import read_site
-from ..storage.atomic import atomic_file
+from ..storage.json_file import read_json, write_json
 from ..structures.metrics import structure_values
 from ..structures.placed import structures_brought_to, structures_drawn_on
 from ..structures.reader import read_structures
@@ -61,8 +60,7 @@ def read_planning_ct(path: Path, structures: Path | None = None) -> PlanningCT:
     scan = read_scan(path, "planning CT")
     if structures:
         read_structures(structures, axial(scan))
-    patient = str(scan.source.header(0).get("PatientID") or "").strip() if scan.source else ""
-    return PlanningCT(path.absolute(), digest(scan), body_size(scan), patient)
+    return PlanningCT(path.absolute(), digest(scan), body_size(scan), patient_id(scan))
 
 
 def measured(
@@ -93,7 +91,7 @@ def measured(
         "isocentre": list(request.isocentre),
     }
     drawn = hashlib.sha256(request.structures.read_bytes()).hexdigest() if request.structures else ""
-    kept = _read(result.place / MEASURED)
+    kept = read_json(result.place / MEASURED)
     is_same = kept.get("made_of") == made_of
     if not is_same or kept.get("drawn") != drawn:
         scan = read_scan(case.source, "MVCT", series_uid=case.series_uid)
@@ -103,8 +101,7 @@ def measured(
             kept["body"] = body_size(scan).moved(_shift_z(scan, registration)).to_dict()
         registered = replace(result, registration=kept["registration"])
         kept |= {"drawn": drawn} | _in_structures(scan, registered, request, card)
-        with atomic_file(result.place / MEASURED) as path:
-            path.write_text(json.dumps(kept, indent=1, allow_nan=False), encoding="utf-8")
+        write_json(result.place / MEASURED, kept)
     return replace(
         result,
         record=record,
@@ -164,11 +161,3 @@ def _shift_z(scan: Volume, registration: Mapping[str, Any] | None) -> float:
     reach = (np.array(scan.array.shape[::-1]) - 1) * scan.spacing
     centre = np.asarray(scan.origin, float) + np.asarray(scan.direction, float) @ reach / 2
     return float((np.array(registration["mvct"]["matrix_lps"]) @ [*centre, 1.0])[2] - centre[2])
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Empty where the file is not there or is damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}

@@ -51,13 +51,14 @@ def require_same_patient(mvct: Volume, planning_ct: Volume) -> tuple[str, ...]:
     Raises:
         InputError: their DICOM Patient IDs differ.
     """
-    ids = [_patient_id(scan) for scan in (mvct, planning_ct)]
+    ids = [patient_id(scan) for scan in (mvct, planning_ct)]
     if all(ids) and len(set(ids)) > 1:
         raise InputError("The MVCT and the planning CT have different Patient IDs: choose two scans of one patient.")
     return () if all(ids) else (UNKNOWN_PATIENT,)
 
 
-def _patient_id(scan: Volume) -> str:
+def patient_id(scan: Volume) -> str:
+    """To be compared and never shown; empty where it is not known."""
     return str(scan.source.header(0).get("PatientID") or "").strip() if scan.source else ""
 
 

@@ -16,7 +16,6 @@ Beside them lies `incoming`, with what is half written or about to be removed.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import secrets
 import shutil
@@ -32,6 +31,7 @@ from pydicom.uid import CTImageStorage
 from ..errors import InputError, OutputError
 from ..io.dicom.header import DamagedDicom, SliceHeader, read_header
 from ..storage.atomic import atomic_file, output_errors, settle_folder
+from ..storage.json_file import read_json, write_json
 from ..storage.lock import locked
 from .config import Limits
 
@@ -67,7 +67,7 @@ class Series:
     @property
     def outcome(self) -> dict[str, Any]:
         """status, time and maybe reason; empty where there is none."""
-        return _read_json(self.folder / "outcome.json")
+        return read_json(self.folder / "outcome.json")
 
     @property
     def status(self) -> Status:
@@ -87,7 +87,7 @@ class Series:
     def reason(self) -> str:
         """Why it is not delivered, one sentence; empty where there is nothing to say."""
         if self.status == "withheld":
-            why = _read_json(self.result / "done.json").get("withheld", "")
+            why = read_json(self.result / "done.json").get("withheld", "")
             return f"{why.partition(', so ')[0]}, so it is not sent without send_untrusted." if why else ""
         given_up = self.folder / "given-up"
         return self.outcome.get("reason") or next((_text(given_up / name) for name in _names(given_up)), "")
@@ -209,9 +209,9 @@ class Spool:
         for name in _names(self._series):
             if name.endswith(f"-{digest}"):
                 return Series(self._series / name)
-        last = _read_json(self.folder / "last.json").get("number", 0)
+        last = read_json(self.folder / "last.json").get("number", 0)
         number = 1 + max([last, *(series.number for series in self.series())])
-        _write_json(self.folder / "last.json", {"number": number})
+        write_json(self.folder / "last.json", {"number": number})
         series = Series(self._series / f"{number:04d}-{digest}")
         series.folder.mkdir()
         settle_folder(self._series)
@@ -231,7 +231,7 @@ class Spool:
     def end(self, series: Series, status: Status, reason: str = "") -> None:
         """Nothing more is done with a series."""
         with self.lock:
-            _write_json(series.folder / "outcome.json", {"status": status, "time": time.time(), "reason": reason})
+            write_json(series.folder / "outcome.json", {"status": status, "time": time.time(), "reason": reason})
             settle_folder(series.folder)
 
     def mark(self, series: Series, marker: Literal["sent", "given-up"], key: str, version: Any, text: str = "") -> None:
@@ -311,18 +311,6 @@ def _names(folder: Path) -> list[str]:
 
 def _newest(folder: Path) -> float:
     return max(path.stat().st_mtime for path in (folder, *(folder / name for name in _names(folder))))
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with atomic_file(path) as partial:
-        partial.write_text(json.dumps(content), encoding="utf-8")
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(_text(path))
-    except ValueError:
-        return {}
 
 
 def _text(path: Path) -> str:
