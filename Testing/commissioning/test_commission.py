@@ -8,14 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from MVCTEnhanceLib.commissioning import adapt as adapting
 from MVCTEnhanceLib.commissioning import commission as module
+from MVCTEnhanceLib.commissioning import make_twin
 from MVCTEnhanceLib.commissioning.commission import commission
-from MVCTEnhanceLib.errors import InputError, OutputError
+from MVCTEnhanceLib.errors import Cancelled, InputError, OutputError
 from MVCTEnhanceLib.io import write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs.requests import CommissionRequest
+from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
 from MVCTEnhanceLib.physics.calibration import Calibration
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
+from MVCTEnhanceLib.physics.mvct import simulate_mvct
 from MVCTEnhanceLib.physics.phantom import density_inserts, head_neck_phantom
+from MVCTEnhanceLib.physics.settings import MVCTSettings
 from MVCTEnhanceLib.site.profile import read_site
 from MVCTEnhanceLib.volume import Volume
 
@@ -72,6 +77,8 @@ def test_patients_that_have_no_planning_ct_are_not_enough_to_calibrate_with(main
     [
         ([], "Give the scan of a phantom (--phantom), or"),
         (["--phantom", "p", "--phantom-kind", "water"], "cannot be calibrated from a phantom water alone"),
+        (["--phantom", "p", "--adapt"], "adapted with planning CTs: give their folder by --kvct"),
+        (["--kvct", "kvct", "--adapt"], "planning CTs have 16 slices, but at least 22 are needed"),
         (["--kvct", "kvct", "--tolerances", "none.toml"], "'none.toml' cannot be read"),
         (["--kvct", "kvct", "--model", "nobody"], "neither an installed model"),
     ],
@@ -183,6 +190,54 @@ def test_resume_does_what_is_missing_only(accepted, scans, tmp_path):
     assert (tmp_path / "site" / "site-profile.toml").read_bytes() == before
     with pytest.raises(OutputError, match="commissioning with other name"):
         commission(request_of(scans, tmp_path / "site", resume=True, name="Bunker 3"))
+
+
+@pytest.fixture
+def with_phantom(scans, tmp_path, monkeypatch):
+    """A request to adapt in few steps, with the phantom of a simulated scanner, whose twin can be found."""
+    monkeypatch.setattr(adapting, "BATCH", 1)
+    monkeypatch.setattr(adapting, "JUDGED_SLICES", 2)
+    monkeypatch.setattr(adapting, "VALIDATIONS", 1)
+    monkeypatch.setattr(make_twin, "VIEWS", 120)
+    water, _ = density_inserts(inserts_hu=(), slices=8, shape=(240, 240), spacing_mm=(0.5, 0.5, 5.0), diameter_mm=96)
+    settings = MVCTSettings(matrix=112, pixel_mm=1.0, views=120, hu_offset=12.0, hu_slope=0.985)
+    write_volume(simulate_mvct(water, settings), tmp_path / "water.nrrd")
+    return request_of(scans, tmp_path / "site", phantom=tmp_path / "water.nrrd", adapt=True, steps=10)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("kept", ["adapted", "given"])
+def test_model_is_adapted_judged_and_gone_on_with(with_phantom, monkeypatch, kept):
+    folder = with_phantom.output
+    monkeypatch.setattr(adapting, "better", lambda judged: kept)
+
+    def cancel(event, **fields):
+        if fields.get("phase") == "paired":
+            raise Cancelled("stopped")
+
+    with pytest.raises(Cancelled):
+        commission(with_phantom, on_event=cancel)
+    assert not (folder / "patients").exists()
+    made = [folder / "twin.json", folder / "adapting" / "pairs" / "mvct" / "001.nrrd"]
+    before = [path.stat().st_mtime_ns for path in made]
+
+    result = commission(replace(with_phantom, resume=True))
+    assert [path.stat().st_mtime_ns for path in made] == before
+    outcome = {criterion["name"]: criterion for criterion in result["criteria"]}["Adapting the model"]
+    lost = "given" if kept == "adapted" else "adapted"
+    assert f"The {kept} model is kept, the {lost} one has lost." in outcome["text"]
+    profile = read_site(folder / "site-profile.toml")
+    given = find_model(DEFAULT_MODEL)
+    assert profile.model_file(None)[0] == (folder / "adapted.safetensors" if kept == "adapted" else given)
+    assert profile.expected["measured_on"] == "8 patients on this scanner (24 slices)"
+    page = (folder / "acceptance.html").read_text(encoding="utf-8")
+    assert "Curves of the scanner and of its twin" in page and "HU change of soft tissue" in page
+    with (folder / "patients" / "summary.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["model_sha256"] for row in csv.DictReader(file)} == {profile.model.sha256}
+    again = commission(replace(with_phantom, resume=True))
+    assert again["adaptation"] == result["adaptation"]
+    with pytest.raises(OutputError, match="commissioning with other adapting"):
+        commission(replace(with_phantom, resume=True, steps=11))
 
 
 @pytest.mark.thorough

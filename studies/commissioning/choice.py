@@ -1,84 +1,79 @@
 """How often the rule of `adapt` picks the better of two models, where the truth is known: docs/commissioning.md.
 
-    OMP_NUM_THREADS=1 python studies/commissioning/choice.py DATA MODEL MODEL [MODEL ...] [--scanners SEED ...]
+    OMP_NUM_THREADS=1 python studies/commissioning/choice.py WORK MODEL [MODEL ...]
 
-DATA holds kVCTs of patients (docs/models.md). Slices of the test patients are simulated with each scanner
-(`random_scanner` without what a twin does not have, HU exact), and each MODEL enhances them. For every pair of models
-the one that the rule keeps is compared with the one of smaller mean |enhanced - true kVCT| in the body.
+WORK was left by adapting.py. On each of its scanners every MODEL, and the models that were adapted to any of them, are
+judged as `adapt` does: by slices that the scanner's twin scanned, and by the site's MVCT. For every pair of models the
+one that the rule keeps is compared with the one of smaller error on the other patients, which the scanner itself
+scanned. So is the rule of before, by air agreement and NSelfSSIM of the site's MVCT alone.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+import json
 from itertools import combinations
 from pathlib import Path
 
 import torch
-from adapting import OTHERS, scanner
-from MVCTEnhanceLib.commissioning.adapt import better
-from MVCTEnhanceLib.commissioning.make_twin import spread
+from adapting import errors_of
+from MVCTEnhanceLib.commissioning.adapt import Judgement, better, judge
 from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.model.card import find_model
-from MVCTEnhanceLib.model.package import Model, load_model
-from MVCTEnhanceLib.physics.mvct import simulate_mvct
-from MVCTEnhanceLib.physics.truth import true_kvct
-from MVCTEnhanceLib.quality.body import body_mask
-from MVCTEnhanceLib.training.data import at_spacing
-from MVCTEnhanceLib.training.validation import enhance_slice, mean_nselfssim, validate
+from MVCTEnhanceLib.site.profile import read_site
+from MVCTEnhanceLib.training.validation import MIN_AIR_AGREEMENT
 from MVCTEnhanceLib.volume.grid import axial
 
-Pairs = list[tuple[torch.Tensor, torch.Tensor]]  # slices of MVCT and truth
+CLEAR_HU = 0.5
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
     parser.add_argument("models", nargs="+")
-    parser.add_argument("--scanners", type=int, nargs="+", default=(1001, 1002, 1003, 1004, 1005))
-    parser.add_argument("--slices", type=int, default=2, help="of each test patient")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    models = {Path(name).stem: load_model(find_model(name)) for name in arguments.models}
-    right = asked = 0
-    for seed in arguments.scanners:
-        pairs = simulated(arguments.data, seed, arguments.slices)
-        judged, errors = {}, {}
-        for name, model in models.items():
-            spacing_mm = model.plan.spacing_mm
-            target = mean_nselfssim([truth for _, truth in pairs], spacing_mm=spacing_mm)
-            slices = [mvct for mvct, _ in pairs]
-            judged[name] = validate(
-                model.translator, model.plan.intensities, slices, target=target, spacing_mm=spacing_mm
-            )
-            errors[name] = error(model, pairs)
-            print(f"{seed} {name:20} {errors[name]:.1f} HU, {judged[name]}", flush=True)
-        for one, other in combinations(models, 2):
-            kept = better({name: judged[name] for name in (one, other)})
-            best = min((one, other), key=errors.__getitem__)
-            right, asked = right + (kept == best), asked + 1
-            print(f"{seed} {one} or {other}: kept {kept}, better by {abs(errors[one] - errors[other]):.1f} HU: {best}")
-    print(f"right in {right} of {asked}")
+    models = {Path(name).stem: find_model(name) for name in arguments.models}
+    folders = sorted(path.parent for path in arguments.work.glob("*/result.json"))
+    models |= {f"adapted to {folder.name}": adapted_of(folder) for folder in folders}
+    counts: dict[str, list[int]] = {"rule": [0, 0], "rule of before": [0, 0], "where clear": [0, 0]}
+    for folder in folders:
+        site = read_site(folder / "site" / "site-profile.toml")
+        real = [site.calibrated(axial(read_volume(path))) for path in sorted((folder / "mvct").iterdir())]
+        judged = judge(models, real, folder / "site" / "adapting" / "pairs", torch.device("cpu"))
+        true = {name: mean(errors_of(folder, site, file)) for name, file in models.items()}
+        for name in models:
+            print(f"{folder.name} {name:20} true error {true[name]:.1f} HU, {judged[name]}", flush=True)
+        for pair in combinations(models, 2):
+            both = {name: judged[name] for name in pair}
+            best = min(pair, key=true.__getitem__)
+            apart = abs(true[pair[0]] - true[pair[1]])
+            for rule, kept in (("rule", better(both)), ("rule of before", before(both))):
+                count(counts[rule], kept == best)
+                print(f"{folder.name} {' or '.join(pair)}: {rule} {kept == best}, {best} better by {apart:.1f} HU")
+            if apart >= CLEAR_HU:
+                count(counts["where clear"], better(both) == best)
+    print(json.dumps(counts))
 
 
-def simulated(data: Path, seed: int, count: int) -> Pairs:
-    settings, pairs = replace(scanner(seed), hu_offset=0.0, hu_slope=1.0), []
-    for path in OTHERS:
-        kvct = axial(read_volume(data / path, slices_only=True))
-        part = replace(kvct, array=kvct.array[spread(range(len(kvct.array)), count)], source=None)
-        mvct, truth = (made(part, settings) for made in (simulate_mvct, true_kvct))
-        pairs += zip(*(at_spacing(scan, settings.pixel_mm) for scan in (mvct, truth)), strict=True)
-    return pairs
+def adapted_of(folder: Path) -> Path:
+    return folder / "site" / "adapting" / "training" / "model.safetensors"
 
 
-def error(model: Model, pairs: Pairs) -> float:
-    """Mean |enhanced - truth| in the body in HU."""
-    size, total, count = (model.plan.spacing_mm,) * 2, 0.0, 0
-    for mvct, truth in pairs:
-        made = enhance_slice(model.translator, model.plan.intensities, mvct).numpy()
-        body = body_mask(truth.float().numpy(), pixel_size=size)
-        total, count = total + float(abs(made - truth.numpy())[body].sum()), count + int(body.sum())
-    return total / count
+def before(judged: dict[str, Judgement]) -> str:
+    """Air agreement of 99 %, then the smaller distance of NSelfSSIM."""
+    return min(
+        judged, key=lambda name: (judged[name].air_agreement < MIN_AIR_AGREEMENT, judged[name].nselfssim_distance)
+    )
+
+
+def count(counts: list[int], right: bool) -> None:
+    counts[0] += right
+    counts[1] += 1
+
+
+def mean(errors: dict[str, float]) -> float:
+    return sum(errors.values()) / len(errors)
 
 
 if __name__ == "__main__":

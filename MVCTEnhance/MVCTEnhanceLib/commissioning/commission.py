@@ -1,7 +1,8 @@
 """The commissioning of a scanner: calibration, quality assurance, patients, site ranges, acceptance report.
 
-The output folder appears with calibration and quality assurance, before which nothing is written. The patients are
-enhanced by a batch in it, which is resumed where it was stopped. Report and site profile come last.
+The output folder appears with calibration and quality assurance, before which nothing is written. Adapting the model,
+if it is wanted, and the batch that enhances the patients are resumed where they were stopped. Report and site profile
+come last.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..assessment.expected import chosen_ranges
 from ..assessment.input_warnings import input_warnings
 from ..assessment.origin import planning_ct_warnings
 from ..assessment.provenance import PROGRAM
@@ -22,17 +25,19 @@ from ..batch.cohort import enhance_folder
 from ..batch.folder import SUMMARY, earlier_results
 from ..errors import InputError, OutputError
 from ..jobs.qa import run_qa
-from ..jobs.requests import BatchRequest, CommissionRequest, QARequest
+from ..jobs.requests import TWIN_PHANTOMS, AdaptRequest, BatchRequest, CommissionRequest, QARequest, TwinRequest
 from ..jobs.scans import require_permission
-from ..model.card import find_model, model_identity, read_card
+from ..model.card import find_model, model_identity, model_sha256, read_card
 from ..quality.record import EnhancementRecord
 from ..report.acceptance import Acceptance, acceptance_page
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..site.patients import calibration_of
-from ..site.profile import AcceptedQA, FittedCalibration, SiteProfile, read_site, write_site
+from ..site.profile import AcceptedQA, FittedCalibration, SiteModel, SiteProfile, read_site, write_site
 from ..storage.atomic import atomic_file, atomic_folder
 from ..storage.lock import locked
+from .adapt import adapt, require_slices
 from .calibrate import calibration_from_phantom, patient_of_scans, require_pairs, site_model
+from .make_twin import make_twin
 from .scans import Scans, paired, patient_id, patient_name
 from .site_ranges import MIN_PATIENTS, require_patients, site_ranges
 
@@ -40,6 +45,9 @@ REPORT, ACCEPTANCE, PROFILE = "acceptance.html", "acceptance.json", "site-profil
 CALIBRATED = "calibrated.toml"  # the profile that the patients are enhanced with: without ranges
 NOTE = "commissioning.json"  # what the folder is made of
 QA, PATIENTS = "qa", "patients"
+TWIN, TWIN_CURVES = "twin.toml", "twin.json"
+ADAPTING, ADAPTATION = "adapting", "adaptation.json"  # a folder, and what came of it
+ADAPTED_MODEL, ADAPTED = "adapted.safetensors", "adapted.toml"  # and the profile with it, without ranges
 PATIENT = "Patient "  # before the number, in warnings
 
 
@@ -76,9 +84,10 @@ def commission(request: CommissionRequest, *, on_event: EventHandler = ignore_ev
             with atomic_folder(folder) as staging:
                 found = _prepare(request, cases, staging, on_event)
                 _write_json(staging / NOTE, {"made_of": signature, "warnings": _grouped(warnings)} | found)
-        # What adapts the model goes here: it names it in calibrated.toml.
-        records = _enhanced(request, cases, on_event)
-        return _accept(request, cases, records, on_event)
+        adaptation = _adaptation(request, on_event) if request.adapt else None
+        site = folder / (ADAPTED if adaptation and adaptation["kept"] == "adapted" else CALIBRATED)
+        records = _enhanced(request, cases, site, on_event)
+        return _accept(request, cases, records, site, adaptation, on_event)
 
 
 def _require_sources(request: CommissionRequest) -> None:
@@ -88,6 +97,10 @@ def _require_sources(request: CommissionRequest) -> None:
         raise InputError(
             f"The HU cannot be calibrated from a phantom {request.phantom_kind} alone: give its inserts by --inserts, "
             "or the patients' planning CTs by --kvct."
+        )
+    if request.adapt and not request.kvct:
+        raise InputError(
+            "The model is adapted with planning CTs: give their folder by --kvct, or commission without --adapt."
         )
 
 
@@ -129,6 +142,8 @@ def _find(request: CommissionRequest, on_event: EventHandler) -> _Cases:
             )
     require_patients(len(mvcts))
     kvcts = find_cases(request.kvct, on_event=on_event) if request.kvct else ()
+    if request.adapt:
+        require_slices(kvcts)
     both = paired(mvcts, kvcts, on_event) if kvcts else []
     if not request.calibrates_from_phantom:
         require_pairs(len(both))
@@ -146,6 +161,7 @@ def _signature(request: CommissionRequest, cases: _Cases) -> dict[str, Any]:
         **{name: path and _sha256(path) for name, path in files.items()},
         "model": site_model(request.model).sha256,
         "name": request.name,
+        "adapting": request.steps if request.adapt else None,
         "version of the program": PROGRAM,
     }
 
@@ -176,21 +192,23 @@ def _prepare(request: CommissionRequest, cases: _Cases, folder: Path, on_event: 
     scanner = scans.scanner(request.name, on_event)
     write_site(SiteProfile(scanner, scans.made(request.by), fitted or by_patients, model), folder / CALIBRATED)
     check = asdict(replace(by_patients, points=())) if fitted and by_patients else None
-    return {"check": check, "qa": _measured(request, folder, _of("Phantom", on_event)) if request.phantom else None}
+    return {"check": check, "qa": _measured(request, folder / CALIBRATED, on_event)}
 
 
-def _measured(request: CommissionRequest, folder: Path, on_event: EventHandler) -> dict[str, Any]:
-    """Quality assurance of the phantom, which later scans of it may follow in the same folder."""
+def _measured(request: CommissionRequest, site: Path, on_event: EventHandler) -> dict[str, Any] | None:
+    """Quality assurance of the phantom, which later scans of it may follow in the same folder; None without one."""
+    if not request.phantom:
+        return None
     qa = QARequest(
         request.phantom,
         request.phantom_kind,
-        folder / QA,
+        site.parent / QA,
         tolerances=request.tolerances,
-        site=folder / CALIBRATED,
+        site=site,
         series_uid=request.series_uid,
         device=request.device,
     )
-    found = run_qa(qa, on_event=on_event)
+    found = run_qa(qa, on_event=_of("Phantom", on_event))
     del found["report"]  # the folder is still to be named
     return found
 
@@ -229,7 +247,59 @@ def _read_all(cases: _Cases, scans: Scans, on_event: EventHandler, *, required: 
         return None
 
 
-def _enhanced(request: CommissionRequest, cases: _Cases, on_event: EventHandler) -> dict[int, EnhancementRecord]:
+def _adaptation(request: CommissionRequest, on_event: EventHandler) -> dict[str, Any]:
+    """Adapt the model by the scanner's twin and, where the adapted one is kept, leave it beside a profile of it.
+
+    Returns:
+        twin, as in twin.json; kept, judged, against and max_worse, see `adapt`; qa, of the adapted model, as in
+        qa.json, or None; warnings.
+    """
+    folder, path = request.output, request.output / ADAPTATION
+    if path.exists():
+        return _read_json(path)
+    warnings: list[str] = []
+    on_event = _of("Adapting the model", collecting_warnings(warnings, on_event))
+    twin, site = _twin(request, on_event), folder / CALIBRATED
+    wanted = AdaptRequest(
+        folder / ADAPTING,
+        folder / TWIN,
+        request.mvct,
+        request.kvct,
+        site=site,
+        steps=request.steps,
+        device=request.device,
+    )
+    found = adapt(wanted, on_event=on_event)
+    qa = None
+    if found["kept"] == "adapted":
+        with atomic_file(folder / ADAPTED_MODEL) as partial:
+            shutil.copyfile(found["model"], partial)
+        model = SiteModel(ADAPTED_MODEL, model_sha256(folder / ADAPTED_MODEL))
+        write_site(replace(read_site(site), model=model), folder / ADAPTED, overwrite=True)
+        qa = _measured(request, folder / ADAPTED, on_event)
+    told = {name: found[name] for name in ("kept", "judged", "against", "max_worse")}
+    _write_json(path, {"twin": twin, **told, "qa": qa, "warnings": list(dict.fromkeys(warnings))})
+    return _read_json(path)
+
+
+def _twin(request: CommissionRequest, on_event: EventHandler) -> dict[str, Any]:
+    """The scanner's twin, of the phantom or, where that tells too little, of the patients."""
+    folder, path = request.output, request.output / TWIN_CURVES
+    if path.exists():
+        return _read_json(path)
+    if request.phantom and request.phantom_kind in TWIN_PHANTOMS:
+        sources = {"phantom": request.phantom, "kind": request.phantom_kind, "series_uid": request.series_uid}
+    else:
+        sources = {"mvct": request.mvct, "kvct": request.kvct}
+    wanted = TwinRequest(folder / TWIN, **sources, site=folder / CALIBRATED, device=request.device, overwrite=True)
+    found = make_twin(wanted, on_event=on_event)
+    _write_json(path, {name: found[name] for name in ("fitted", "untold", "curves")})
+    return _read_json(path)
+
+
+def _enhanced(
+    request: CommissionRequest, cases: _Cases, site: Path, on_event: EventHandler
+) -> dict[int, EnhancementRecord]:
     """The records of the patients that could be enhanced, by their numbers."""
     folder = request.output
     batch = BatchRequest(
@@ -237,7 +307,7 @@ def _enhanced(request: CommissionRequest, cases: _Cases, on_event: EventHandler)
         folder / PATIENTS,
         workers=request.workers,
         resume=True,
-        site=folder / CALIBRATED,
+        site=site,
         report=True,
         format="nrrd",
         device=request.device,
@@ -254,14 +324,21 @@ def _enhanced(request: CommissionRequest, cases: _Cases, on_event: EventHandler)
 
 
 def _accept(
-    request: CommissionRequest, cases: _Cases, records: Mapping[int, EnhancementRecord], on_event: EventHandler
+    request: CommissionRequest,
+    cases: _Cases,
+    records: Mapping[int, EnhancementRecord],
+    site: Path,
+    adaptation: Mapping[str, Any] | None,
+    on_event: EventHandler,
 ) -> dict[str, Any]:
     on_event("stage", stage="write")
     folder = request.output
-    calibrated, note = read_site(folder / CALIBRATED), _read_json(folder / NOTE)
+    calibrated, note = read_site(site), _read_json(folder / NOTE)
     plan, card = read_card(calibrated.model_file(None)[0])
-    qa = note["qa"]
-    profile = replace(calibrated, expected=site_ranges(list(records.values())), qa=qa and _accepted(qa))
+    qa = (adaptation and adaptation["qa"]) or note["qa"]
+    # An adapted model's card has no ranges, not even those that are chosen.
+    expected = ({} if card.get("expected") else chosen_ranges()) | site_ranges(list(records.values()))
+    profile = replace(calibrated, expected=expected, qa=qa and _accepted(qa))
     write_site(profile, folder / PROFILE, overwrite=True)
     acceptance = Acceptance(
         site=read_site(folder / PROFILE),
@@ -271,7 +348,8 @@ def _accept(
         records=records,
         qa=qa,
         check=note["check"] and FittedCalibration(**note["check"]),
-        warnings=note["warnings"],
+        adaptation=adaptation,
+        warnings=note["warnings"] + (adaptation["warnings"] if adaptation else []),
         made=_made_with(request, model_identity(card), plan.preset, qa),
     )
     result = acceptance.to_dict()

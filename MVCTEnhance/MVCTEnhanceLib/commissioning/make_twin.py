@@ -32,13 +32,13 @@ from ..site.profile import SiteProfile, read_site
 from ..storage.atomic import atomic_file
 from ..volume import Volume
 from ..volume.grid import axial
-from .curves import KINDS, NOISE, Curves, patient_curves, phantom_curves
+from .curves import KINDS, Curves, patient_curves, phantom_curves
 from .twin import PARAMETERS, PatientSubject, PhantomSubject, Subject, Twin, fit_twin
 
 SUFFIXES = {"output": ".toml", "picture": ".png"}
 MVCT_SLICES, KVCT_SLICES = 8, 120  # of all patients together
 SAME_SHARE = 0.01  # by which pixels may differ
-SEED = 0
+VIEWS, SEED = MVCTSettings.views, 0
 
 
 def make_twin(request: TwinRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
@@ -62,12 +62,15 @@ def make_twin(request: TwinRequest, *, on_event: EventHandler = ignore_event) ->
     on_event("stage", stage="twin")
     twin = fit_twin(measured, subject(device), settings, on_event=on_event)
     on_event("stage", stage="write")
+    found = told(twin)
     if request.picture:
+        from ..report.pictures import curves_png
+
         with atomic_file(request.picture, overwrite=request.overwrite) as partial:
-            partial.write_bytes(picture(twin))
+            partial.write_bytes(curves_png(found["curves"]))
     with atomic_file(request.output, overwrite=request.overwrite) as partial:
         partial.write_text(_toml(twin, site.line), encoding="utf-8", newline="")
-    return {"twin": str(request.output), **told(twin), "device": describe_device(device), "warnings": warnings}
+    return {"twin": str(request.output), **found, "device": describe_device(device), "warnings": warnings}
 
 
 def told(twin: Twin) -> dict[str, Any]:
@@ -75,6 +78,9 @@ def told(twin: Twin) -> dict[str, Any]:
     names = ("photons", *(name for name in PARAMETERS if name in twin.uncertain))
     curves = {
         name: {
+            "label": KINDS[name].label,
+            "along": KINDS[name].along,
+            "relative": KINDS[name].relative,
             "x": curve.x.tolist(),
             "measured": curve.values.tolist(),
             "twin": twin.simulated[name].values.tolist(),
@@ -88,24 +94,6 @@ def told(twin: Twin) -> dict[str, Any]:
         "untold": list(twin.untold),
         "curves": curves,
     }
-
-
-def picture(twin: Twin) -> bytes:
-    """The curves of the scanner and of its twin, as PNG."""
-    from ..report.pictures import curves_png
-
-    return curves_png(
-        [
-            (
-                KINDS[name].label,
-                KINDS[name].along,
-                curve.x,
-                {"scanner": curve.values, "twin": twin.simulated[name].values},
-            )
-            for name, curve in twin.measured.items()
-        ],
-        logarithmic=[name == NOISE for name in twin.measured],
-    )
 
 
 def _require_sources(request: TwinRequest) -> None:
@@ -182,7 +170,7 @@ def grid_of(scans: Sequence[Volume]) -> MVCTSettings:
             "square pixels."
         )
     matrix = max(max(scan.array.shape[1:]) for scan in scans)
-    return MVCTSettings(matrix=matrix, pixel_mm=round(float(sizes.mean()), 4), seed=SEED)
+    return MVCTSettings(matrix=matrix, pixel_mm=round(float(sizes.mean()), 4), views=VIEWS, seed=SEED)
 
 
 def _alike(images: list[np.ndarray], pixel_mm: float, kvcts: Sequence[Case]) -> tuple[list[np.ndarray], list[Volume]]:

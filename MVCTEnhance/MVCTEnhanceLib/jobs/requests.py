@@ -42,6 +42,7 @@ MAX_SEED = 2**32 - 1
 FORMATS = ("nrrd", "nii", "nii.gz", "mha", "dicom")
 MATCH = "match"
 TWIN_PHANTOMS = (TOMO_CHEESE, WATER_CYLINDER)
+STEPS, ADAPTING_STEPS = "of the training that adapts the model [%(default)s]", 1500
 HEAD_NECK, CHEESE, CATPHAN, WATER = "head-neck", "cheese", "catphan", "water"
 PATIENT_POSITIONS = ("HFS", "HFP", "HFDR", "HFDL", "FFS", "FFP", "FFDR", "FFDL")
 KINDS = ("enhanced", "difference", "correction", "cycle-error")
@@ -319,6 +320,8 @@ class CommissionRequest(Request):
     model: str | Path = option(MODEL, default=DEFAULT_MODEL)
     name: str = option("what the scanner is called [its manufacturer and model]", default="")
     by: str = option("who commissions it [the name of the account]", default="")
+    adapt: bool = option("also adapt the model by the scanner's twin, and keep the better of both", default=False)
+    steps: int = option(STEPS, default=ADAPTING_STEPS, at_least=1)
     workers: int = option("patients at a time, see 'batch' [%(default)s]", default=1, metavar="N", at_least=1)
     resume: bool = option("do only what DIR lacks, and what failed", default=False)
     device: str = option(DEVICE, default="auto")
@@ -361,7 +364,7 @@ class AdaptRequest(Request):
     kvct: Path = option("folder with the site's planning CTs, which the twin scans", metavar="DIR")
     site: str | Path | None = option(SITE, default=None, metavar="FILE")
     model: str | Path | None = option(MODEL_OF_SITE, default=None)
-    steps: int = option("of the training [%(default)s]", default=1500, at_least=1)
+    steps: int = option(STEPS, default=ADAPTING_STEPS, at_least=1)
     device: str = option(DEVICE, default="auto")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from .. import __version__
@@ -18,9 +19,19 @@ from ..quality.catalogue import GROUPS, INTENDED_USE, METRICS, SCANS
 from ..quality.record import EnhancementRecord
 from ..site.profile import FittedCalibration, SiteProfile
 from .page import page
-from .pictures import fit_png, spread_png
+from .pictures import curves_png, fit_png, spread_png
 from .qa import WORDS
 
+JUDGED_BY = MappingProxyType(
+    {
+        "error_hu": "error on planning CTs scanned by the twin, HU",
+        "nselfssim_distance": "NSelfSSIM, distance to the planning CTs",
+        "air_agreement": "air agreement, %",
+        "soft_tissue": "HU change of soft tissue, HU",
+        "fat": "HU change of fat, HU",
+        "edge_width_mm": "edge width of the skin, mm",
+    }
+)
 PASSED, FAILED, NOT_TESTED = "passed", "failed", "not tested"
 SOFT_TISSUE_HU, MAX_APART_HU = 40.0, 6.0  # of the calibrations: what one with patients is good for
 
@@ -46,6 +57,7 @@ class Acceptance:
         records: of those that could be enhanced, by their numbers from 0.
         qa: what qa.json says of the phantom; None without one.
         check: calibration from the patients, where the phantom gave the profile's; None where there is none.
+        adaptation: what adaptation.json says; None where the model was not adapted.
         warnings: of the scans.
         made: versions and digests of what was used.
     """
@@ -57,6 +69,7 @@ class Acceptance:
     records: Mapping[int, EnhancementRecord]
     qa: Mapping[str, Any] | None
     check: FittedCalibration | None
+    adaptation: Mapping[str, Any] | None
     warnings: Sequence[str]
     made: Mapping[str, str]
 
@@ -75,7 +88,9 @@ class Acceptance:
     def criteria(self) -> list[Criterion]:
         """What is tested, with its outcome."""
         checked = [self._calibration_check()] if self.check else []
-        return [self._calibration(), *checked, self._phantom(), self._enhancement(), self._metrics(), self._ranges()]
+        adapted = [self._adapting()] if self.adaptation else []
+        patients = [self._enhancement(), self._metrics(), self._ranges()]
+        return [self._calibration(), *checked, *adapted, self._phantom(), *patients]
 
     @cached_property
     def slices(self) -> int:
@@ -108,6 +123,7 @@ class Acceptance:
             "scanner": self.site.name,
             "calibration": asdict(self.site.calibration),
             "calibration_from_patients": self.check and asdict(self.check),
+            "adaptation": self.adaptation and {**self.adaptation, "qa": None},
             "qa": self.qa,
             "patients": {"found": self.patients, "enhanced": len(self.records), "slices": self.slices},
             "metrics": [{"group": found.group, "name": found.name, **found.to_dict()} for found in self.distributions],
@@ -147,6 +163,18 @@ class Acceptance:
             f"{self.check.count} patients: {apart:.1f} HU apart, at most {MAX_APART_HU:g} HU are expected.",
         )
 
+    def _adapting(self) -> Criterion:
+        errors = {name: judged["error_hu"] for name, judged in self.adaptation["judged"].items()}
+        found = (
+            f"Mean error on planning CTs scanned by the scanner's twin: {errors['adapted']:.1f} HU by the adapted "
+            f"model, {errors['given']:.1f} HU by the given one."
+        )
+        against = ", ".join(JUDGED_BY[name] for name in self.adaptation["against"])
+        if against:
+            found += f" The adapted one is worse on real MVCT by more than is tolerated: {against}."
+        kept, lost = sorted(errors, key=lambda name: name != self.adaptation["kept"])
+        return Criterion("Adapting the model", PASSED, f"{found} The {kept} model is kept, the {lost} one has lost.")
+
     def _phantom(self) -> Criterion:
         name = "Quality assurance with a phantom"
         if self.qa is None:
@@ -167,11 +195,14 @@ class Acceptance:
         )
 
     def _metrics(self) -> Criterion:
+        name = "Metrics against the model's own ranges"
+        if not self.card.get("expected"):
+            return Criterion(name, NOT_TESTED, "The adapted model has no ranges of its own.")
         own = [counts for _, counts, _ in self.verdicts]
         distrusted = sum(counts[DO_NOT_TRUST] > 0 for counts in own)
         closer = sum(counts[LOOK_CLOSER] > 0 and not counts[DO_NOT_TRUST] for counts in own)
         return Criterion(
-            "Metrics against the model's own ranges",
+            name,
             LOOK_CLOSER if distrusted else PASSED,
             f"A metric is assessed as 'do not trust' in {distrusted} of {len(own)} patients, as 'look closer' at most "
             f"in {closer}. These ranges come from simulated MVCT: look at the reports of such patients before you "
@@ -199,6 +230,9 @@ def acceptance_page(acceptance: Acceptance) -> str:
         "scans": SCANS,
         "line": line,
         "fit": fit_png([(point.exact_hu, point.shown_hu) for point in line.points], line.line),
+        "adaptation": acceptance.adaptation,
+        "twin": curves_png(acceptance.adaptation["twin"]["curves"]) if acceptance.adaptation else b"",
+        "judged_by": JUDGED_BY,
         "phantom": acceptance.phantom,
         "qa_tables": (
             ("Image quality", [pair for pair in pairs if not pair[0].is_insert]),

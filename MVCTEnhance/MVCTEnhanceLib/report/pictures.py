@@ -22,6 +22,7 @@ _QUICKLY = {"compress_level": 3}  # of PNG; the default takes twice as long and 
 _INK = "#7d848c"
 _TICKS = 6
 _DATES = 3
+_SIDES = MappingProxyType({"scanner": "measured", "twin": "twin"})
 _LINES = ("#e08a1e", "#3b82f6", "#16a37b", "#c2559d")
 
 
@@ -240,24 +241,20 @@ def spread_png(
     return _png(figure)
 
 
-def curves_png(
-    curves: Sequence[tuple[str, str, Sequence[float], Mapping[str, Sequence[float]]]], *, logarithmic: Sequence[bool]
-) -> bytes:
-    """Curves side by side.
+def curves_png(curves: Mapping[str, Mapping[str, Any]]) -> bytes:
+    """Curves of a scanner and of its twin, side by side.
 
     Args:
-        curves: for each picture what is along its axes, vertical and horizontal, the places along the latter, and
-            the values there by the name of their line.
-        logarithmic: for each picture whether its vertical axis is.
+        curves: as `make_twin` tells them; those whose differences are relative are drawn on a logarithmic axis.
     """
     figure = Figure(figsize=(4.4 * len(curves), 2.9), dpi=130, layout="constrained")
     axes = figure.subplots(1, len(curves), squeeze=False)[0]
-    for axis, (label, along, x, lines), is_logarithmic in zip(axes, curves, logarithmic, strict=True):
-        for (name, values), colour, style in zip(lines.items(), _LINES, ("-", "--"), strict=False):
-            axis.plot(x, values, style, color=colour, label=name, linewidth=1.6)
-        axis.set_yscale("log" if is_logarithmic else "linear")
-        axis.set_xlabel(along)
-        axis.set_ylabel(label)
+    for axis, curve in zip(axes, curves.values(), strict=True):
+        for (label, name), colour, style in zip(_SIDES.items(), _LINES, ("-", "--"), strict=False):
+            axis.plot(curve["x"], curve[name], style, color=colour, label=label, linewidth=1.6)
+        axis.set_yscale("log" if curve["relative"] else "linear")
+        axis.set_xlabel(curve["along"])
+        axis.set_ylabel(curve["label"])
         axis.grid(color=_INK, alpha=0.25, linewidth=0.6)
     axes[0].legend(frameon=False, fontsize=8)
     return _png(figure)

@@ -99,6 +99,32 @@ def test_worker_is_asked_for_the_chosen_phantom_model_and_site(app, worker, tmp_
     assert request.scan.is_file() and (request.site, request.enhanced) == (None, None)
 
 
+@pytest.mark.parametrize(("phantom", "compared"), [("water", True), ("catphan504", False)])
+def test_phantom_is_compared_with_that_of_the_acceptance(app, worker, tmp_path, phantom, compared):
+    from MVCTEnhanceLib.site.profile import AcceptedQA, Made, Scanner, SiteProfile, write_site
+
+    qa = AcceptedQA(phantom, "2026-01-31", True, {"water_hu": 3.0}, {})
+    write_site(
+        SiteProfile(Scanner("Bunker 2"), Made("2026-01-31T10:00:00+01:00", "", ""), qa=qa), tmp_path / "site.toml"
+    )
+    open_with_folder(app, tmp_path / "qa")
+    parameters(app).site = str(tmp_path / "site.toml")
+    app.click(app.ui.qaButton)
+    (request,) = worker[0].requests()
+    assert request.baseline == (tmp_path / "site.toml" if compared else None)
+    assert request.site == str(tmp_path / "site.toml")
+
+
+def test_change_since_the_acceptance_is_named(app):
+    from MVCTEnhanceLib.slicerui.jobs.qa import QAOutcome
+    from MVCTEnhanceLib.slicerui.panel.qa import in_words
+
+    good = {"passed": True}
+    values = {"water_hu": {"label": "Water", "mvct": good | {"change": {"passed": False}}, "enhanced": good}}
+    text = in_words(QAOutcome(False, Path("report.html"), values))
+    assert text == "Not passed. Out of tolerance: Water changed (MVCT)."
+
+
 def test_progress_and_outcome_are_shown(app, worker, tmp_path):
     open_with_folder(app, tmp_path)
     app.click(app.ui.qaButton)

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from ...jobs.requests import InstallPylinacRequest
 from ...qa import pylinac
 from ...qa.phantoms import PHANTOMS, TOMO_CHEESE
+from ...site.profile import read_site
 from ..install import dependencies, pip_settings
 from ..jobs.qa import REPORT, PhantomQA, QAOutcome
 from ..wording import BAD, CAUTION, GOOD, set_enabled_or_explain, set_label, time_left
@@ -97,6 +98,9 @@ class QASection:
     def _start(self, phantom: str, first: InstallPylinacRequest | None) -> None:
         chosen = {name: getattr(self._parameters, name) for name in ("model", "site", "device")}
         options = {name: value for name, value in chosen.items() if value}
+        accepted = read_site(self._parameters.site).qa
+        if accepted and accepted.phantom == phantom:
+            options["baseline"] = Path(self._parameters.site)
         folder = Path(self._ui.qaPathLineEdit.currentPath)
         work = PhantomQA(self._parameters.mvct.GetID(), "", phantom, folder, options, first=first)
         self._job = Job(work, on_progress=self._on_progress, on_done=self._on_done, on_error=self._on_error)
@@ -140,6 +144,12 @@ def in_words(outcome: QAOutcome) -> str:
         for value in outcome.values.values()
         for scan, title in scans.items()
         if value[scan]["passed"] is False
+    ]
+    failed += [
+        _("{value} changed ({scan})").format(value=value["label"], scan=title)
+        for value in outcome.values.values()
+        for scan, title in scans.items()
+        if value[scan].get("change", {}).get("passed") is False
     ]
     if outcome.passed:
         text = _("Passed: all values are within tolerance.")

@@ -65,7 +65,7 @@ def tell_progress(on_progress: OnProgress | None, event: str, fields: Mapping[st
         title: of the step, which goes before the stage.
     """
     if on_progress and event in ("stage", "progress"):
-        stage = stage_text(fields.get("stage", ""))
+        stage = stage_text(fields.get("stage", "training" if "phase" in fields else ""))
         text = f"{title}: {stage}" if title else stage
         on_progress(text, fields.get("done", 0), fields.get("total", 0), fields.get("eta_s"))
 
@@ -84,5 +84,9 @@ def stage_text(stage: str) -> str:
         "search": _("Searching for scans"),
         "batch": _("Enhancing the scans"),
         "review": _("Reviewing the scans"),
+        "twin": _("Fitting the scanner's twin"),
+        "reading slices": _("Reading the slices of the training"),
+        "training": _("Training"),
+        "compare": _("Comparing both models"),
         "install": _("Installing pylinac"),
     }.get(stage, stage)
