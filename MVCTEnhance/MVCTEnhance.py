@@ -81,6 +81,8 @@ class MVCTEnhanceParameterNode(OptionParameters):
     differenceWindow: Annotated[float, WithinRange(10.0, 2000.0)] = 300.0
     showCorrection: bool = False
     exportFolder: Path = Path()
+    courseScans: Path = Path()
+    courseFolder: Path = Path()
     wheelFolder: Path = Path()
 
 
@@ -213,10 +215,12 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
         """
         return scripting().commission(mvctFolder, outputFolder, options, onProgress)
 
-    def course(self, volumeNode, outputFolder, *, planningCT=None, onProgress=None, **options):
-        """Review all scans of the sequence that a volume shows on one page and wait; options: those of a CourseRequest,
-        as body_change="10mm", identify=True or resume=True. The result has page, days, done, failed, beyond_limit."""
-        return scripting().course(volumeNode, outputFolder, planningCT, options, onProgress)
+    def course(self, scans, outputFolder, *, planningCT=None, onProgress=None, **options):
+        """Review all scans below a folder, or of the sequence that a volume shows, on one page and wait.
+
+        options: those of a CourseRequest, as body_change="10mm", identify=True or resume=True. The result has page,
+        days, done, failed and beyond_limit."""
+        return scripting().course(scans, outputFolder, planningCT, options, onProgress)
 
     def installDependencies(self, wheelFolder=None):
         """Install missing Python packages after one question, from a folder of wheels where one is given."""

@@ -17,7 +17,7 @@ def open_with_scan(app, name: str = "MVCT", *, copies: int = 1):
 
 def open_sections(app) -> None:
     """Opens the sections that are closed at first."""
-    for name in ("model", "outputs", "metrics", "review", "export", "commissioning"):
+    for name in ("model", "outputs", "metrics", "review", "export", "course", "commissioning"):
         getattr(app.ui, f"{name}CollapsibleButton").collapsed = False
 
 

@@ -167,16 +167,16 @@ def commission(
 
 
 def course(
-    volume_node: Node,
+    scans: Node | str | Path,
     folder: str | Path,
     planning_ct: Node | None,
     named: dict[str, Any],
     on_progress: OnProgress | None = None,
 ) -> CourseOutcome:
-    """Review all scans of a sequence and wait for it.
+    """Review all scans of a sequence or below a folder and wait for it.
 
     Args:
-        volume_node: which shows an item of the sequence.
+        scans: the folder, or a volume that shows an item of the sequence.
         folder: for the page, and a folder for each scan.
         planning_ct: None for none.
         named: other fields of a `CourseRequest` by their names; None for the default.
@@ -185,11 +185,12 @@ def course(
     Raises:
         MVCTEnhanceError: with one sentence on the fault and what to do.
     """
-    if volume_node is None:
+    if scans is None:
         raise InputError(_("No volume was given: give the MVCT volume node."))
     require_known(named, COURSE_OPTIONS)
     options = {name: value for name, value in named.items() if value is not None}
-    work = CourseReview(_id(volume_node), _id(planning_ct), Path(folder).absolute(), options)
+    place = Path(scans).absolute() if isinstance(scans, (str, Path)) else _id(scans)
+    work = CourseReview(place, _id(planning_ct), Path(folder).absolute(), options)
     _require_packages()
     return do_now(work, on_progress)
 

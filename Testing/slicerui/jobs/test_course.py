@@ -53,6 +53,28 @@ def test_scans_of_two_patients_are_refused(app, review, monkeypatch):
     assert "different Patient IDs" in problem and "A1" not in problem
 
 
+def test_folder_is_left_as_it_is_and_its_planning_ct_keeps_the_headers_that_tell_its_patient(
+    app, tmp_path, monkeypatch
+):
+    from MVCTEnhanceLib.slicerui.jobs import course
+
+    files = [tmp_path / "1.dcm", tmp_path / "2.dcm"]
+    for file in files:
+        file.write_bytes(b"")
+    monkeypatch.setattr(course, "files_of", lambda node: files)
+    planning_ct = app.add_volume(noisy_head(3), "CT")
+    kinds = []
+    for patient in ("", "A1"):
+        monkeypatch.setattr(course, "patient_id_of", lambda node, patient=patient: patient)
+        (tmp_path / f"work {patient}").mkdir()
+        work = course.CourseReview(tmp_path / "daily", planning_ct.GetID(), tmp_path / "out", {"resume": True})
+        assert work.problem() == ""
+        request = next(work.steps(tmp_path / f"work {patient}")).request
+        assert (request.input, request.resume) == (tmp_path / "daily", True)
+        kinds.append(len(list(request.kvct.glob("*.dcm"))) if request.kvct.is_dir() else request.kvct.name)
+    assert kinds == ["planning-ct.nrrd", 2]
+
+
 @pytest.mark.thorough
 def test_the_console_gives_the_page_and_goes_on_with_a_further_day(app, tmp_path):
     app.load_module()

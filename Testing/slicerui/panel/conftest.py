@@ -8,6 +8,22 @@ def looks_for_devices():
     """For a test in which the panel asks the worker for the devices of this computer."""
 
 
+@pytest.fixture
+def shown_files(app):
+    """The files that the panel has shown in the programs that this computer has for them, in the place of these."""
+    from PySide6.QtCore import Slot
+
+    class Browser(app.qt.QObject):
+        @Slot("QUrl")
+        def show(self, url):
+            shown.append(url.toLocalFile())
+
+    shown, browser = [], Browser()
+    app.qt.QDesktopServices.setUrlHandler("file", browser, "show")
+    yield shown
+    app.qt.QDesktopServices.unsetUrlHandler("file")
+
+
 @pytest.fixture(autouse=True)
 def pause_before_devices(request, monkeypatch):
     """In the other tests it does not come to it: the worker that looks for them takes seconds of the processor."""

@@ -186,27 +186,15 @@ def test_pylinac_that_is_there_or_not_needed_is_not_asked_for(app, worker, pylin
     assert len(worker) == 2 and app.popups.shown == []
 
 
-def test_last_report_of_the_folder_is_opened(app, tmp_path):
-    from PySide6.QtCore import Slot
-
-    class Browser(app.qt.QObject):
-        @Slot("QUrl")
-        def show(self, url):
-            shown.append(url.toLocalFile())
-
-    shown, browser = [], Browser()
+def test_last_report_of_the_folder_is_opened(app, tmp_path, shown_files):
     (tmp_path / "ü").mkdir()
     (tmp_path / "ü" / "report.html").write_text("")
-    app.qt.QDesktopServices.setUrlHandler("file", browser, "show")
-    try:
-        open_with_folder(app, tmp_path)
-        assert not app.ui.qaReportButton.enabled
-        assert app.ui.qaReportButton.toolTip == "The folder has no report yet."
-        app.type_text(app.ui.qaPathLineEdit, str(tmp_path / "ü"))
-        app.click(app.ui.qaReportButton)
-    finally:
-        app.qt.QDesktopServices.unsetUrlHandler("file")
-    assert shown == [str(tmp_path / "ü" / "report.html")]
+    open_with_folder(app, tmp_path)
+    assert not app.ui.qaReportButton.enabled
+    assert app.ui.qaReportButton.toolTip == "The folder has no report yet."
+    app.type_text(app.ui.qaPathLineEdit, str(tmp_path / "ü"))
+    app.click(app.ui.qaReportButton)
+    assert shown_files == [str(tmp_path / "ü" / "report.html")]
 
 
 @pytest.mark.thorough

@@ -115,6 +115,8 @@ def test_every_parameter_is_bound_in_the_file_or_by_hand(app, ui):
         "device",
         "readouts",
         "chartReadout",
+        "courseScans",
+        "courseFolder",
         "exportFolder",
         "wheelFolder",
     }

@@ -1,4 +1,4 @@
-"""Course review of all scans of a sequence, between the scene and the worker."""
+"""Course review of all scans of a sequence or below a folder, between the scene and the worker."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ import slicer
 import slicer.util
 from slicer.i18n import tr as _
 
+from ...batch.folder import COURSE
 from ...errors import InputError
 from ...jobs.requests import PATIENT_POSITIONS, CourseRequest
+from ..scene.dicom_source import files_of, stage_files
 from ..scene.origin import identity_of, known_volume_of, patient_id_of, patient_position_of
 from ..scene.request import node_of
 from ..scene.sequence_nodes import sequence_of
@@ -24,6 +26,7 @@ from ..scene.volumes import problem_of
 from ..worker import files
 from ..worker.steps import Step, Steps
 
+PAGE = COURSE[0]  # as the worker writes it into the folder
 _PATIENCE_S = 3.0
 _DATE = r"\d{4}-[01]\d-[0-3]\d"
 _GIVEN = ("input", "output", "kvct")  # of a request, by nodes and a folder
@@ -54,7 +57,7 @@ class CourseReview:
     """Work for a `Job` or `do_now`; gives a `CourseOutcome`.
 
     Args:
-        mvct: ID of a volume that shows an item of the sequence.
+        scans: ID of a volume that shows an item of the sequence, or the folder that the scans lie below.
         planning_ct: ID of the planning CT; empty for none.
         folder: for the page, and a folder for each scan.
         options: other fields of the `CourseRequest`.
@@ -63,52 +66,32 @@ class CourseReview:
     patience_s = _PATIENCE_S
     needs_scene = False  # once its inputs are written
 
-    def __init__(self, mvct: str, planning_ct: str, folder: Path, options: Mapping[str, Any]):
-        self._mvct, self._planning_ct = mvct, planning_ct
+    def __init__(self, scans: str | Path, planning_ct: str, folder: Path, options: Mapping[str, Any]):
+        self._scans, self._planning_ct = scans, planning_ct
         self._folder, self._options = folder, options
 
     def problem(self) -> str:
         """Reason why the scans cannot be reviewed; empty where they can."""
-        if problem := problem_of(node_of(self._mvct), _("MVCT")):
-            return problem
-        if sequence_of(node_of(self._mvct)) is None:
-            return _("The MVCT is no item of a sequence: a course review needs the sequence of the daily scans.")
         if self._planning_ct and (problem := problem_of(node_of(self._planning_ct), _("planning CT"))):
             return problem
-        scans = [item for _index, item in self._items() if item is not None]
-        planning_ct = [node_of(self._planning_ct)] if self._planning_ct else []
-        if len(set(filter(None, map(patient_id_of, [*scans, *planning_ct])))) > 1:
-            return _("The scans have different Patient IDs: choose a sequence and a planning CT of one patient.")
-        return ""
+        return "" if isinstance(self._scans, Path) else self._problem_of_sequence()
 
     def invalidation_reason(self) -> str:
         """Always empty: its inputs are written before the scene can change."""
         return ""
 
     def steps(self, folder: Path) -> Steps:
-        """Write the scans, run `course`."""
-        days = folder / "days"
-        days.mkdir()
-        items = self._items()
-        for number, (index, item) in enumerate(items, start=1):
-            if problem := problem_of(item, _("MVCT")):
-                raise InputError(
-                    _("Scan {number} ({index}): {problem}").format(number=number, index=index, problem=problem)
-                )
-            date = identity_of(item).get("date") or (index if re.fullmatch(_DATE, index) else "")
-            _write(item, days / f"{number:03} {date}.nrrd")
-        positions = {patient_position_of(item) for _index, item in items}
-        known = positions.pop() if len(positions) == 1 else ""
-        request = CourseRequest(
-            days,
-            self._folder,
-            kvct=folder / "planning-ct.nrrd" if self._planning_ct else None,
-            **{"patient_position": known if known in PATIENT_POSITIONS else None, **self._options},
-        )
-        names = {days: _("The sequence")}
-        if request.kvct:
-            files.write_nrrd(known_volume_of(node_of(self._planning_ct), _("planning CT")), request.kvct)
-            names[request.kvct] = _("The planning CT")
+        """Write what is in the scene, run `course`."""
+        if isinstance(self._scans, Path):
+            days, position, names = self._scans, "", {}
+        else:
+            days = folder / "days"
+            position, names = self._write_days(days), {days: _("The sequence")}
+        planning_ct = self._write_planning_ct(folder) if self._planning_ct else None
+        if planning_ct:
+            names[planning_ct] = _("The planning CT")
+        known = {"patient_position": position if position in PATIENT_POSITIONS else None}
+        request = CourseRequest(days, self._folder, kvct=planning_ct, **(known | dict(self._options)))
         done = yield Step(request, names=names)
         content = json.loads((self._folder / "days.json").read_text(encoding="utf-8"))
         return CourseOutcome(
@@ -120,11 +103,46 @@ class CourseReview:
             tuple(done["warnings"]),
         )
 
+    def _problem_of_sequence(self) -> str:
+        mvct = node_of(self._scans)
+        if problem := problem_of(mvct, _("MVCT")):
+            return problem
+        if sequence_of(mvct) is None:
+            return _("The MVCT is no item of a sequence: a course review needs the sequence of the daily scans.")
+        scans = [item for _index, item in self._items() if item is not None]
+        planning_ct = [node_of(self._planning_ct)] if self._planning_ct else []
+        if len(set(filter(None, map(patient_id_of, [*scans, *planning_ct])))) > 1:
+            return _("The scans have different Patient IDs: choose a sequence and a planning CT of one patient.")
+        return ""
+
     def _items(self) -> list[tuple[str, slicer.vtkMRMLNode | None]]:
         """Index value, such as a date, and volume of each item."""
-        _browser, sequence = sequence_of(node_of(self._mvct))
+        _browser, sequence = sequence_of(node_of(self._scans))
         indices = [sequence.GetNthIndexValue(number) for number in range(sequence.GetNumberOfDataNodes())]
         return [(index, sequence.GetDataNodeAtValue(index)) for index in indices]
+
+    def _write_days(self, folder: Path) -> str:
+        """Write the items of the sequence; returns their Patient Position where all have the same."""
+        folder.mkdir()
+        items = self._items()
+        for number, (index, item) in enumerate(items, start=1):
+            if problem := problem_of(item, _("MVCT")):
+                raise InputError(
+                    _("Scan {number} ({index}): {problem}").format(number=number, index=index, problem=problem)
+                )
+            date = identity_of(item).get("date") or (index if re.fullmatch(_DATE, index) else "")
+            _write(item, folder / f"{number:03} {date}.nrrd")
+        positions = {patient_position_of(item) for _index, item in items}
+        return positions.pop() if len(positions) == 1 else ""
+
+    def _write_planning_ct(self, folder: Path) -> Path:
+        """Write it; beside a folder of scans, as the DICOM files that it came from, whose Patient ID is compared."""
+        node, path = node_of(self._planning_ct), folder / "planning-ct"
+        if isinstance(self._scans, Path) and patient_id_of(node):
+            return stage_files(files_of(node), path)
+        path = path.with_suffix(".nrrd")
+        files.write_nrrd(known_volume_of(node, _("planning CT")), path)
+        return path
 
 
 def _write(item: slicer.vtkMRMLScalarVolumeNode, path: Path) -> None:

@@ -17,6 +17,7 @@ from ..scene.outputs import ROLE_MVCT, EnhanceResult
 from ..scene.request import PARAMETERS, SceneRequest
 from ..scene.sequence_nodes import sequence_of
 from ..wording import set_label
+from .course import CourseSection
 from .export import ExportSection
 from .height import PanelHeight
 from .inputs import InputsSection
@@ -57,6 +58,7 @@ class Panel(VTKObservationMixin):
         self._registration = RegistrationSection(ui, self._review.show_registered)
         self._metrics = MetricsSection(ui, self._review.show)
         self._export = ExportSection(ui)
+        self._course = CourseSection(ui, self._run.installation)
         self._qa = QASection(ui, self._run.installation)
         set_label(ui.intendedUseLabel, intended_use(_))
         sample_data.register()  # again after a reload, which replaces what the button calls
@@ -113,6 +115,7 @@ class Panel(VTKObservationMixin):
         self._run.close()
         self._registration.close()
         self._export.close()
+        self._course.close()
         self._qa.close()
         self._review.close()
         self._height.close()
@@ -131,6 +134,7 @@ class Panel(VTKObservationMixin):
             self._review,
             self._registration,
             self._export,
+            self._course,
             self._qa,
         )
 
@@ -153,6 +157,7 @@ class Panel(VTKObservationMixin):
         self._review.refresh(parameters, self._follower.result, self._beside.comparison, self._beside.problem)
         self._registration.refresh(parameters, self._follower.result)
         self._export.refresh(parameters, self._follower.result)
+        self._course.refresh(parameters, problem)
         self._qa.refresh(parameters, problem)
 
     def _open_sections(self) -> None:

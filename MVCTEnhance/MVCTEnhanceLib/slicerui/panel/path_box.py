@@ -1,9 +1,11 @@
-"""A folder that the user may name, kept in a parameter."""
+"""A folder that the user may name, kept in a parameter, and a file that the user is shown."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+
+import qt
 
 NO_PATH = Path()  # what a parameter of this type holds as long as nothing was chosen
 
@@ -56,3 +58,8 @@ def on_path_changed(box, slot: Callable[[str], None]) -> None:
 def path_text(path: Path) -> str:
     """A path as text; empty where none was chosen."""
     return "" if path == NO_PATH else str(path)
+
+
+def show_file(path: Path) -> None:
+    """Show a file in the program that this computer has for it, such as a page in the web browser."""
+    qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -17,7 +16,7 @@ from ..jobs.qa import REPORT, PhantomQA, QAOutcome
 from ..wording import BAD, CAUTION, GOOD, set_enabled_or_explain, set_label, time_left
 from ..worker.work import Job
 from .install import InstallSection
-from .path_box import on_path_changed
+from .path_box import on_path_changed, show_file
 
 _PHANTOM, _FOLDER = "MVCTEnhance/QAPhantom", "MVCTEnhance/QAFolder"  # of this computer, whatever the scene
 
@@ -45,7 +44,7 @@ class QASection:
         combo.connect("currentIndexChanged(int)", lambda index: settings.setValue(_PHANTOM, combo.itemData(index)))
         on_path_changed(ui.qaPathLineEdit, self._on_path)
         ui.qaButton.connect("clicked(bool)", self._on_clicked)
-        ui.qaReportButton.connect("clicked(bool)", lambda checked: _open(self._report))
+        ui.qaReportButton.connect("clicked(bool)", lambda checked: show_file(self._report))
         set_label(ui.qaStatusLabel, "")
         self._update_buttons()
 
@@ -156,7 +155,3 @@ def in_words(outcome: QAOutcome) -> str:
     else:
         text = _("Not passed. Out of tolerance: {values}.").format(values=", ".join(failed))
     return "\n".join((text, *(f"⚠ {warning}" for warning in outcome.warnings)))
-
-
-def _open(path: Path) -> None:
-    qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))
