@@ -1,4 +1,4 @@
-"""The command `register` from many known misalignments: right, wrong or refused.
+"""The command `register` from many known misalignments, by MVCT and by enhanced scan: right, wrong or refused.
 
 MVCT and planning CT come from the same kVCT, so that the true motion is the one that the planning CT was given.
 """
@@ -12,14 +12,16 @@ from functools import partial
 import numpy as np
 import SimpleITK as sitk
 import torch
+from methods import trained
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.jobs.phantom import make_phantom
+from MVCTEnhanceLib.model.card import DEFAULT_MODEL
 from MVCTEnhanceLib.registration.motion import RigidMotion, difference
 from MVCTEnhanceLib.registration.rigid import Body
 from MVCTEnhanceLib.registration.search import Finder
 from MVCTEnhanceLib.volume import Volume
-from robustness.registration import PATIENTS, part
+from robustness.registration import BASE, PATIENTS, part
 from robustness.rigid import ROTATION_DEG, SHIFT_MM, START_SEED, random_starts
 from study import Row, Study
 
@@ -57,7 +59,8 @@ SETTINGS = (
 )
 COLUMNS = {
     "setting": "setting",
-    "patient": "scan",
+    "patient": "patient",
+    "scan": "registered by",
     "starts": "starts",
     "within": f"within {LIMIT_MM:g} mm and {LIMIT_DEG:g}°",
     "wrong": f"beyond {WRONG_MM:g} mm or {WRONG_DEG:g}°",
@@ -70,9 +73,9 @@ COLUMNS = {
 
 def run(study: Study) -> None:
     """Table "starts"."""
-    scans = {case.patient: (case.mvct, case.truth) for case in study.cases("test") if case.patient in PATIENTS}
-    scans[PHANTOM] = _phantom(study)
-    rows = [_row(study, setting, patient, *scans[patient]) for setting in SETTINGS for patient in scans]
+    pairs = {case.patient: (case.mvct, case.truth) for case in study.cases("test") if case.patient in PATIENTS}
+    pairs[PHANTOM] = _phantom(study)
+    rows = [row for setting in SETTINGS for patient in pairs for row in _rows(study, setting, patient, *pairs[patient])]
     study.write_table("starts", rows, COLUMNS, title="Registration from known misalignments", notes=_notes())
 
 
@@ -86,17 +89,24 @@ def _phantom(study: Study) -> tuple[Volume, Volume]:
     return read_volume(paths[0]), read_volume(paths[1])
 
 
-def _row(study: Study, setting: Setting, patient: str, whole: Volume, planning_ct: Volume) -> Row:
-    mvct = part(whole, _slices(whole, setting.mvct, setting.slices))
-    planned, body = part(planning_ct, _slices(planning_ct, setting.planning)), Body(mvct)
-    found = [
-        study.once(f"starts/{patient}-{setting.key}/{n}", partial(_error, body, mvct, planned, start))
-        for n, start in enumerate(random_starts(max(1, setting.starts // study.every)))
-    ]
+def _rows(study: Study, setting: Setting, patient: str, mvct: Volume, planning_ct: Volume) -> list[Row]:
+    slices = _slices(mvct, setting.mvct, setting.slices)
+    planned, body = part(planning_ct, _slices(planning_ct, setting.planning)), Body(part(mvct, slices))
+    starts = random_starts(max(1, setting.starts // study.every))
+    rows = []
+    model = next(method for method in trained(study) if method.name == DEFAULT_MODEL)
+    enhanced = mvct.with_array(study.converted(model.kept, patient, mvct))
+    for name, kept, whole in ((BASE, BASE, mvct), (model.name, model.kept.name, enhanced)):
+        error = partial(_error, body, part(whole, slices), planned)
+        key = f"starts/{patient}-{setting.key}/{kept}"
+        found = [study.once(f"{key}/{n}", partial(error, start)) for n, start in enumerate(starts)]
+        rows.append({"setting": setting.text, "patient": patient, "scan": name, **_summary(found)})
+    return rows
+
+
+def _summary(found: Sequence[Sequence[float] | None]) -> Row:
     errors = np.array([error for error in found if error] or np.empty((0, 2)))
     return {
-        "setting": setting.text,
-        "patient": patient,
         "starts": len(found),
         "within": int((errors <= (LIMIT_MM, LIMIT_DEG)).all(axis=1).sum()),
         "wrong": int((errors > (WRONG_MM, WRONG_DEG)).any(axis=1).sum()),
@@ -111,7 +121,7 @@ def _slices(volume: Volume, ends: tuple[float, float], slices: int = 0) -> range
     return range(first, min(last, first + slices) if slices else last)
 
 
-def _error(body: Body, mvct: Volume, planning_ct: Volume, start: Sequence[float]) -> tuple[float, float] | None:
+def _error(body: Body, scan: Volume, planning_ct: Volume, start: Sequence[float]) -> tuple[float, float] | None:
     """What is left of a misalignment in mm (mean over the body) and degrees; None where the registration is refused."""
     transform = sitk.Euler3DTransform()
     transform.SetCenter(body.centre.tolist())
@@ -123,7 +133,7 @@ def _error(body: Body, mvct: Volume, planning_ct: Volume, start: Sequence[float]
         direction=truth.rotation @ planning_ct.direction,
     )
     try:
-        return difference(Finder(body, away).find(mvct, "MVCT"), truth, body.points)
+        return difference(Finder(body, away).find(scan, "scan"), truth, body.points)
     except InputError:
         return None
 
@@ -137,8 +147,9 @@ def _notes() -> str:
         "",
         f"**Data.** Simulated MVCT of {data}, test patients that nothing was trained on, and the real kVCT that it was "
         "simulated from, on the same slices; the phantom of `mvct-enhance phantom`, whose planning CT has noise of its "
-        "own. Both scans show the same anatomy, without breathing, bowel gas or another "
-        "posture, and the patients' planning CT has the noise that is in the MVCT: a clinic is harder.",
+        "own. The enhanced scan is what the default model makes of the whole MVCT. Both scans show the same anatomy, "
+        "without breathing, bowel gas or another posture, and the patients' planning CT has the noise that is in the "
+        "MVCT: a clinic is harder.",
         "",
         "**Error.** Mean distance of the body's points from where they belong, and the angle of the rotation that is "
         "left. Refused: the command ends with a sentence, and nothing is written.",
