@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from ..jobs.requests import BatchRequest
 from ..model.card import installed_models, model_sha256, read_card
 from ..runtime.events import EventHandler, ignore_event
 from ..site.profile import read_site
+from ..storage.digest import file_sha256
 from ..volume.product import Product
 from .cases import Case, find_cases
 from .cluster import connected, require_safe
@@ -150,12 +150,5 @@ def settings_of(request: BatchRequest) -> Settings:
         site=Path(request.site).absolute() if request.site else None,
         site_digest=site.sha256,
         structures=request.structures and request.structures.absolute(),
-        structures_digest=_digest(request.structures) if request.structures else "",
+        structures_digest=file_sha256(request.structures, "structures") if request.structures else "",
     )
-
-
-def _digest(structures: Path) -> str:
-    try:
-        return hashlib.sha256(structures.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"The structures '{structures}' cannot be read ({error.strerror}): check the path.") from error

@@ -7,7 +7,6 @@ come last.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import shutil
@@ -34,6 +33,7 @@ from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..site.patients import calibration_of
 from ..site.profile import AcceptedQA, FittedCalibration, SiteModel, SiteProfile, read_site, write_site
 from ..storage.atomic import atomic_file, atomic_folder
+from ..storage.digest import file_sha256
 from ..storage.lock import locked
 from .adapt import adapt, require_slices
 from .calibrate import calibration_from_phantom, patient_of_scans, require_pairs, site_model
@@ -158,7 +158,7 @@ def _signature(request: CommissionRequest, cases: _Cases) -> dict[str, Any]:
         "MVCTs": [case.fingerprint for case in cases.mvcts],
         "planning CTs": kvcts,
         "phantom": request.phantom and [str(request.phantom.absolute()), request.phantom_kind, request.series_uid],
-        **{name: path and _sha256(path) for name, path in files.items()},
+        **{name: path and file_sha256(path, name) for name, path in files.items()},
         "model": site_model(request.model).sha256,
         "name": request.name,
         "adapting": request.steps if request.adapt else None,
@@ -383,7 +383,7 @@ def _made_with(
         "python": platform.python_version(),
         **libraries,
         **({"pylinac": qa["made"]["pylinac"]} if qa and "pylinac" in qa["made"] else {}),
-        **{f"{name}_sha256": _sha256(path) for name, path in files.items()},
+        **{f"{name}_sha256": file_sha256(path, name) for name, path in files.items()},
     }
 
 
@@ -409,13 +409,6 @@ def _grouped(warnings: Sequence[str]) -> list[str]:
         f"{PATIENT}{', '.join(dict.fromkeys(numbers))}: {text}" if any(numbers) else text
         for text, numbers in of_text.items()
     ]
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(f"'{path}' cannot be read: check the path.") from error
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

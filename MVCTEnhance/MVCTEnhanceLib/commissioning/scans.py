@@ -12,7 +12,6 @@ from ..assessment.origin import mvct_warnings
 from ..assessment.provenance import PROGRAM
 from ..batch.cases import Case
 from ..errors import InputError
-from ..io.dicom.series import read_dicom_folder
 from ..io.formats import READABLE, has_suffix
 from ..jobs.scans import read_scan
 from ..runtime.events import EventHandler
@@ -121,10 +120,7 @@ def paired(mvcts: Sequence[Case], kvcts: Sequence[Case], on_event: EventHandler)
 
 def patient_id(case: Case) -> str:
     """Empty for files, and for series without one."""
-    if not case.is_dicom:
-        return ""
-    series = read_dicom_folder(case.source, series_uid=case.series_uid, pixels=False, slices_only=True)
-    return str(series.source.header(0).get("PatientID") or "").strip()
+    return case.header.patient.id if case.header else ""
 
 
 def patient_name(case: Case) -> str:

@@ -5,7 +5,6 @@ It is kept as day.json beside the enhanced scan, so that it need not be done aga
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from ..jobs.scans import patient_id, read_scan
 from ..quality.record import EnhancementRecord
 from ..runtime.child import Child, JobFailed
 from ..site.profile import read_site
+from ..storage.digest import file_sha256
 from ..storage.json_file import read_json, write_json
 from ..structures.metrics import structure_values
 from ..structures.placed import structures_brought_to, structures_drawn_on
@@ -90,7 +90,7 @@ def measured(
         "patient_position": request.patient_position,
         "isocentre": list(request.isocentre),
     }
-    drawn = hashlib.sha256(request.structures.read_bytes()).hexdigest() if request.structures else ""
+    drawn = file_sha256(request.structures, "structures") if request.structures else ""
     kept = read_json(result.place / MEASURED)
     is_same = kept.get("made_of") == made_of
     if not is_same or kept.get("drawn") != drawn:

@@ -1,11 +1,21 @@
 """Fixtures of the tests of the panel."""
 
 import pytest
+from slicerui.panels import choose_result, open_with_scan
+from slicerui.results import add_result
 
 
 @pytest.fixture
 def looks_for_devices():
     """For a test in which the panel asks the worker for the devices of this computer."""
+
+
+@pytest.fixture
+def result(app):
+    """The enhanced scan of 'Day 1', which the user has chosen."""
+    result = add_result(app, open_with_scan(app, "Day 1"))
+    choose_result(app, result)
+    return result
 
 
 @pytest.fixture

@@ -9,13 +9,6 @@ from slicerui.results import add_result, readouts, verdicts
 from slicerui.scans import add_mvct
 
 
-@pytest.fixture
-def result(app):
-    result = add_result(app, open_with_scan(app, "Day 1"))
-    choose_result(app, result)
-    return result
-
-
 def test_an_empty_panel_says_that_there_are_no_metrics(app):
     open_with_scan(app)
     assert table(app) == {} and not app.ui.metricsTable.isVisible()

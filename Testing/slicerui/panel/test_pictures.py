@@ -1,4 +1,4 @@
-"""Pictures of README.md and of the documents, drawn after runs of two models on the phantom.
+"""Pictures of README.md and of the documents, drawn after runs of two models and a registration on the phantom.
 
 MVCTENHANCE_PICTURES=Resources/Screenshots python -m pytest Testing/slicerui/panel/test_pictures.py
 """
@@ -21,7 +21,7 @@ def enhance(app) -> None:
 @pytest.mark.skipif(
     "MVCTENHANCE_PICTURES" not in os.environ, reason="MVCTENHANCE_PICTURES names no folder to draw into"
 )
-def test_panel_and_two_models_in_the_review(app):
+def test_panel_two_models_in_the_review_and_a_registration(app):
     folder = Path(os.environ["MVCTENHANCE_PICTURES"])
     app.load_module()
     app.download_sample("MVCT Enhance", "MVCT phantom")
@@ -42,3 +42,8 @@ def test_panel_and_two_models_in_the_review(app):
     app.click(app.ui.reviewButton)
     app.ui.differenceWindowSpinBox.value = 50
     app.render_views(folder / "two-models.png")
+    app.choose(app.ui.compareWithSelector, None)
+    idle_text = app.ui.registerButton.text
+    app.click(app.ui.registerButton)
+    app.wait(lambda: app.ui.registerButton.text == idle_text, PATIENCE_S)
+    app.render_views(folder / "registration.png")

@@ -2,16 +2,8 @@
 
 import numpy as np
 import pytest
-from slicerui.panels import choose_result, open_with_scan, parameters
-from slicerui.results import add_result
+from slicerui.panels import open_with_scan, parameters
 from slicerui.scans import RAS, noisy_head
-
-
-@pytest.fixture
-def result(app):
-    result = add_result(app, open_with_scan(app, "Day 1"))
-    choose_result(app, result)
-    return result
 
 
 @pytest.fixture

@@ -11,13 +11,6 @@ from slicerui.results import add_result
 REVIEW = 7421
 
 
-@pytest.fixture
-def result(app):
-    result = add_result(app, open_with_scan(app, "Day 1"))
-    choose_result(app, result)
-    return result
-
-
 def layout(app) -> int:
     return app.slicer.app.layoutManager().layout
 

@@ -5,18 +5,11 @@ import copy
 import numpy as np
 import pytest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL
-from slicerui.panels import choose_result, headings, open_with_scan, parameters, table, tip
+from slicerui.panels import headings, parameters, table, tip
 from slicerui.results import add_result, readouts
 from slicerui.scans import add_mvct
 
 REVIEW, MODELS = 7421, 7422
-
-
-@pytest.fixture
-def result(app):
-    result = add_result(app, open_with_scan(app, "Day 1"))
-    choose_result(app, result)
-    return result
 
 
 @pytest.fixture
