@@ -8,8 +8,9 @@
 Each makes a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
 go to `mvct-enhance demo` or to pytest: `test -m ""` runs also the thorough tests, which take long and look at what
 seldom changes. Tests run side by side, one process a core and at most four. The tests of the Slicer panel need PySide6
-and slicer-core, which are installed for them, and on Linux the system's libraries for drawing; those of written DICOM
-need dciodvfy and dcmtk, those of quality assurance pylinac: where these cannot be installed, the tests skip and say so.
+and slicer-core, which are installed for them, and on Linux the system's libraries for drawing; those of reports as PDF
+need Pango, those of DICOM dciodvfy, dcmtk and Orthanc, those of quality assurance pylinac: where these cannot be
+installed, the tests skip and say so.
 """
 
 import ctypes.util
@@ -38,8 +39,16 @@ DRAWING_LIBRARIES = {  # as the loader calls them: Debian's packages
     "freetype": "libfreetype6",
     "dbus-1": "libdbus-1-3",
     "glib-2.0": "libglib2.0-0",
+    "pango-1.0": "libpango-1.0-0",  # from here on: of WeasyPrint
+    "pangoft2-1.0": "libpangoft2-1.0-0",
+    "harfbuzz-subset": "libharfbuzz-subset0",
 }
-DICOM_PROGRAMS = {"dciodvfy": "dicom3tools", "dcmdump": "dcmtk", "dcmconv": "dcmtk"}  # in which of Debian's packages
+DICOM_PROGRAMS = {  # in which of Debian's packages
+    "dciodvfy": "dicom3tools",
+    "dcmdump": "dcmtk",
+    "dcmconv": "dcmtk",
+    "Orthanc": "orthanc",
+}
 
 
 def fingerprint() -> str:
@@ -74,18 +83,18 @@ def set_up(extras: str) -> None:
 
 
 def add_drawing_libraries() -> None:
-    """Have Debian's libraries that Qt and OpenGL need without a screen, where this user may install them."""
+    """Have Debian's libraries by which Qt, OpenGL and WeasyPrint draw, where this user may install them."""
     missing = [name for name in DRAWING_LIBRARIES if not ctypes.util.find_library(name)]
     packages = {package for name in missing for package in DRAWING_LIBRARIES[name].split()}
     if missing and sys.platform.startswith("linux") and not installed(packages):
-        print(f"The tests of the panel are skipped without these libraries: {', '.join(missing)}.", flush=True)
+        print(f"Tests of the panel or of PDF are skipped without these libraries: {', '.join(missing)}.", flush=True)
 
 
 def add_dicom_programs() -> None:
-    """Have Debian's programs that check DICOM files, where this user may install them."""
+    """Have Debian's programs that check DICOM files and receive them, where this user may install them."""
     missing = [name for name in DICOM_PROGRAMS if not shutil.which(name)]
     if missing and not installed({DICOM_PROGRAMS[name] for name in missing}):
-        print(f"Some tests of DICOM files are skipped without these programs: {', '.join(missing)}.", flush=True)
+        print(f"Some tests of DICOM are skipped without these programs: {', '.join(missing)}.", flush=True)
 
 
 def add_pylinac() -> None:

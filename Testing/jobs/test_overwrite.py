@@ -45,6 +45,7 @@ COMMANDS = {
         "report --mvct mvct.nrrd --enhanced enhanced.nrrd --readouts report/readouts.json --output x",
         "x/report.html",
     ),
+    "pdf": ("pdf report --source series --output x", "x"),
     "dicom": ("dicom enhanced.nrrd --output x", "x"),
     "transform": (
         "register mvct.nrrd --kvct mvct.nrrd --enhanced enhanced.nrrd --transform x.tfm",
@@ -83,6 +84,8 @@ def quick(monkeypatch):
     """What takes long gives something at once."""
     monkeypatch.setattr(export_module, "onnx_of", lambda package: b"onnx")
     monkeypatch.setattr(export_module, "_difference_hu", lambda package, content: 0.0)
+    monkeypatch.setattr("MVCTEnhanceLib.jobs.pdf.require_weasyprint", lambda: None)
+    monkeypatch.setattr("MVCTEnhanceLib.jobs.pdf.pdf_of", lambda report: b"%PDF-1.4")
     still = RigidMotion(np.eye(3), np.zeros(3))
     monkeypatch.setattr("MVCTEnhanceLib.jobs.register.Finder.find", lambda *arguments, **named: still)
     monkeypatch.setattr("MVCTEnhanceLib.jobs.phantom.make_phantom", lambda *_, **__: (OTHER, OTHER))

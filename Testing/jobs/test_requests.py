@@ -29,6 +29,7 @@ OPTIONS = {  # scripts of users rely on them
     "twin": "device json kind kvct mvct output overwrite phantom picture progress series-uid site",
     "adapt": "device json kvct model mvct output progress site steps twin",
     "report": "enhanced identify json model mvct output overwrite progress readouts",
+    "pdf": "REPORT json output overwrite progress series-uid source",
     "dicom": "SCAN derivation description force json kind output overwrite progress readouts series-uid source",
     "devices": "json progress",
     "benchmark": "batches cases device jobs json model output overwrite progress rounds slices threads",

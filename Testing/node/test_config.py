@@ -1,5 +1,7 @@
 """The configuration of a node: an unknown or unsuitable entry gets one sentence."""
 
+import sys
+
 import pytest
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.io.dicom.header import read_header
@@ -49,6 +51,7 @@ def test_what_is_not_said_has_its_default_and_paths_are_relative_to_the_file(rea
         (('storage = "spool"', 'storage = ""'), "storage in [node] is empty"),
         (('storage = "spool"', 'storage = "spool"\nquiet_s = nan'), "quiet_s in [node] is nan"),
         (('"MVCTENHANCE"', '"ONE TITLE TOO LONG"'), "ae_title in [node] is 'ONE TITLE TOO LONG'"),
+        (('storage = "spool"', 'storage = "spool"\nreport = "html"'), "report in [node] is 'html': give 'pdf'"),
         (("[[allow]]", "[allow]"), "[allow] of '"),
         (('[[allow]]\nae_title = "SCANNER"', ""), "There is neither [[allow]] nor [watch]"),
         (('manufacturer = "TomoTherapy"', ""), "An [[accept]] is empty, so that planning CTs would be enhanced"),
@@ -80,6 +83,14 @@ def test_missing_package_is_named_with_the_way_to_get_it(run, tmp_path, assert_r
     (tmp_path / "node.toml").write_text(GOOD, encoding="utf-8")
     code = "import sys; sys.modules['pynetdicom'] = None; from MVCTEnhanceLib.cli import program; program.command()"
     assert_refused(run("serve", tmp_path / "node.toml", python=("-c", code)), "pip install pynetdicom")
+
+
+def test_report_as_pdf_is_refused_where_it_cannot_be_made(main, tmp_path, monkeypatch, assert_refused):
+    pytest.importorskip("pynetdicom")
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+    text = GOOD.replace('storage = "spool"', 'storage = "spool"\nreport = "pdf"')
+    (tmp_path / "node.toml").write_text(text, encoding="utf-8")
+    assert_refused(main("serve", tmp_path / "node.toml"), "pip install weasyprint")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from importlib.util import find_spec
 
 import pydicom
 import pytest
@@ -14,7 +15,7 @@ pytestmark = [
     pytest.mark.thorough,
     pytest.mark.skipif(not shutil.which("Orthanc"), reason="Orthanc is not installed (Debian's package orthanc)"),
 ]
-SERIES = {"QueryRetrieveLevel": "SERIES", "Modality": "CT", "SeriesDescription": "", "SeriesInstanceUID": ""}
+SERIES = {"QueryRetrieveLevel": "SERIES", "Modality": "", "SeriesDescription": "", "SeriesInstanceUID": ""}
 
 
 @pytest.fixture
@@ -60,7 +61,8 @@ def dataset(**values):
 
 def test_delivered_series_is_found_in_the_archive_and_comes_back_element_for_element(node, orthanc, scan_folder):
     port, requester = orthanc
-    node.configure(port, more="send_untrusted = true")
+    reports = bool(find_spec("weasyprint"))
+    node.configure(port, more="send_untrusted = true" + '\nreport = "pdf"' * reports)
     node.start()
     study = pydicom.dcmread(next(scan_folder.iterdir())).StudyInstanceUID
     node.send(sorted(scan_folder.iterdir()))
@@ -68,14 +70,17 @@ def test_delivered_series_is_found_in_the_archive_and_comes_back_element_for_ele
     association = wait_until(lambda: ask(port), "Orthanc's answer")
     query = dataset(StudyInstanceUID=study, **SERIES)
     find = pynetdicom.sop_class.StudyRootQueryRetrieveInformationModelFind
-    (found,) = (ds for status, ds in association.send_c_find(query, find) if status.Status == 0xFF00)
-    assert found.SeriesDescription.strip() == "MVCT enhanced, research only"
-    wanted = dataset(QueryRetrieveLevel="SERIES", StudyInstanceUID=study, SeriesInstanceUID=found.SeriesInstanceUID)
+    found = [ds for status, ds in association.send_c_find(query, find) if status.Status == 0xFF00]
+    expected = {"CT": "MVCT enhanced, research only", "DOC": "MVCT enhanced: report, research only"}
+    assert {ds.Modality: ds.SeriesDescription.strip() for ds in found} == {
+        kind: text for kind, text in expected.items() if kind == "CT" or reports
+    }
+    wanted = dataset(QueryRetrieveLevel="STUDY", StudyInstanceUID=study)
     move = pynetdicom.sop_class.StudyRootQueryRetrieveInformationModelMove
     statuses = [status.Status for status, _ in association.send_c_move(wanted, "REQUESTER", move)]
     association.release()
     assert statuses[-1] == 0x0000
-    sent = {ds.SOPInstanceUID: ds for ds in map(pydicom.dcmread, node.spool.glob("series/*/result/enhanced/*.dcm"))}
-    assert len(sent) == 3 and set(requester.received) == set(sent)
+    sent = {ds.SOPInstanceUID: ds for ds in map(pydicom.dcmread, node.spool.glob("series/*/result/*/*.dcm"))}
+    assert len(sent) == 3 + reports and set(requester.received) == set(sent)
     for uid, (back,) in requester.received.items():
         assert back == pydicom.Dataset(sent[uid])

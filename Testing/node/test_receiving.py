@@ -160,26 +160,6 @@ def test_dcmtk_sends_and_asks_for_an_echo(receiver, scan_folder):
         assert receiver.slices == [3]
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory):
-    """Of an authority, and of one who is unknown to it."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    for name in ("node", "stranger"):
-        command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-        files = [
-            "-addext",
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            folder / f"{name}.key",
-            "-out",
-            folder / f"{name}.pem",
-        ]
-        subprocess.run([*command.split(), *map(str, files)], check=True, capture_output=True)
-    return folder
-
-
 @pytest.mark.integration
 def test_with_tls_only_those_with_a_certificate_get_an_association(receiver, images, certificates):
     import ssl

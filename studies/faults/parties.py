@@ -29,12 +29,12 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def write_scan(folder: Path, *, slices=3, seed=5, **texts) -> Path:
-    """A small MVCT of a patient who must not be told, as one scanner sends it."""
+def write_scan(folder: Path, *, slices=3, size=64, pixel_mm=3.0, seed=5, **texts) -> Path:
+    """An MVCT of a patient who must not be told, as one scanner sends it; size: its rows and columns."""
     from MVCTEnhanceLib.io import write_dicom_series
     from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 
-    phantom = head_neck_phantom(slices=slices, shape=(64, 64), spacing_mm=(3.0, 3.0, 6.0))
+    phantom = head_neck_phantom(slices=slices, shape=(size, size), spacing_mm=(pixel_mm, pixel_mm, 6.0))
     noise = np.random.default_rng(seed).normal(0, 30, phantom.array.shape)
     write_dicom_series(phantom.with_array(np.rint(phantom.array + noise).astype(np.int16)), folder, description="MVCT")
     for path in folder.iterdir():
@@ -51,25 +51,32 @@ def slices_along(folder: Path) -> list[Path]:
 
 
 class Archive:
-    """An archive that keeps what it gets, each instance by its UID as often as it came, and takes its time for each."""
+    """An archive that keeps what it gets, each instance by its UID as often as it came, and takes its time for each.
 
-    def __init__(self, port=None, pause_s=0.0):
-        self._pause_s = pause_s
+    Args:
+        pdf: whether it takes encapsulated PDF, too.
+    """
+
+    def __init__(self, port=None, pause_s=0.0, pdf=True):
+        self._pause_s, self._pdf = pause_s, pdf
         self.port = port or free_port()
         self.received: dict[str, list[pydicom.Dataset]] = {}
         self.status = 0x0000
         self._lock = threading.Lock()
         self._server = None
 
-    def start(self):
+    def start(self, tls=None):
         from pynetdicom import AE, evt
-        from pynetdicom.sop_class import CTImageStorage, Verification
+        from pynetdicom.sop_class import CTImageStorage, EncapsulatedPDFStorage, Verification
 
         entity = AE(ARCHIVE)
         entity.add_supported_context(CTImageStorage)
+        if self._pdf:
+            entity.add_supported_context(EncapsulatedPDFStorage)
         entity.add_supported_context(Verification)
         handlers = [(evt.EVT_C_STORE, self._keep)]
-        self._server = entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
+        place = ("127.0.0.1", self.port)
+        self._server = entity.start_server(place, block=False, evt_handlers=handlers, ssl_context=tls)
         return self
 
     def stop(self):

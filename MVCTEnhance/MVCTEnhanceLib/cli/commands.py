@@ -113,6 +113,13 @@ def report_again(request: requests.ReportRequest, on_event: EventHandler) -> Res
     return write_report_again(request, on_event=on_event)
 
 
+def pdf(request: requests.PdfRequest, on_event: EventHandler) -> Result:
+    """Write a report as an encapsulated PDF."""
+    from ..jobs.pdf import write_pdf_report
+
+    return write_pdf_report(request, on_event=on_event)
+
+
 def dicom(request: requests.DicomRequest, on_event: EventHandler) -> Result:
     """Write an enhanced scan or a map as a DICOM series."""
     from ..jobs.dicom import write_derived_series

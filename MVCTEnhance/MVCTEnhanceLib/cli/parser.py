@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
         (requests.TwinRequest, run.twin, show.show_twin),
         (requests.AdaptRequest, run.adapt, show.show_adapted),
         (requests.ReportRequest, run.report_again, show.show_nothing),
+        (requests.PdfRequest, run.pdf, show.show_nothing),
         (requests.DicomRequest, run.dicom, show.show_nothing),
         (requests.DevicesRequest, run.devices, show.show_devices),
         (requests.BenchmarkRequest, run.benchmark, show.show_benchmark),

@@ -387,6 +387,20 @@ class ReportRequest(Request):
 
 
 @dataclass(frozen=True)
+class PdfRequest(Request):
+    """The report of an enhancement as an encapsulated PDF in the MVCT's study, for an archive; it needs WeasyPrint."""
+
+    command = "pdf"
+    summary = "write a report as an encapsulated PDF for an archive"
+
+    report: Path = option("folder of report.html and readouts.json", positional=True, metavar="REPORT")
+    source: Path = option("folder of the MVCT's DICOM series")
+    output: Path = option("new folder")
+    series_uid: str | None = option(SERIES.format(folder="source"), default=None)
+    overwrite: bool = option(OVERWRITE, default=False)
+
+
+@dataclass(frozen=True)
 class DicomRequest(Request):
     """A DICOM series of an enhanced scan or a map in a file, on the MVCT's voxels.
 

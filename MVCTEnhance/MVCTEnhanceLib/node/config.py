@@ -40,6 +40,7 @@ class Node:
         quiet_s: seconds without a slice after which a series is complete.
         model, site: as for `enhance`; empty for the site profile's or the default model, and for no profile.
         difference: whether the difference map is sent, too.
+        report: "pdf" where the report is sent, too, as an encapsulated PDF; else empty.
         send_untrusted: whether a result is sent that is assessed as 'do not trust'.
         keep_h: hours for which the spool keeps what was delivered, withheld, or not to be enhanced.
     """
@@ -52,6 +53,7 @@ class Node:
     model: str = ""
     site: str = ""
     difference: bool = False
+    report: str = ""
     send_untrusted: bool = False
     keep_h: float = 24.0
 
@@ -89,12 +91,19 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Destination:
-    """Args: AE title and place of an archive or planning system; tls, whether it is spoken to by [tls]."""
+    """An archive or planning system.
+
+    Args:
+        ae_title, host, port: by which it is reached.
+        tls: whether it is spoken to by [tls].
+        report: whether it gets the report, too, where there is one.
+    """
 
     ae_title: str
     host: str
     port: int
     tls: bool = False
+    report: bool = True
 
     @property
     def key(self) -> str:
@@ -223,6 +232,8 @@ def _require_fit(config: NodeConfig) -> None:
         raise InputError("There is no [[send_to]]: say which archive or planning system gets the enhanced scans.")
     if not (config.allow or config.watch):
         raise InputError("There is neither [[allow]] nor [watch]: say who may send scans, or in which folder they lie.")
+    if config.node.report not in ("", "pdf"):
+        raise InputError(f"report in [node] is {config.node.report!r}: give 'pdf', or leave it out.")
     if any(place.tls for place in config.send_to) and not config.tls:
         raise InputError("A [[send_to]] has tls = true, but there is no [tls]: name certificate, key and ca there.")
     if len({place.key for place in config.send_to}) < len(config.send_to):

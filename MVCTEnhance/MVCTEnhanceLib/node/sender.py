@@ -83,7 +83,7 @@ class Sender:
             return
         told = {"series": series.number, "to": self._place.ae_title}
         try:
-            files = series.outputs
+            files = [path for path in series.outputs if self._place.report or path.parent != series.pdf]
             self._send(files, ended)
         except Exception as error:
             if ended.is_set():
@@ -103,7 +103,7 @@ class Sender:
             self._in_a_row = 0
             del self._failed[series]
             seconds = round(time.monotonic() - start, 1)
-            self._on_event("series", **told, status="sent", images=len(files), seconds=seconds)
+            self._on_event("series", **told, status="sent", objects=len(files), seconds=seconds)
 
     def _send(self, files: Sequence[Path], ended: threading.Event) -> None:
         """Send all files in one association.
@@ -112,14 +112,15 @@ class Sender:
             NotSent: not all were acknowledged.
         """
         from pynetdicom import AE
-        from pynetdicom.sop_class import CTImageStorage
+        from pynetdicom.sop_class import CTImageStorage, EncapsulatedPDFStorage
 
         place = self._place
         entity = AE(self._title)
         entity.connection_timeout = CONNECT_S
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = ANSWER_S
-        for syntax in (pydicom.uid.ExplicitVRLittleEndian, pydicom.uid.ImplicitVRLittleEndian):
-            entity.add_requested_context(CTImageStorage, syntax)  # a context each, so that either will do
+        for kind in (CTImageStorage, EncapsulatedPDFStorage):
+            for syntax in (pydicom.uid.ExplicitVRLittleEndian, pydicom.uid.ImplicitVRLittleEndian):
+                entity.add_requested_context(kind, syntax)  # a context each, so that either will do
         association = entity.associate(
             place.host, place.port, ae_title=place.ae_title, tls_args=(self._tls, place.host) if self._tls else None
         )
@@ -137,14 +138,15 @@ class Sender:
         association.release()
 
     def _send_one(self, association: Association, path: Path) -> None:
-        name = self._place.ae_title
+        name, ds = self._place.ae_title, pydicom.dcmread(path)
         try:
-            answer = association.send_c_store(pydicom.dcmread(path))
+            answer = association.send_c_store(ds)
         except ValueError as error:
-            raise NotSent(f"{name} takes no CT images.") from error
+            what = "CT images" if ds.Modality == "CT" else "encapsulated PDF: give it report = false in [[send_to]]"
+            raise NotSent(f"{name} takes no {what}.") from error
         except RuntimeError as error:
             raise NotSent(f"{name} ended the association.") from error
         if "Status" not in answer:
             raise NotSent(f"{name} ended the association or does not answer.")
         if answer.Status not in _STORED:
-            raise NotSent(f"{name} refused an image with the status 0x{answer.Status:04X}.")
+            raise NotSent(f"{name} refused an object with the status 0x{answer.Status:04X}.")

@@ -19,7 +19,8 @@ from ..batch.folder import commit_case, staging
 from ..batch.settings import Settings
 from ..errors import Cancelled, MVCTEnhanceError, OutputError
 from ..io.dicom.geometry import lacks_slices
-from ..jobs.requests import BatchRequest, ServeRequest
+from ..jobs.requests import BatchRequest, PdfRequest, ServeRequest
+from ..report.pdf import require_weasyprint
 from ..runtime.child import Child
 from ..runtime.events import EventHandler
 from ..storage.atomic import settle_folder
@@ -47,6 +48,8 @@ def serve(request: ServeRequest, *, on_event: EventHandler) -> None:
     """
     require_pynetdicom()
     config = read_node(request.config)
+    if config.node.report:
+        require_weasyprint()
     settings = _settings(config, request.device)
     spool = Spool(config.storage, config.limits)
     ended = threading.Event()
@@ -85,6 +88,7 @@ def _settings(config: NodeConfig, device: str) -> Settings:
             model=config.node.model or None,
             site=config.node.site or None,
             difference=config.node.difference,
+            report=bool(config.node.report),
             format="dicom",
             device=device,
             force=config.node.send_untrusted,
@@ -228,6 +232,8 @@ class Service:
             withheld = readouts.pop("withheld", False)
             if withheld:
                 note |= {"withheld": readouts.pop("failure")}
+            elif self._config.node.report:
+                child.run(PdfRequest(folder / "report", series.scan, folder / series.pdf.name).to_argv())
             with self._spool.lock:
                 if series.status == "arriving":
                     self._on_event("series", series=series.number, status="again", reason="more slices came")

@@ -56,7 +56,7 @@ class Series:
         self.folder = folder
         self.number = int(folder.name.partition("-")[0])
         self.arriving, self.scan, self.result = folder / "arriving", folder / "scan", folder / "result"
-        self.enhanced = self.result / "enhanced"
+        self.enhanced, self.pdf = self.result / "enhanced", self.result / "pdf"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Series) and self.folder == other.folder

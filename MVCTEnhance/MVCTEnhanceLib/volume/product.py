@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 PLANNING_CT = "planning CT"  # of a phantom
-Kind = Literal["enhanced", "difference", "correction", "cycle error", "planning CT", "registration"]
+Kind = Literal["enhanced", "difference", "correction", "cycle error", "planning CT", "registration", "report"]
 
 PROGRAM = "MVCTEnhance"
 KEY = f"{PROGRAM}.product"  # of the marker among the fields of a header, and among the attributes of a node
 _MARKER = re.compile(
-    rf"{PROGRAM} (enhanced|difference|correction|cycle error|planning CT|registration)(?: at (\d+) %)?"
+    rf"{PROGRAM} (enhanced|difference|correction|cycle error|planning CT|registration|report)(?: at (\d+) %)?"
     "(?: with site ([0-9a-f]+))? of ([0-9a-f]+|unknown)"
 )
 SITE_DIGITS = 8  # of the SHA-256 of a site profile

@@ -3,50 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import numpy as np
-from pydicom import dcmwrite
-from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SpatialRegistrationStorage
+from pydicom.dataset import Dataset
+from pydicom.uid import SpatialRegistrationStorage
 from pydicom.valuerep import format_number_as_ds
 
 from ... import __version__
 from ...errors import MVCTEnhanceError, OutputError
 from ...runtime.quiet import quiet_pydicom
-from ...storage.atomic import atomic_folder
-from ...volume.product import PROGRAM, Product
+from ...volume.product import Product
 from ...volume.volume import HeaderSource
-from .header import holds_outputs_only, text_of
-from .kept import derived_uid, keep
-from .writer import contributing_equipment, keep_bytes
+from .companion import companion, reference, write_companion
+from .header import text_of
+from .kept import keep
 
 FILE = "REG0001.dcm"
-_OF_STUDY = (
-    "SpecificCharacterSet",
-    "StudyInstanceUID",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-    "StudyID",
-    "AccessionNumber",
-    "StudyDescription",
-)
-_TYPE_2 = (
-    "PatientName",
-    "PatientID",
-    "PatientBirthDate",
-    "PatientSex",
-    "StudyDate",
-    "StudyTime",
-    "ReferringPhysicianName",
-    "StudyID",
-    "AccessionNumber",
-    "PositionReferenceIndicator",
-    "ContentCreatorName",
-)
-_PATIENT_GROUP = 0x0010
 _SERIES_NUMBER = 5000
 _CONTENT_BASED = ("125024", "DCM", "Image Content-based Alignment")
 
@@ -70,7 +43,7 @@ class _Referenced:
                 "object refers: write the registration as a transform."
             )
         return cls(
-            text_of(headers[0], "StudyInstanceUID"), series.series_uid, frames.pop(), tuple(map(_reference, headers))
+            text_of(headers[0], "StudyInstanceUID"), series.series_uid, frames.pop(), tuple(map(reference, headers))
         )
 
 
@@ -109,52 +82,23 @@ def write_spatial_registration(
             "The registration cannot be written as DICOM, since the headers of the scans have values that DICOM does "
             "not allow: write it as a transform."
         ) from error
-    with atomic_folder(folder, may_replace=lambda path: overwrite and holds_outputs_only(path)) as partial:
-        dcmwrite(partial / FILE, ds, enforce_file_format=True)
+    write_companion(ds, folder, FILE, overwrite=overwrite)
 
 
 def _object(moving: HeaderSource, fixed: HeaderSource, matrix: np.ndarray, texts: tuple[str, str]) -> Dataset:
-    kept, now = keep(moving), datetime.now()
-    shared = kept.shared
-    ds = Dataset()
-    for tag in shared.keys():  # noqa: SIM118
-        if tag.group == _PATIENT_GROUP or shared[tag].keyword in _OF_STUDY:
-            ds[tag] = shared.get_item(tag)
-    for keyword in _TYPE_2:
-        if keyword not in ds:
-            setattr(ds, keyword, None)
+    kept = keep(moving)
     of_moving, of_fixed = _Referenced.of(moving, "MVCT"), _Referenced.of(fixed, "planning CT")
     numbers = [format_number_as_ds(float(number)) for number in matrix.ravel()]
     key = (*kept.key, *(image.ReferencedSOPInstanceUID for image in of_fixed.images), *numbers, *texts, __version__)
-    ds.SOPClassUID = SpatialRegistrationStorage
-    ds.SOPInstanceUID = derived_uid("registration", *key)
-    ds.SeriesInstanceUID = derived_uid("registration series", *key)
-    ds.Modality = "REG"
+    ds = companion(kept, Product("registration"), sop_class=SpatialRegistrationStorage, modality="REG", key=key)
+    ds.PositionReferenceIndicator = ds.ContentCreatorName = None
     ds.SeriesNumber = _SERIES_NUMBER
     ds.SeriesDescription, ds.ContentDescription = texts[0][:64], texts[1][:64]
     ds.ContentLabel = "REGISTRATION"
-    ds.InstanceNumber = 1
-    for event in ("Series", "Content", "InstanceCreation"):
-        setattr(ds, f"{event}Date", now.strftime("%Y%m%d"))
-        setattr(ds, f"{event}Time", now.strftime("%H%M%S.%f"))
-    ds.Manufacturer = ds.ManufacturerModelName = PROGRAM
-    ds.SoftwareVersions = __version__
-    ds.ContributingEquipmentSequence = [contributing_equipment(ds, Product("registration"))]
     ds.FrameOfReferenceUID = of_fixed.frame_uid
     identity = [format_number_as_ds(float(number)) for number in np.eye(4).ravel()]
     ds.RegistrationSequence = [_registered(of_fixed, identity), _registered(of_moving, numbers)]
     _refer(ds, of_moving, of_fixed)
-    ds.file_meta = FileMetaDataset()
-    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-    ds.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    keep_bytes(ds)
-    return ds
-
-
-def _reference(header: Dataset) -> Dataset:
-    ds = Dataset()
-    ds.ReferencedSOPClassUID, ds.ReferencedSOPInstanceUID = header.SOPClassUID, header.SOPInstanceUID
     return ds
 
 
