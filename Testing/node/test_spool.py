@@ -1,6 +1,7 @@
 """The spool: every state of a series follows from what lies on the disk, at whichever moment the node is killed."""
 
 import os
+from pathlib import Path
 
 import pydicom
 import pytest
@@ -41,6 +42,23 @@ def test_slice_lies_under_its_series_when_it_is_received(spool, slices):
     (series,) = spool.series()
     assert sorted(path.read_bytes() for path in series.files) == sorted(slices)
     assert list(spool.incoming.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are told as Linux does")
+def test_slice_and_its_folders_lie_on_the_disk_before_it_is_acknowledged(spool, slices, monkeypatch):
+    synced, fsync = [], os.fsync
+
+    def recording(handle):
+        place = Path(f"/proc/self/fd/{handle}").readlink()
+        synced.append((place, place.read_bytes() if place.is_file() else sorted(path.name for path in place.iterdir())))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", recording)
+    series = spool.receive(slices[:1])
+    assert slices[0] in [content for _, content in synced]
+    last = dict(synced)  # as they were when they were settled
+    assert last[series.arriving] == [series.files[0].name]
+    assert "arriving" in last[series.folder] and last[series.folder.parent] == [series.folder.name]
 
 
 def test_names_in_the_spool_tell_no_uid(spool, slices, scan_folder):
