@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -32,9 +33,8 @@ def free_port() -> int:
 def write_scan(folder: Path, *, slices=3, size=64, pixel_mm=3.0, seed=5, **texts) -> Path:
     """An MVCT of a patient who must not be told, as one scanner sends it; size: its rows and columns."""
     from MVCTEnhanceLib.io import write_dicom_series
-    from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 
-    phantom = head_neck_phantom(slices=slices, shape=(size, size), spacing_mm=(pixel_mm, pixel_mm, 6.0))
+    phantom = _head(slices, size, pixel_mm)
     noise = np.random.default_rng(seed).normal(0, 30, phantom.array.shape)
     write_dicom_series(phantom.with_array(np.rint(phantom.array + noise).astype(np.int16)), folder, description="MVCT")
     for path in folder.iterdir():
@@ -43,6 +43,13 @@ def write_scan(folder: Path, *, slices=3, size=64, pixel_mm=3.0, seed=5, **texts
             setattr(ds, keyword, value)
         ds.save_as(path)
     return folder
+
+
+@cache
+def _head(slices: int, size: int, pixel_mm: float):
+    from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+
+    return head_neck_phantom(slices=slices, shape=(size, size), spacing_mm=(pixel_mm, pixel_mm, 6.0))
 
 
 def slices_along(folder: Path) -> list[Path]:

@@ -128,17 +128,17 @@ def main() -> None:
             write_scan(folder / "cases" / f"{n}", slices=options.case_slices, **GRID, seed=n)
         for number, seconds in enumerate(time_start(folder / "cases" / "0", folder), start=1):
             show(f"start of scan {number}", f"{seconds:.2f} s")
+        scans = [
+            write_scan(folder / f"scan{n}", slices=options.slices, **GRID, seed=n) for n in range(options.scans + 1)
+        ]
+        for what, value in time_node(scans, folder / "node").items():
+            show(what, f"{value:.1f}" + ("" if "hour" in what else " s"))
         for workers in (1, 2):
             rate = time_batch(folder / "cases", folder / "out", "--workers", str(workers))
             show(f"cases an hour, {workers} local workers", f"{rate:.0f}")
             with dask(folder / "dask", workers) as address:
                 rate = time_batch(folder / "cases", folder / "out", "--scheduler", address)
             show(f"cases an hour, {workers} Dask workers", f"{rate:.0f}")
-        scans = [
-            write_scan(folder / f"scan{n}", slices=options.slices, **GRID, seed=n) for n in range(options.scans + 1)
-        ]
-        for what, value in time_node(scans, folder / "node").items():
-            show(what, f"{value:.1f}" + ("" if "hour" in what else " s"))
 
 
 if __name__ == "__main__":
