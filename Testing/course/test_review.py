@@ -200,7 +200,7 @@ def test_day_that_cannot_be_registered_stays_with_the_reason(reviewed, scans, ma
     page, days = read(tmp_path / "out")
     assert days["days"][1]["not_registered"] == "The MVCT was not registered."
     assert days["days"][1]["status"] == "done" and "registration" not in days["days"][1]
-    assert "day 4: The MVCT was not registered." in page.text
+    assert "Day 4: The MVCT was not registered." in page.text
 
 
 def test_files_without_a_patient_and_a_body_that_the_field_cuts_are_told_on_the_page(main, body, tmp_path, children):

@@ -15,7 +15,7 @@ STEPS = [
     "review shows the scans side by side",
     "result is exported",
     "scans are registered",
-    "course is reviewed",
+    "course without scans is refused",
     "scan that is no phantom is refused",
 ]
 

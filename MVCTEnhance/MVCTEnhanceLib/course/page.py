@@ -106,7 +106,7 @@ def _change(body: Any, is_beyond: bool) -> tuple[str, Assessment]:
 
 
 def _signed(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:+.{digits}f}"
+    return "-" if value is None else f"{round(value, digits) + 0:+.{digits}f}"  # no -0.0
 
 
 def _flagged(course: Course) -> list[tuple[str, str]]:
@@ -216,17 +216,18 @@ def _by_text(course: Course, texts: Callable[[DayResult], Sequence[str]]) -> lis
     for day in course.done:
         for text in dict.fromkeys(texts(day)):
             found.setdefault(text, []).append(course.label(day))
-    return [
+    sentences = [
         text if len(labels) == len(course.done) else f"{_listed(labels, course)}: {text}"
         for text, labels in found.items()
     ]
+    return [text[:1].upper() + text[1:] for text in sentences]
 
 
 def _warnings(course: Course) -> list[str]:
     def texts(day: DayResult) -> list[str]:
         return [*(day.record.warnings or ()), *(day.registration["warnings"] if day.registration else ())]
 
-    return [text[:1].upper() + text[1:] for text in _by_text(course, texts)]
+    return _by_text(course, texts)
 
 
 def _truncated(course: Course) -> list[str]:
@@ -236,7 +237,7 @@ def _truncated(course: Course) -> list[str]:
         cut = int(day.size.truncated.sum())
         return [f"the field of view cuts the body in {cut} of {len(day.size.z_mm)} slices"] if cut else []
 
-    sentences = [f"{text[:1].upper()}{text[1:]}: they are not compared." for text in _by_text(course, texts)]
+    sentences = [f"{text}: they are not compared." for text in _by_text(course, texts)]
     return sentences or ["The field of view cuts the body in none of the slices."]
 
 

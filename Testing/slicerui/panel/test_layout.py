@@ -21,7 +21,9 @@ def show_all(app, *, planning_ct: bool = True) -> None:
     app.wait(lambda: app.ui.inputWarningsLabel.isVisible())
 
 
-@pytest.mark.parametrize("width", [SLICER_WIDTH, 520, 600])
+@pytest.mark.parametrize(
+    "width", [SLICER_WIDTH, *(pytest.param(wide, marks=pytest.mark.thorough) for wide in (520, 600))]
+)
 @pytest.mark.parametrize("planning_ct", [True, False])
 def test_nothing_overlaps_or_is_cut(app, width, planning_ct):
     show_all(app, planning_ct=planning_ct)
