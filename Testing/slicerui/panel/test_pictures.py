@@ -34,6 +34,7 @@ def test_panel_two_models_in_the_review_and_a_registration(app):
     parameters(app).model = ""
     parameters(app).enhanced = None
     enhance(app)
+    app.ui.statusLabel.visible = False  # how long it took is a matter of the computer that draws
     panel = app.module.widgetRepresentation()
     resize(app, SLICER_WIDTH)
     resize(app, SLICER_WIDTH, panel.y + panel.height)
