@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from MVCTEnhanceLib.commissioning.curves import CUPPING, MODULATION, NOISE, Curve, phantom_curves
-from MVCTEnhanceLib.commissioning.twin import fit_twin
+from MVCTEnhanceLib.commissioning.twin import PhantomSubject, fit_twin
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.io import write_volume
 from MVCTEnhanceLib.physics.mvct import Scan, scanned, simulate_mvct
@@ -62,6 +63,15 @@ def test_twin_has_noise_and_sharpness_of_its_scanner_in_another_phantom_too(main
     assert (tmp_path / "twin.png").read_bytes().startswith(b"\x89PNG")
     twin = build(MVCTSettings, read_toml(tmp_path / "twin.toml", "scanner"), "twin.toml")
     assert_alike(*(curves(replace(one, seed=5), 110.0) for one in (scanner(seed), in_as_few_views(twin))))
+
+
+@pytest.mark.thorough
+def test_sharp_kernel_is_found_whose_limit_the_search_reaches_on_its_way():
+    true = MVCTSettings(**GRID, kernel=1.7, blur_fwhm_mm=1.1, scatter=0.012, photons=60000)
+    subject = PhantomSubject("water", DIAMETER_MM, MVCTSettings(**GRID), torch.device("cpu"))
+    twin = fit_twin(curves(true, DIAMETER_MM, 8), subject, MVCTSettings(**GRID))
+    assert twin.settings.kernel == pytest.approx(1.7, abs=0.15)
+    assert twin.settings.photons == pytest.approx(60000, rel=0.1)
 
 
 @pytest.mark.thorough

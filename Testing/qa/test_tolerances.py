@@ -8,13 +8,13 @@ from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.physics.qa_phantoms import CHEESE_PLUGS
 from MVCTEnhanceLib.qa.history import control_limits
 from MVCTEnhanceLib.qa.pylinac import REQUIREMENTS
-from MVCTEnhanceLib.qa.tolerances import read_tolerances
+from MVCTEnhanceLib.qa.tolerances import read_tolerances, setting_of_density
 from MVCTEnhanceLib.qa.values import Value
 
 
 def test_mvct_is_held_to_tg_148():
     mvct = read_tolerances().mvct
-    assert [mvct.of_density(density) for density in (1.0, 0.28, 1.69)] == [30, 50, 50]
+    assert [getattr(mvct, setting_of_density(density)) for density in (1.0, 0.28, 1.69)] == [30, 50, 50]
     assert (mvct.uniformity_hu, mvct.resolution_mm) == (25, 1.6)
 
 

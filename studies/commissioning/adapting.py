@@ -128,7 +128,8 @@ def write_scans(arguments: argparse.Namespace, folder: Path, settings: MVCTSetti
             path.parent.mkdir(parents=True, exist_ok=True)
             write_volume(made(), path)
 
-    write(folder / "phantom.nrrd", lambda: simulate_mvct(cheese_phantom(slices=10), settings))
+    fine = {"shape": (700, 700), "spacing_mm": (0.5, 0.5, 3.0)}  # a real phantom is not blurred by pixels
+    write(folder / "phantom.nrrd", lambda: simulate_mvct(cheese_phantom(slices=10, **fine), settings))
     for number, (name, planned, shown) in enumerate(
         site_patients(arguments.data, arguments.planned, arguments.scanned)
     ):

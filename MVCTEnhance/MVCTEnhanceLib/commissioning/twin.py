@@ -37,7 +37,7 @@ from .curves import (
     tissue_masks,
 )
 
-ROUNDS, STEP = 5, 0.25  # of the search, in SDs of the parameters
+ROUNDS, STEP, MAX_STRIDE = 8, 0.25, 1.5  # of the search, in SDs of the parameters
 CLOSE = 0.05
 TOLD = 0.7  # of its SD before: a parameter that the scans leave more uncertain is not told by them
 NOISE_SLICES = 6
@@ -207,12 +207,11 @@ def fit_twin(
     before = search.differences(place)
     for number in range(ROUNDS):
         on_event("progress", stage="twin", done=number, total=ROUNDS)
-        slopes = np.stack(
-            [(search.differences(place + step) - before) / STEP for step in STEP * np.eye(len(place))], axis=1
-        )
+        steps = np.where(place + STEP > high, -STEP, STEP)  # at a limit inwards: beyond it nothing changes
+        slopes = np.stack([(search.differences(place + step) - before) / step.sum() for step in np.diag(steps)], axis=1)
         rows = np.concatenate([slopes, np.eye(len(place))])
         wanted = lsq_linear(rows, -np.concatenate([before, place]), bounds=(low - place - 1e-9, high - place + 1e-9)).x
-        place, after = search.along(place, np.clip(wanted, -3, 3), before)
+        place, after = search.along(place, np.clip(wanted, -MAX_STRIDE, MAX_STRIDE), before)
         moved, before = float(np.abs(before - after).max()), after
         if moved < CLOSE:
             break

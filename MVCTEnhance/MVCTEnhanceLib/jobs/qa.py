@@ -27,7 +27,7 @@ from ..qa.position import Cylinder, find_cylinder, roll_of
 from ..qa.pylinac import analyse, require_installed
 from ..qa.result import QAResult
 from ..qa.tolerances import ScanTolerances, Tolerances, read_tolerances
-from ..qa.values import Value, measure, with_nominals
+from ..qa.values import Value, judged, measure, with_nominals
 from ..runtime.cancel import cleaned_up_when_ended
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..site.profile import AcceptedQA, SiteProfile, read_site
@@ -165,17 +165,16 @@ def _values(
             by_pylinac, made_by["pylinac"] = analyse(phantom, series)
     scans = {"mvct": (mvct, cylinder, by_pylinac[0]), "enhanced": (enhanced, after, by_pylinac[1])}
 
-    def measured(scan: str, limits: ScanTolerances) -> list[Value]:
-        volume, place, found = scans[scan]
-        how = {"plugs": tolerances.plugs, "limits": limits, "by_pylinac": found, "at_kv": scan == "enhanced"}
-        return measure(volume, place, phantom, **how)
-
+    values = {
+        scan: measure(volume, place, phantom, plugs=tolerances.plugs, by_pylinac=found, at_kv=scan == "enhanced")
+        for scan, (volume, place, found) in scans.items()
+    }
     changes = {}
     if accepted:
-        for scan in scans:
-            values = measured(scan, getattr(tolerances, f"{scan}_change"))
-            changes[scan] = with_nominals(values, getattr(accepted, scan))
-    return [measured(scan, getattr(tolerances, scan)) for scan in scans], changes, made_by
+        for scan, of_scan in values.items():
+            of_both = with_nominals(of_scan, getattr(accepted, scan))
+            changes[scan] = judged(of_both, getattr(tolerances, f"{scan}_change"))
+    return [judged(values[scan], getattr(tolerances, scan)) for scan in scans], changes, made_by
 
 
 @contextmanager

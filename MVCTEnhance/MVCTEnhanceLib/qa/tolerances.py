@@ -42,10 +42,11 @@ class ScanTolerances:
     overshoot_hu: float | None = None
     low_contrast_cnr: float | None = None
 
-    def of_density(self, density: float) -> float | None:
-        """The tolerance of HU of a material of this electron density relative to water."""
-        low, high = SOFT_DENSITIES
-        return self.lung_hu if density < low else self.bone_hu if density > high else self.water_hu
+
+def setting_of_density(density: float) -> str:
+    """Which setting has the tolerance of HU of a material of this electron density relative to water."""
+    low, high = SOFT_DENSITIES
+    return "lung_hu" if density < low else "bone_hu" if density > high else "water_hu"
 
 
 @dataclass(frozen=True)
