@@ -89,13 +89,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--scanners", nargs="+", default=tuple(SCANNERS), choices=SCANNERS)
+    add_scans(parser)
     parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--matrix", type=int, default=MVCTSettings.matrix)
-    parser.add_argument("--views", type=int, default=MVCTSettings.views)
-    parser.add_argument("--planned", type=int, default=10, help="slices of a planning CT")
-    parser.add_argument("--scanned", type=int, default=2, help="slices of an MVCT of the site")
-    parser.add_argument("--tested", type=int, default=3, help="slices of an MVCT of the other patients")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     make_twin.VIEWS = arguments.views
@@ -111,6 +106,16 @@ def main() -> None:
         results[name] = json.loads(path.read_text(encoding="utf-8"))
         print(f"{name}: {json.dumps(results[name])}", flush=True)
     print_table(results)
+
+
+def add_scans(parser: argparse.ArgumentParser) -> None:
+    """Options that say which scans there are."""
+    parser.add_argument("--scanners", nargs="+", default=tuple(SCANNERS), choices=SCANNERS)
+    parser.add_argument("--matrix", type=int, default=MVCTSettings.matrix)
+    parser.add_argument("--views", type=int, default=MVCTSettings.views)
+    parser.add_argument("--planned", type=int, default=10, help="slices of a planning CT")
+    parser.add_argument("--scanned", type=int, default=2, help="slices of an MVCT of the site")
+    parser.add_argument("--tested", type=int, default=3, help="slices of an MVCT of the other patients")
 
 
 def scanner(name: str, matrix: int, views: int) -> MVCTSettings:

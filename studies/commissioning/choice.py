@@ -1,26 +1,35 @@
 """How often the rule of `adapt` picks the better of two models, where the truth is known: docs/commissioning.md.
 
-    OMP_NUM_THREADS=1 python studies/commissioning/choice.py WORK MODEL [MODEL ...]
+    OMP_NUM_THREADS=1 python studies/commissioning/choice.py DATA WORK MODEL [MODEL ...] [--scanners NAME ...] [...]
 
-WORK was left by adapting.py. On each of its scanners every MODEL, and the models that were adapted to any of them, are
-judged as `adapt` does: by slices that the scanner's twin scanned, and by the site's MVCT. For every pair of models the
-one that the rule keeps is compared with the one of smaller error on the other patients, which the scanner itself
-scanned. So is the rule of before, by air agreement and NSelfSSIM of the site's MVCT alone.
+On each scanner of adapting.py, whose WORK and options these are, every MODEL, and the models that adapting.py has left
+there, are judged as `adapt` does: by slices that the scanner's twin scanned, and by the site's MVCT. For every pair of
+models the one that the rule keeps is compared with the one of smaller error on the other patients, which the scanner
+itself scanned. So is the rule of before, by air agreement and NSelfSSIM of the site's MVCT alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
 import torch
-from adapting import errors_of
+from adapting import SCANNERS, add_scans, errors_of, scanner, write_scans
+from MVCTEnhanceLib.batch.cases import find_cases
+from MVCTEnhanceLib.commissioning import adapt as adapting
+from MVCTEnhanceLib.commissioning import make_twin
 from MVCTEnhanceLib.commissioning.adapt import Judgement, better, judge
+from MVCTEnhanceLib.commissioning.calibrate import calibrate
 from MVCTEnhanceLib.io import read_volume
+from MVCTEnhanceLib.jobs.requests import CalibrateRequest, TwinRequest
 from MVCTEnhanceLib.model.card import find_model
-from MVCTEnhanceLib.site.profile import read_site
+from MVCTEnhanceLib.physics.settings import MVCTSettings
+from MVCTEnhanceLib.runtime.events import ignore_event
+from MVCTEnhanceLib.site.profile import SiteProfile, read_site
+from MVCTEnhanceLib.storage.toml import build, read_toml
 from MVCTEnhanceLib.training.validation import MIN_AIR_AGREEMENT
 from MVCTEnhanceLib.volume.grid import axial
 
@@ -29,18 +38,23 @@ CLEAR_HU = 0.5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("models", nargs="+")
+    add_scans(parser)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    make_twin.VIEWS = arguments.views
+    adapting.PAIRED_SLICES = 1  # only those count here that are held back
     models = {Path(name).stem: find_model(name) for name in arguments.models}
-    folders = sorted(path.parent for path in arguments.work.glob("*/result.json"))
-    models |= {f"adapted to {folder.name}": adapted_of(folder) for folder in folders}
+    models |= {f"adapted to {name}": file for name in SCANNERS if (file := adapted_of(arguments.work / name)).exists()}
     counts: dict[str, list[int]] = {"rule": [0, 0], "rule of before": [0, 0], "where clear": [0, 0]}
-    for folder in folders:
-        site = read_site(folder / "site" / "site-profile.toml")
+    for scanner_name in arguments.scanners:
+        folder = arguments.work / scanner_name
+        write_scans(arguments, folder, scanner(scanner_name, arguments.matrix, arguments.views))
+        site, pairs = prepared(folder)
         real = [site.calibrated(axial(read_volume(path))) for path in sorted((folder / "mvct").iterdir())]
-        judged = judge(models, real, folder / "site" / "adapting" / "pairs", torch.device("cpu"))
+        judged = judge(models, real, pairs, torch.device("cpu"))
         true = {name: mean(errors_of(folder, site, file)) for name, file in models.items()}
         for name in models:
             print(f"{folder.name} {name:20} true error {true[name]:.1f} HU, {judged[name]}", flush=True)
@@ -53,7 +67,21 @@ def main() -> None:
                 print(f"{folder.name} {' or '.join(pair)}: {rule} {kept == best}, {best} better by {apart:.1f} HU")
             if apart >= CLEAR_HU:
                 count(counts["where clear"], better(both) == best)
-    print(json.dumps(counts))
+        print(json.dumps(counts), flush=True)
+
+
+def prepared(folder: Path) -> tuple[SiteProfile, Path]:
+    """Calibration of a scanner, and pairs of its twin."""
+    site, twin, pairs = folder / "calibrated.toml", folder / "twin.toml", folder / "pairs"
+    if (folder / "site" / "adapting" / "pairs").exists():
+        return read_site(folder / "site" / "calibrated.toml"), folder / "site" / "adapting" / "pairs"
+    if not twin.exists():
+        calibrate(CalibrateRequest(site, phantom=folder / "phantom.nrrd", overwrite=True))
+        make_twin.make_twin(TwinRequest(twin, phantom=folder / "phantom.nrrd", site=site, device="cpu"))
+    if not pairs.exists():
+        settings = replace(build(MVCTSettings, read_toml(twin, "twin"), "twin"), hu_offset=0.0, hu_slope=1.0)
+        adapting._write_pairs(pairs, find_cases(folder / "kvct"), settings, torch.device("cpu"), ignore_event)
+    return read_site(site), pairs
 
 
 def adapted_of(folder: Path) -> Path:

@@ -52,7 +52,8 @@ MAX_WORSE = MappingProxyType(
     {"nselfssim_distance": 0.03, "air_agreement": 0.5, "soft_tissue": 5.0, "fat": 8.0, "edge_width_mm": 0.5}
 )
 DESCRIPTION = "MVCT simulated by the twin of a site's scanner from the site's planning CTs"
-BATCH, RATE, FINAL_RATE, AVERAGE, VALIDATIONS = 8, 2e-4, 0.05, 0.998, 4
+BATCH, RATE, FINAL_RATE, VALIDATIONS = 8, 2e-4, 0.05, 4
+AVERAGED = 1 / 3  # of the steps
 
 
 def adapt(request: AdaptRequest, *, on_event: EventHandler = ignore_event) -> dict[str, Any]:
@@ -112,7 +113,7 @@ def configuration(pairs: Path, plan: Plan, name: str, steps: int) -> TrainingCon
             generator_rate=RATE,
             beta_1=0.5,
             final_rate=FINAL_RATE,
-            average=AVERAGE,
+            average=max(0.0, 1 - 1 / (AVERAGED * steps)),
             validate_every=max(1, steps // VALIDATIONS),
         ),
         name=f"{name}-adapted",
