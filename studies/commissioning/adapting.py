@@ -276,17 +276,21 @@ def planted(site: SiteProfile, engine: Engine, mvct: Volume, *, seed: int) -> Ma
     made = engine.enhance(given).array.astype(float)
     wrong = engine.enhance(shifted).array.astype(float)
     record = evaluate(given.array, made, spacing=mvct.spacing)
-    noise = record.group("enhanced")["noise_hu"].mean
-    white = np.random.default_rng(seed).normal(0, 1, made.shape)
-    grained = gaussian_filter(white, (0, 0.7, 0.7))
     tissue = (made > SOFT_TISSUE_HU[0]) & (made < SOFT_TISSUE_HU[1])
+    grain = gaussian_filter(np.random.default_rng(seed).normal(0, 1, made.shape), (0, 0.7, 0.7))
+    grain *= np.sqrt(3) * fine_structure(made, tissue) / fine_structure(grain, tissue)
     faulty = {
         "blur of 1.5 px": gaussian_filter(made, (0, BLUR_PX, BLUR_PX)),
-        "noise doubled": made + np.sqrt(3) * (0 if np.isnan(noise) else noise) * grained / grained.std(),
+        "noise doubled": made + grain,
         "+20 HU in soft tissue": made + SHIFT_HU * tissue,
     }
     records = {fault: evaluate(given.array, array, spacing=mvct.spacing) for fault, array in faulty.items()}
     return {"": record, "wrong calibration": evaluate(shifted.array, wrong, spacing=mvct.spacing)} | records
+
+
+def fine_structure(array: np.ndarray, mask: np.ndarray) -> float:
+    """SD of what a pixel differs by from its surroundings, without outliers."""
+    return float(np.median(np.abs(array - gaussian_filter(array, (0, 1, 1)))[mask]))
 
 
 def outside(record: EnhancementRecord, card: Mapping[str, Any]) -> list[int]:
