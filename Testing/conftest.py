@@ -193,7 +193,7 @@ def run(start, files):
     def run(*arguments, **options):
         before = files()
         process = start(*arguments, **options)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
         return SimpleNamespace(code=process.returncode, stdout=out, stderr=err, before=before)
 
     return run
