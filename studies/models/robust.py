@@ -5,11 +5,13 @@
 
 POOL_FOLDER is what pool.py made of the pool, with a folder for each scanner. RUN_FOLDER gets log.csv, checkpoint.pt
 every 250 steps, from which the same command goes on bit for bit (on one thread), and model.safetensors at the end. Only
-the way from MVCT to kVCT is trained, by the L1 of network values where neither truncation nor metal disturbs. Crops are
-flipped and turned by quarters; some get more noise, with the spectrum of filtered back-projection, some a softer
-kernel. The weights of the result are 1 - P of the model's and P of those that were trained (Wortsman et al., CVPR
-2022, arXiv 2109.01903). A student is new networks of another preset, which learn what the model makes of the crops,
-everywhere.
+the way from MVCT to kVCT is trained, where neither truncation nor metal disturbs, by the L1 of network values and of
+their means over 5 x 5 pixels, which noise hardly moves and a faint lesion does. Two fifths of the crops are of the
+standard scanner. Half of the crops get lesions: the truth by their contrast, the MVCT by what the scanner's
+response (`scanner_response`) leaves of it. Crops are flipped and turned by quarters; some get more noise, with the
+spectrum of filtered back-projection, some a softer kernel. The weights of the result are 1 - P of the model's and P of
+those that were trained (Wortsman et al., CVPR 2022, arXiv 2109.01903). A student is new networks of another preset,
+which learn what the model makes of the crops, everywhere.
 docs/notebook.md has the plan and the rule to stop.
 """
 
@@ -18,6 +20,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,8 +31,10 @@ from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.model.card import find_model
 from MVCTEnhanceLib.model.package import Model, load_model, save_model
 from MVCTEnhanceLib.model.translator import Translator
+from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.gaussian import gaussian_blur
 from MVCTEnhanceLib.training.checkpoint import load_checkpoint, save_checkpoint
+from pool import PHANTOMS, STANDARD
 
 SEED = 1
 DESCRIPTION = "MVCT simulated from kVCT with 20 scanners (studies/models/scanners.toml), and phantoms"
@@ -37,19 +42,25 @@ STEPS, BATCH, CROP_PX, CELL_PX = 3_000, 8, 128, 16
 RATE, STUDENT_RATE, FINAL_RATE, AVERAGE = 2e-4, 2e-3, 0.05, 0.998
 CHECKPOINT_EVERY, LOG_EVERY = 250, 50
 TISSUE_HU = -400.0
-PHANTOMS = 1 / 8  # of the crops
+SHARES = {"scanners": 0.5, "standard": 0.375, "phantoms": 0.125}  # of the crops
+MEANS_PX = 5
 NOISIER, MAX_NOISE_HU = 0.25, 15.0
 SOFTER, MAX_BLUR_PX = 0.25, 0.5
+LESIONS, MOST_LESIONS = 0.5, 3
+RADIUS_PX, LESION_HU, RIM_PX = (2.5, 14.0), (15.0, 80.0), 0.3
+PLACES_HU, SMOOTHING_PX = (-150.0, 100.0), 4.0  # above 100 HU the simulation's density curve takes tissue for bone
+RESPONSE_CROPS = 60
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A slice: int16 HU of MVCT and truth, where to learn from it, and centres of crops, shape (n, 2)."""
+    """A slice: int16 HU of MVCT and truth, where to learn from it, centres of crops (n, 2), the scanner's response."""
 
     mvct: torch.Tensor
     truth: torch.Tensor
     region: torch.Tensor
     centres: np.ndarray
+    response: torch.Tensor
 
 
 def main() -> None:
@@ -89,24 +100,67 @@ def _blend(translator: Translator, other: Translator, part: float) -> None:
             mine.lerp_(others, part)
 
 
-def read_pairs(pool: Path) -> dict[bool, list[Pair]]:
-    """All slices of all scanners with tissue to learn from: those of phantoms under True, of patients under False."""
-    pairs: dict[bool, list[Pair]] = {True: [], False: []}
-    for path in sorted(pool.glob("*/mvct/*.nrrd")):
-        folder = path.parents[1]
+def read_pairs(pool: Path) -> dict[str, list[Pair]]:
+    """All slices of all scanners with tissue to learn from, by the kinds of `SHARES`."""
+    pairs: dict[str, list[Pair]] = {kind: [] for kind in SHARES}
+    for folder in sorted(path.parent for path in pool.glob("*/mvct")):
+        slices = {kind: list(_slices(folder, phantoms=kind)) for kind in (False, True)}
+        response = scanner_response(slices[False])
+        own = "standard" if folder.name in STANDARD else "scanners"
+        for kind, of_kind in ((own, slices[False]), ("phantoms", slices[True])):
+            pairs[kind] += [Pair(*one, response) for one in of_kind]
+    return pairs
+
+
+def _slices(folder: Path, *, phantoms: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, np.ndarray]]:
+    for path in sorted((folder / "mvct").glob("*.nrrd")):
+        if (path.stem in PHANTOMS) != phantoms:
+            continue
         arrays = (read_volume(folder / kind / path.name).array for kind in ("mvct", "truth", "region"))
         for mvct, truth, region in zip(*map(torch.from_numpy, arrays), strict=True):
             cells = F.avg_pool2d(torch.stack((truth, region)).float(), CELL_PX)
             centres = np.argwhere(((cells[0] > TISSUE_HU) & (cells[1] == 1)).numpy()) * CELL_PX + CELL_PX // 2
             if len(centres):
-                pairs[path.name.startswith("phantom")].append(Pair(mvct, truth, region.bool(), centres))
-    return pairs
+                yield mvct, truth, region.bool(), centres
+
+
+def scanner_response(slices: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Tensor, np.ndarray]]) -> torch.Tensor:
+    """What of the truth reaches the MVCT at each frequency, a ring's mean, shape (CROP_PX, CROP_PX // 2 + 1).
+
+    The cross spectrum of MVCT and truth, both on the density scale, over the truth's power, of crops of a scanner.
+    """
+    rng = np.random.default_rng(SEED)
+    window = torch.hann_window(CROP_PX)
+    cross, power = torch.zeros(2, CROP_PX, CROP_PX // 2 + 1)
+    for _ in range(RESPONSE_CROPS):
+        mvct, truth, _, centres = slices[rng.integers(len(slices))]
+        rows, columns = _window(centres[rng.integers(len(centres))], mvct.shape)
+        seen, true = (
+            torch.fft.rfft2((hu - hu.mean()) * window[:, None] * window)
+            for hu in (mvct[rows, columns].float(), density_hu_from_kv(truth[rows, columns].float()))
+        )
+        cross += (seen * true.conj()).real
+        power += true.abs().square()
+    ring = (_radius() * CROP_PX).round().long()
+    sums = [torch.zeros(int(ring.max()) + 1).index_add_(0, ring.flatten(), one.flatten()) for one in (cross, power)]
+    return (sums[0] / sums[1]).clamp(0, 1)[ring]
+
+
+def _radius() -> torch.Tensor:
+    """Frequency in cycles per pixel of what rfft2 gives of a crop."""
+    axis = torch.fft.fftfreq(CROP_PX)
+    return torch.hypot(axis[:, None], axis[None, : CROP_PX // 2 + 1].abs())
+
+
+def _window(centre: np.ndarray, shape: Sequence[int]) -> tuple[slice, slice]:
+    starts = (int(np.clip(place - CROP_PX // 2, 0, size - CROP_PX)) for place, size in zip(centre, shape, strict=True))
+    return tuple(slice(start, start + CROP_PX) for start in starts)
 
 
 class Trainer:
     """The network, its running mean and its optimiser; crops of a step depend on its number only."""
 
-    def __init__(self, model: Model, pairs: dict[bool, list[Pair]], steps: int, student: str | None = None):
+    def __init__(self, model: Model, pairs: dict[str, list[Pair]], steps: int, student: str | None = None):
         self.translator, self.teacher, self.rate = model.translator, None, RATE
         if student:
             torch.manual_seed(SEED)
@@ -134,7 +188,8 @@ class Trainer:
             with torch.no_grad():
                 wanted, region = self.teacher.to_kv(values), torch.ones_like(region)
         made = self.translator.to_kv(values)
-        loss = ((made - wanted).abs() * region).sum() / region.sum()
+        errors = (made - wanted) * region
+        loss = (errors.abs().sum() + F.avg_pool2d(errors, MEANS_PX).abs().sum() * MEANS_PX**2) / region.sum()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
@@ -161,7 +216,7 @@ class Trainer:
         self.step, self.log = state["step"], state["log"]
 
 
-def crops(pairs: dict[bool, list[Pair]], step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def crops(pairs: dict[str, list[Pair]], step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """MVCT and truth in HU, and where to learn, of a step: each (BATCH, 1, CROP_PX, CROP_PX)."""
     rng = np.random.default_rng((SEED, step))
     generator = torch.Generator().manual_seed(SEED * 10**9 + step)
@@ -170,16 +225,17 @@ def crops(pairs: dict[bool, list[Pair]], step: int) -> tuple[torch.Tensor, torch
 
 
 def _crop(
-    pairs: dict[bool, list[Pair]], rng: np.random.Generator, generator: torch.Generator
+    pairs: dict[str, list[Pair]], rng: np.random.Generator, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    kind = pairs[bool(pairs[True]) and bool(rng.random() < PHANTOMS)]
-    pair = kind[rng.integers(len(kind))]
+    kinds = [kind for kind in SHARES if pairs[kind]]
+    shares = np.array([SHARES[kind] for kind in kinds])
+    kind = rng.choice(kinds, p=shares / shares.sum())
+    pair = pairs[kind][rng.integers(len(pairs[kind]))]
     centre = pair.centres[rng.integers(len(pair.centres))] + rng.integers(-20, 21, size=2)
-    top, left = (
-        int(np.clip(place - CROP_PX // 2, 0, size - CROP_PX))
-        for place, size in zip(centre, pair.mvct.shape, strict=True)
-    )
-    parts = [part[top : top + CROP_PX, left : left + CROP_PX].float() for part in (pair.mvct, pair.truth, pair.region)]
+    rows, columns = _window(centre, pair.mvct.shape)
+    parts = [part[rows, columns].float() for part in (pair.mvct, pair.truth, pair.region)]
+    if kind != "phantoms" and rng.random() < LESIONS:
+        parts[:2] = with_lesions(parts[0], parts[1], pair.response, rng)
     turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
     parts = [torch.rot90(part.flip(0) if flipped else part, turns) for part in parts]
     if rng.random() < NOISIER:
@@ -189,10 +245,25 @@ def _crop(
     return tuple(parts)
 
 
+def with_lesions(
+    mvct: torch.Tensor, truth: torch.Tensor, response: torch.Tensor, rng: np.random.Generator
+) -> list[torch.Tensor]:
+    """MVCT and truth with up to three round lesions in soft tissue or fat, each (CROP_PX, CROP_PX)."""
+    smooth = gaussian_blur(truth[None, None], SMOOTHING_PX, 12, padding="reflect")[0, 0]
+    places = np.argwhere(((smooth > PLACES_HU[0]) & (smooth < PLACES_HU[1])).numpy())
+    planted, axis = truth.clone(), torch.arange(CROP_PX)
+    for _ in range(rng.integers(1, MOST_LESIONS + 1) if len(places) else 0):
+        row, column = places[rng.integers(len(places))]
+        radius, contrast = rng.uniform(*RADIUS_PX), rng.uniform(*LESION_HU) * rng.choice((-1, 1))
+        inside = radius - torch.hypot(axis[:, None] - float(row), axis - float(column))
+        planted += contrast * torch.sigmoid(inside / RIM_PX)
+    added = density_hu_from_kv(planted) - density_hu_from_kv(truth)
+    return [mvct + torch.fft.irfft2(torch.fft.rfft2(added) * response, s=(CROP_PX, CROP_PX)), planted]
+
+
 def scanner_noise(generator: torch.Generator) -> torch.Tensor:
     """Noise of SD 1 with the power |f| W² of filtered back-projection in a Hamming window, shape of a crop."""
-    axis = torch.fft.fftfreq(CROP_PX)
-    radius = torch.hypot(axis[:, None], axis[None, : CROP_PX // 2 + 1].abs())
+    radius = _radius()
     window = torch.where(radius <= 0.5, 0.54 + 0.46 * torch.cos(2 * math.pi * radius), 0.0)
     spectrum = torch.fft.rfft2(torch.randn(CROP_PX, CROP_PX, generator=generator)) * radius.sqrt() * window
     noise = torch.fft.irfft2(spectrum, s=(CROP_PX, CROP_PX))
