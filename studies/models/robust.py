@@ -85,7 +85,7 @@ def main() -> None:
             save_checkpoint(checkpoint, trainer.state())
             _write_log(arguments.run / "log.csv", trainer.log)
     if not arguments.student:
-        _blend(trainer.average, load_model(find_model(arguments.start)).translator, 1 - arguments.part)
+        blend(trainer.average, load_model(find_model(arguments.start)).translator, 1 - arguments.part)
     card = {name: value for name, value in model.card.items() if name not in ("expected", "measured")}
     card |= {"adapted_from": card["name"], "name": f"{card['name']}-robust", "step": trainer.step, "seed": SEED}
     card["training_data"] = {"description": DESCRIPTION, "paired_truth_used": True}
@@ -93,7 +93,7 @@ def main() -> None:
     save_model(Model(trainer.average, plan, card), arguments.run / "model.safetensors")
 
 
-def _blend(translator: Translator, other: Translator, part: float) -> None:
+def blend(translator: Translator, other: Translator, part: float) -> None:
     """Give the weights a part of another's."""
     with torch.no_grad():
         for mine, others in zip(translator.parameters(), other.parameters(), strict=True):
@@ -104,7 +104,7 @@ def read_pairs(pool: Path) -> dict[str, list[Pair]]:
     """All slices of all scanners with tissue to learn from, by the kinds of `SHARES`."""
     pairs: dict[str, list[Pair]] = {kind: [] for kind in SHARES}
     for folder in sorted(path.parent for path in pool.glob("*/mvct")):
-        slices = {kind: list(_slices(folder, phantoms=kind)) for kind in (False, True)}
+        slices = {kind: list(pair_slices(folder, phantoms=kind)) for kind in (False, True)}
         response = scanner_response(slices[False])
         own = "standard" if folder.name in STANDARD else "scanners"
         for kind, of_kind in ((own, slices[False]), ("phantoms", slices[True])):
@@ -112,7 +112,10 @@ def read_pairs(pool: Path) -> dict[str, list[Pair]]:
     return pairs
 
 
-def _slices(folder: Path, *, phantoms: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, np.ndarray]]:
+def pair_slices(
+    folder: Path, *, phantoms: bool
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, np.ndarray]]:
+    """MVCT, truth, region and centres of crops of a scanner's slices of phantoms, or of patients."""
     for path in sorted((folder / "mvct").glob("*.nrrd")):
         if (path.stem in PHANTOMS) != phantoms:
             continue
@@ -130,13 +133,13 @@ def scanner_response(slices: Sequence[tuple[torch.Tensor, torch.Tensor, torch.Te
     The cross spectrum of MVCT and truth, both on the density scale, over the truth's power, of crops of a scanner.
     """
     rng = np.random.default_rng(SEED)
-    window = torch.hann_window(CROP_PX)
+    hann = torch.hann_window(CROP_PX)
     cross, power = torch.zeros(2, CROP_PX, CROP_PX // 2 + 1)
     for _ in range(RESPONSE_CROPS):
         mvct, truth, _, centres = slices[rng.integers(len(slices))]
-        rows, columns = _window(centres[rng.integers(len(centres))], mvct.shape)
+        rows, columns = window(centres[rng.integers(len(centres))], mvct.shape)
         seen, true = (
-            torch.fft.rfft2((hu - hu.mean()) * window[:, None] * window)
+            torch.fft.rfft2((hu - hu.mean()) * hann[:, None] * hann)
             for hu in (mvct[rows, columns].float(), density_hu_from_kv(truth[rows, columns].float()))
         )
         cross += (seen * true.conj()).real
@@ -152,7 +155,8 @@ def _radius() -> torch.Tensor:
     return torch.hypot(axis[:, None], axis[None, : CROP_PX // 2 + 1].abs())
 
 
-def _window(centre: np.ndarray, shape: Sequence[int]) -> tuple[slice, slice]:
+def window(centre: np.ndarray, shape: Sequence[int]) -> tuple[slice, slice]:
+    """Rows and columns of the crop around a pixel of a slice."""
     starts = (int(np.clip(place - CROP_PX // 2, 0, size - CROP_PX)) for place, size in zip(centre, shape, strict=True))
     return tuple(slice(start, start + CROP_PX) for start in starts)
 
@@ -232,7 +236,7 @@ def _crop(
     kind = rng.choice(kinds, p=shares / shares.sum())
     pair = pairs[kind][rng.integers(len(pairs[kind]))]
     centre = pair.centres[rng.integers(len(pair.centres))] + rng.integers(-20, 21, size=2)
-    rows, columns = _window(centre, pair.mvct.shape)
+    rows, columns = window(centre, pair.mvct.shape)
     parts = [part[rows, columns].float() for part in (pair.mvct, pair.truth, pair.region)]
     if kind != "phantoms" and rng.random() < LESIONS:
         parts[:2] = with_lesions(parts[0], parts[1], pair.response, rng)
