@@ -1,14 +1,15 @@
 """Fine-tune a shipped model on the pool of simulated scanners, by pairs of MVCT and truth, or distil it.
 
     nice -n 15 python studies/models/robust.py POOL_FOLDER RUN_FOLDER [--from MODEL] [--steps N] [--part P]
-        [--student PRESET]
+        [--contrast HU] [--student PRESET]
 
 POOL_FOLDER is what pool.py made of the pool, with a folder for each scanner. RUN_FOLDER gets log.csv, checkpoint.pt
 every 250 steps, from which the same command goes on bit for bit (on one thread), and model.safetensors at the end. Only
 the way from MVCT to kVCT is trained, where neither truncation nor metal disturbs, by the L1 of network values and of
 their means over 5 x 5 pixels, which noise hardly moves and a faint lesion does. Two fifths of the crops are of the
 standard scanner. Half of the crops get lesions: the truth by their contrast, the MVCT by what the scanner's
-response (`scanner_response`) leaves of it. Crops are flipped and turned by quarters; some get more noise, with the
+response (`scanner_response`) leaves of it. With --contrast these crops are enhanced without their lesions, too: what
+the lesions change must be kept, and each part that is lost or added costs as much as an error of so many HU. Crops are flipped and turned by quarters; some get more noise, with the
 spectrum of filtered back-projection, some a softer kernel. The weights of the result are 1 - P of the model's and P of
 those that were trained (Wortsman et al., CVPR 2022, arXiv 2109.01903). A student is new networks of another preset,
 which learn what the model makes of the crops, everywhere.
@@ -70,12 +71,13 @@ def main() -> None:
     parser.add_argument("--from", dest="start", default="simulated-anchor", metavar="MODEL")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--part", type=float, default=1.0, metavar="P")
+    parser.add_argument("--contrast", type=float, default=0.0, metavar="HU")
     parser.add_argument("--student", metavar="PRESET")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     arguments.run.mkdir(parents=True, exist_ok=True)
     model = load_model(find_model(arguments.start))
-    trainer = Trainer(model, read_pairs(arguments.pool), arguments.steps, arguments.student)
+    trainer = Trainer(model, read_pairs(arguments.pool), arguments.steps, arguments.contrast, arguments.student)
     checkpoint = arguments.run / "checkpoint.pt"
     if checkpoint.exists():
         trainer.restore(load_checkpoint(checkpoint))
@@ -164,7 +166,14 @@ def window(centre: np.ndarray, shape: Sequence[int]) -> tuple[slice, slice]:
 class Trainer:
     """The network, its running mean and its optimiser; crops of a step depend on its number only."""
 
-    def __init__(self, model: Model, pairs: dict[str, list[Pair]], steps: int, student: str | None = None):
+    def __init__(
+        self,
+        model: Model,
+        pairs: dict[str, list[Pair]],
+        steps: int,
+        contrast_hu: float = 0.0,
+        student: str | None = None,
+    ):
         self.translator, self.teacher, self.rate = model.translator, None, RATE
         if student:
             torch.manual_seed(SEED)
@@ -176,7 +185,7 @@ class Trainer:
         parts = (self.translator.encoders["mv"], self.translator.decoders["kv"])
         self.parameters = [parameter for part in parts for parameter in part.parameters()]
         self.optimiser = torch.optim.Adam(self.parameters, betas=(0.5, 0.999))
-        self.pairs, self.steps, self.step = pairs, steps, 0
+        self.pairs, self.steps, self.contrast_hu, self.step = pairs, steps, contrast_hu, 0
         self.log: list[list[float]] = []
         self.sum = 0.0
 
@@ -185,7 +194,7 @@ class Trainer:
         course = (1 + math.cos(math.pi * self.step / self.steps)) / 2
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * (FINAL_RATE + (1 - FINAL_RATE) * course)
-        mvct, truth, region = crops(self.pairs, self.step)
+        mvct, truth, region, plain, change = crops(self.pairs, self.step)
         values, wanted = (self.intensities.to_network(hu, kind) for hu, kind in ((mvct, "mv"), (truth, "kv")))
         values = values.contiguous(memory_format=torch.channels_last)
         if self.teacher is not None:
@@ -194,6 +203,9 @@ class Trainer:
         made = self.translator.to_kv(values)
         errors = (made - wanted) * region
         loss = (errors.abs().sum() + F.avg_pool2d(errors, MEANS_PX).abs().sum() * MEANS_PX**2) / region.sum()
+        if self.contrast_hu:
+            lost = (1 - self._kept(made, plain, change)).abs().sum() / BATCH
+            loss = loss + self.contrast_hu / self.intensities.half_width_hu * lost
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         self.optimiser.step()
@@ -206,6 +218,13 @@ class Trainer:
         if self.step % LOG_EVERY == 0:
             self.log.append([self.step, self.sum / LOG_EVERY])
             self.sum = 0.0
+
+    def _kept(self, made: torch.Tensor, plain: torch.Tensor, change: torch.Tensor) -> torch.Tensor:
+        """What the enhanced crops with lesions keep of the change of the truth by them, one value for each."""
+        some = change.flatten(1).any(1)
+        values = self.intensities.to_network(plain[some], "mv").contiguous(memory_format=torch.channels_last)
+        difference = (made[some] - self.translator.to_kv(values)) * self.intensities.half_width_hu
+        return (difference * change[some]).sum((1, 2, 3)) / change[some].square().sum((1, 2, 3))
 
     def state(self) -> dict:
         """All that a run goes on from."""
@@ -220,8 +239,11 @@ class Trainer:
         self.step, self.log = state["step"], state["log"]
 
 
-def crops(pairs: dict[str, list[Pair]], step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """MVCT and truth in HU, and where to learn, of a step: each (BATCH, 1, CROP_PX, CROP_PX)."""
+def crops(pairs: dict[str, list[Pair]], step: int) -> tuple[torch.Tensor, ...]:
+    """MVCT and truth in HU, where to learn, MVCT without lesions, what they add to the truth, of a step.
+
+    Each has the shape (BATCH, 1, CROP_PX, CROP_PX).
+    """
     rng = np.random.default_rng((SEED, step))
     generator = torch.Generator().manual_seed(SEED * 10**9 + step)
     batch = [_crop(pairs, rng, generator) for _ in range(BATCH)]
@@ -230,7 +252,7 @@ def crops(pairs: dict[str, list[Pair]], step: int) -> tuple[torch.Tensor, torch.
 
 def _crop(
     pairs: dict[str, list[Pair]], rng: np.random.Generator, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+) -> tuple[torch.Tensor, ...]:
     kinds = [kind for kind in SHARES if pairs[kind]]
     shares = np.array([SHARES[kind] for kind in kinds])
     kind = rng.choice(kinds, p=shares / shares.sum())
@@ -238,14 +260,18 @@ def _crop(
     centre = pair.centres[rng.integers(len(pair.centres))] + rng.integers(-20, 21, size=2)
     rows, columns = window(centre, pair.mvct.shape)
     parts = [part[rows, columns].float() for part in (pair.mvct, pair.truth, pair.region)]
+    plain = parts[:2]
     if kind != "phantoms" and rng.random() < LESIONS:
         parts[:2] = with_lesions(parts[0], parts[1], pair.response, rng)
+    parts += [plain[0], parts[1] - plain[1]]
     turns, flipped = int(rng.integers(4)), bool(rng.integers(2))
     parts = [torch.rot90(part.flip(0) if flipped else part, turns) for part in parts]
     if rng.random() < NOISIER:
-        parts[0] = parts[0] + rng.uniform(0, MAX_NOISE_HU) * scanner_noise(generator)
+        noise = rng.uniform(0, MAX_NOISE_HU) * scanner_noise(generator)
+        parts[0], parts[3] = parts[0] + noise, parts[3] + noise
     if rng.random() < SOFTER:
-        parts[0] = gaussian_blur(parts[0][None, None], rng.uniform(0.2, MAX_BLUR_PX), 3, padding="reflect")[0, 0]
+        both = torch.stack((parts[0], parts[3]))[:, None]
+        parts[0], parts[3] = gaussian_blur(both, rng.uniform(0.2, MAX_BLUR_PX), 3, padding="reflect")[:, 0]
     return tuple(parts)
 
 
