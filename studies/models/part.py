@@ -1,11 +1,13 @@
 """Which part of newly trained weights to take: what each costs and brings on the training patients.
 
     python studies/models/part.py PREPARED_FOLDER POOL_FOLDER TRAINED_MODEL [--from MODEL] [--scanners NAME ...]
+        [--take P MODEL_FILE]
 
 PREPARED_FOLDER is what prepare.py made, POOL_FOLDER the pool of pool.py, TRAINED_MODEL what robust.py trained from
 MODEL with all of its weights. Every tenth slice of the training patients by the standard scanner and two slices of each
 by some scanners of the pool; a line for each part of the new weights. Lesions are planted as robust.py plants them,
-where crops have tissue.
+where crops have tissue. With --take nothing is measured: MODEL_FILE gets 1 - P of MODEL's weights and P of the new
+ones (Wortsman et al., CVPR 2022, arXiv 2109.01903).
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ import torch
 from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.model.card import find_model
 from MVCTEnhanceLib.model.engine import Engine
-from MVCTEnhanceLib.model.package import Model, load_model
+from MVCTEnhanceLib.model.package import Model, load_model, save_model
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.overshoot import beside_air
 from pool import PHANTOMS
-from robust import SEED, blend, pair_slices, scanner_response, window, with_lesions
+from robust import SEED, pair_slices, scanner_response, window, with_lesions
 
 PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 EVERY, CROPS = 10, 120
@@ -36,8 +38,13 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--from", dest="start", default="simulated-anchor", metavar="MODEL")
     parser.add_argument("--scanners", nargs="+", default=("3", "5", "8", "12", "15"), metavar="NAME")
+    parser.add_argument("--take", nargs=2, metavar=("P", "MODEL_FILE"))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    if arguments.take:
+        part, target = arguments.take
+        save_model(blended(arguments.trained, arguments.start, float(part)), Path(target))
+        return
     paths = {"standard": sorted((arguments.prepared / "train" / "mvct").glob("*.nrrd"))}
     for name in arguments.scanners:
         found = sorted((arguments.pool / name / "mvct").glob("*.nrrd"))
@@ -45,12 +52,20 @@ def main() -> None:
     crops = lesion_crops(arguments.pool / "standard")
     print(",".join(("part", *(f"MAE {name} / HU" for name in paths), *MEASURES)))
     for part in PARTS:
-        model = load_model(arguments.trained)
-        blend(model.translator, load_model(find_model(arguments.start)).translator, 1 - part)
+        model = blended(arguments.trained, arguments.start, part)
         found = {name: np.array([errors(model, path) for path in of]) for name, of in paths.items()}
         values = [values[:, 0].mean() for values in found.values()]
         values += [np.nanmean(found["standard"][:, 1]), *contrast_kept(model, crops)]
         print(f"{part:g}," + ",".join(f"{value:.3f}" for value in values), flush=True)
+
+
+def blended(trained: Path, start: str, part: float) -> Model:
+    """The trained model with 1 - part of the weights of the one that it was trained from."""
+    model, given = load_model(trained), load_model(find_model(start))
+    with torch.no_grad():
+        for mine, others in zip(model.translator.parameters(), given.translator.parameters(), strict=True):
+            mine.lerp_(others, 1 - part)
+    return model
 
 
 def errors(model: Model, path: Path) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """Fine-tune a shipped model on the pool of simulated scanners, by pairs of MVCT and truth, or distil it.
 
-    nice -n 15 python studies/models/robust.py POOL_FOLDER RUN_FOLDER [--from MODEL] [--steps N] [--part P]
-        [--contrast HU] [--student PRESET]
+    nice -n 15 python studies/models/robust.py POOL_FOLDER RUN_FOLDER [--from MODEL] [--steps N] [--contrast HU]
+        [--student PRESET]
 
 POOL_FOLDER is what pool.py made of the pool, with a folder for each scanner. RUN_FOLDER gets log.csv, checkpoint.pt
 every 250 steps, from which the same command goes on bit for bit (on one thread), and model.safetensors at the end. Only
@@ -9,10 +9,10 @@ the way from MVCT to kVCT is trained, where neither truncation nor metal disturb
 their means over 5 x 5 pixels, which noise hardly moves and a faint lesion does. Two fifths of the crops are of the
 standard scanner. Half of the crops get lesions: the truth by their contrast, the MVCT by what the scanner's
 response (`scanner_response`) leaves of it. With --contrast these crops are enhanced without their lesions, too: what
-the lesions change must be kept, and each part that is lost or added costs as much as an error of so many HU. Crops are flipped and turned by quarters; some get more noise, with the
-spectrum of filtered back-projection, some a softer kernel. The weights of the result are 1 - P of the model's and P of
-those that were trained (Wortsman et al., CVPR 2022, arXiv 2109.01903). A student is new networks of another preset,
-which learn what the model makes of the crops, everywhere.
+the lesions change must be kept, and all of it lost costs as much as an error of so many HU. Crops are flipped and
+turned by quarters; some get more noise, with the spectrum of filtered back-projection, some a softer kernel. Which part
+of the new weights to take tells part.py. A student is new networks of another preset, which learn what the model makes
+of the crops, everywhere.
 docs/notebook.md has the plan and the rule to stop.
 """
 
@@ -70,7 +70,6 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--from", dest="start", default="simulated-anchor", metavar="MODEL")
     parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--part", type=float, default=1.0, metavar="P")
     parser.add_argument("--contrast", type=float, default=0.0, metavar="HU")
     parser.add_argument("--student", metavar="PRESET")
     arguments = parser.parse_args()
@@ -86,20 +85,11 @@ def main() -> None:
         if trainer.step % CHECKPOINT_EVERY == 0 or trainer.step == arguments.steps:
             save_checkpoint(checkpoint, trainer.state())
             _write_log(arguments.run / "log.csv", trainer.log)
-    if not arguments.student:
-        blend(trainer.average, load_model(find_model(arguments.start)).translator, 1 - arguments.part)
     card = {name: value for name, value in model.card.items() if name not in ("expected", "measured")}
     card |= {"adapted_from": card["name"], "name": f"{card['name']}-robust", "step": trainer.step, "seed": SEED}
     card["training_data"] = {"description": DESCRIPTION, "paired_truth_used": True}
     plan = replace(model.plan, preset=arguments.student or model.plan.preset)
     save_model(Model(trainer.average, plan, card), arguments.run / "model.safetensors")
-
-
-def blend(translator: Translator, other: Translator, part: float) -> None:
-    """Give the weights a part of another's."""
-    with torch.no_grad():
-        for mine, others in zip(translator.parameters(), other.parameters(), strict=True):
-            mine.lerp_(others, part)
 
 
 def read_pairs(pool: Path) -> dict[str, list[Pair]]:

@@ -118,13 +118,17 @@ def model_sha256(path: Path) -> str:
             while chunk := file.read(_CHUNK_BYTES):
                 content.update(chunk)
     except OSError as error:
-        raise damaged(path) from error
+        raise _unreadable(path, error) from error
     return content.hexdigest()
 
 
 def damaged(path: Path) -> ModelError:
     """The error for a file that is no whole safetensors file."""
     return ModelError(f"The model file '{path}' is damaged or is no safetensors file: get it again.")
+
+
+def _unreadable(path: Path, error: OSError) -> ModelError:
+    return ModelError(f"The model file '{path}' cannot be read ({error.strerror}): check the path and its permissions.")
 
 
 def _read_metadata(path: Path) -> dict[str, str]:
@@ -139,6 +143,8 @@ def _read_metadata(path: Path) -> dict[str, str]:
         ends = [tensor["data_offsets"][1] for tensor in header.values()]
         if not isinstance(metadata, dict) or _LENGTH_BYTES + length + max(ends, default=0) != path.stat().st_size:
             raise damaged(path)
-    except (OSError, ValueError, AttributeError, KeyError, IndexError, TypeError, RecursionError) as error:
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (ValueError, AttributeError, KeyError, IndexError, TypeError, RecursionError) as error:
         raise damaged(path) from error
     return metadata
