@@ -45,10 +45,11 @@ CHECKPOINT_EVERY, LOG_EVERY = 250, 50
 TISSUE_HU = -400.0
 SHARES = {"scanners": 0.5, "standard": 0.375, "phantoms": 0.125}  # of the crops
 MEANS_PX = 5
+NEAR_AIR, NEAR_AIR_PX, SOFT_HU = 4.0, 4, 200.0
 NOISIER, MAX_NOISE_HU = 0.25, 15.0
 SOFTER, MAX_BLUR_PX = 0.25, 0.5
 LESIONS, MOST_LESIONS = 0.5, 3
-RADIUS_PX, LESION_HU, RIM_PX = (2.5, 14.0), (15.0, 80.0), 0.3
+RADIUS_PX, LESION_HU, RIM_PX = (2.5, 14.0), (15.0, 60.0), 0.3
 PLACES_HU, SMOOTHING_PX = (-150.0, 100.0), 4.0  # above 100 HU the simulation's density curve takes tissue for bone
 RESPONSE_CROPS = 60
 
@@ -191,7 +192,7 @@ class Trainer:
             with torch.no_grad():
                 wanted, region = self.teacher.to_kv(values), torch.ones_like(region)
         made = self.translator.to_kv(values)
-        errors = (made - wanted) * region
+        errors = (made - wanted) * region * weights(truth)
         loss = (errors.abs().sum() + F.avg_pool2d(errors, MEANS_PX).abs().sum() * MEANS_PX**2) / region.sum()
         if self.contrast_hu:
             lost = (1 - self._kept(made, plain, change)).abs().sum() / BATCH
@@ -227,6 +228,13 @@ class Trainer:
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.step, self.log = state["step"], state["log"]
+
+
+def weights(truth: torch.Tensor) -> torch.Tensor:
+    """1, and more for soft tissue near air; truth in HU, shape (b, 1, j, i)."""
+    air = (F.avg_pool2d(truth, 3, 1, 1) < TISSUE_HU).float()
+    near = (F.max_pool2d(air, 2 * NEAR_AIR_PX + 1, 1, NEAR_AIR_PX) > 0) & (truth.abs() < SOFT_HU)
+    return 1 + (NEAR_AIR - 1) * near
 
 
 def crops(pairs: dict[str, list[Pair]], step: int) -> tuple[torch.Tensor, ...]:
@@ -268,15 +276,15 @@ def _crop(
 def with_lesions(
     mvct: torch.Tensor, truth: torch.Tensor, response: torch.Tensor, rng: np.random.Generator
 ) -> list[torch.Tensor]:
-    """MVCT and truth with up to three round lesions in soft tissue or fat, each (CROP_PX, CROP_PX)."""
+    """MVCT and truth with up to three round lesions of one kind in soft tissue or fat, each (CROP_PX, CROP_PX)."""
     smooth = gaussian_blur(truth[None, None], SMOOTHING_PX, 12, padding="reflect")[0, 0]
     places = np.argwhere(((smooth > PLACES_HU[0]) & (smooth < PLACES_HU[1])).numpy())
     planted, axis = truth.clone(), torch.arange(CROP_PX)
+    radius, contrast = rng.uniform(*RADIUS_PX), rng.uniform(*LESION_HU)
     for _ in range(rng.integers(1, MOST_LESIONS + 1) if len(places) else 0):
         row, column = places[rng.integers(len(places))]
-        radius, contrast = rng.uniform(*RADIUS_PX), rng.uniform(*LESION_HU) * rng.choice((-1, 1))
         inside = radius - torch.hypot(axis[:, None] - float(row), axis - float(column))
-        planted += contrast * torch.sigmoid(inside / RIM_PX)
+        planted += rng.choice((-1, 1)) * contrast * torch.sigmoid(inside / RIM_PX)
     added = density_hu_from_kv(planted) - density_hu_from_kv(truth)
     return [mvct + torch.fft.irfft2(torch.fft.rfft2(added) * response, s=(CROP_PX, CROP_PX)), planted]
 
