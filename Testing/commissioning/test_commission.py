@@ -15,7 +15,7 @@ from MVCTEnhanceLib.commissioning.commission import commission
 from MVCTEnhanceLib.errors import Cancelled, InputError, OutputError
 from MVCTEnhanceLib.io import write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs.requests import CommissionRequest
-from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model
+from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, read_card
 from MVCTEnhanceLib.physics.calibration import Calibration
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
@@ -230,6 +230,8 @@ def test_model_is_adapted_judged_and_gone_on_with(with_phantom, monkeypatch, kep
     given = find_model(DEFAULT_MODEL)
     assert profile.model_file(None)[0] == (folder / "adapted.safetensors" if kept == "adapted" else given)
     assert profile.expected["measured_on"] == "8 patients on this scanner (24 slices)"
+    ranges, own = (read_card(model)[1]["expected"] for model in (profile.model_file(None)[0], given))
+    assert ranges["comparison"] == own["comparison"] and own["measured_on"] in ranges["measured_on"]
     page = (folder / "acceptance.html").read_text(encoding="utf-8")
     assert "Curves of the scanner and of its twin" in page and "HU change of soft tissue" in page
     with (folder / "patients" / "summary.csv").open(encoding="utf-8", newline="") as file:

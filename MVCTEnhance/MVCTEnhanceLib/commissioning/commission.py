@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import json
 import platform
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..assessment.expected import chosen_ranges
 from ..assessment.input_warnings import input_warnings
 from ..assessment.origin import planning_ct_warnings
 from ..assessment.provenance import PROGRAM
@@ -27,6 +25,7 @@ from ..jobs.qa import run_qa
 from ..jobs.requests import TWIN_PHANTOMS, AdaptRequest, BatchRequest, CommissionRequest, QARequest, TwinRequest
 from ..jobs.scans import require_permission
 from ..model.card import find_model, model_identity, model_sha256, read_card
+from ..model.package import Model, load_model, save_model
 from ..quality.record import EnhancementRecord
 from ..report.acceptance import Acceptance, acceptance_page
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
@@ -272,14 +271,21 @@ def _adaptation(request: CommissionRequest, on_event: EventHandler) -> dict[str,
     found = adapt(wanted, on_event=on_event)
     qa = None
     if found["kept"] == "adapted":
-        with atomic_file(folder / ADAPTED_MODEL) as partial:
-            shutil.copyfile(found["model"], partial)
+        save_model(_with_ranges(load_model(Path(found["model"])), read_site(site)), folder / ADAPTED_MODEL)
         model = SiteModel(ADAPTED_MODEL, model_sha256(folder / ADAPTED_MODEL))
         write_site(replace(read_site(site), model=model), folder / ADAPTED, overwrite=True)
         qa = _measured(request, folder / ADAPTED, on_event)
     told = {name: found[name] for name in ("kept", "judged", "against", "max_worse")}
     _write_json(path, {"twin": twin, **told, "qa": qa, "warnings": list(dict.fromkeys(warnings))})
     return _read_json(path)
+
+
+def _with_ranges(adapted: Model, site: SiteProfile) -> Model:
+    """The model with the ranges of the one that it was adapted from, which hold where the site's patients show none."""
+    given = dict(read_card(site.model_file(None)[0])[1].get("expected") or {})
+    if measured_on := given.get("measured_on"):
+        given["measured_on"] = f"of the model that it was adapted from: {measured_on}"
+    return replace(adapted, card={**adapted.card, "expected": given})
 
 
 def _twin(request: CommissionRequest, on_event: EventHandler) -> dict[str, Any]:
@@ -336,9 +342,7 @@ def _accept(
     calibrated, note = read_site(site), _read_json(folder / NOTE)
     plan, card = read_card(calibrated.model_file(None)[0])
     qa = (adaptation and adaptation["qa"]) or note["qa"]
-    # An adapted model's card has no ranges, not even those that are chosen.
-    expected = ({} if card.get("expected") else chosen_ranges()) | site_ranges(list(records.values()))
-    profile = replace(calibrated, expected=expected, qa=qa and _accepted(qa))
+    profile = replace(calibrated, expected=site_ranges(list(records.values())), qa=qa and _accepted(qa))
     write_site(profile, folder / PROFILE, overwrite=True)
     acceptance = Acceptance(
         site=read_site(folder / PROFILE),
