@@ -7,10 +7,10 @@
 
 Each makes a virtual environment in .venv on the first call, with the versions of .ci/constraints.txt. Further arguments
 go to `mvct-enhance demo` or to pytest: `test -m ""` runs also the thorough tests, which take long and look at what
-seldom changes. Tests run side by side, one process a core and at most four. The tests of the Slicer panel need PySide6
-and slicer-core, which are installed for them, and on Linux the system's libraries for drawing; those of reports as PDF
-need Pango, those of DICOM dciodvfy, dcmtk and Orthanc, those of quality assurance pylinac: where these cannot be
-installed, the tests skip and say so.
+seldom changes. Tests run side by side, in one process more than there are cores and at most four. The tests of the
+Slicer panel need PySide6 and slicer-core, which are installed for them, and on Linux the system's libraries for
+drawing; those of reports as PDF need Pango, those of DICOM dciodvfy, dcmtk and Orthanc, those of quality assurance
+pylinac: where these cannot be installed, the tests skip and say so.
 """
 
 import ctypes.util
@@ -29,7 +29,8 @@ PROGRAMS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = PROGRAMS / ("python.exe" if os.name == "nt" else "python")
 STAMP = ENVIRONMENT / "installed.sha256"
 # A file's tests share what its fixtures made, so that they stay together.
-SIDE_BY_SIDE = ("-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", "--no-loadscope-reorder")
+# One process more than there are cores, since many tests wait for a process that they have started.
+SIDE_BY_SIDE = ("-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "loadfile", "--no-loadscope-reorder")
 TESTS = {"quick": "not integration and not thorough", "test": "not thorough"}
 DRAWING_LIBRARIES = {  # as the loader calls them: Debian's packages
     "EGL": "libegl1 libegl-mesa0",

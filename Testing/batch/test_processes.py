@@ -299,7 +299,7 @@ def test_killed_it_loses_no_finished_case(volumes, tmp_path, start, run):
             marks=pytest.mark.thorough,
         ),
         (stage("read"), [signal.SIGINT], os.killpg),  # as Ctrl+C in a terminal
-        (stage("write"), [signal.SIGTERM, signal.SIGINT], os.kill),
+        pytest.param(stage("write"), [signal.SIGTERM, signal.SIGINT], os.kill, marks=pytest.mark.thorough),
     ],
 )
 def test_cancel_leaves_no_child_and_nothing_half_done(volumes, tmp_path, start, moment, signals, send):

@@ -16,6 +16,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.thorough
 def test_killed_run_leaves_nothing_wrong_and_the_next_makes_the_same_bytes(tmp_path):
     inputs.make_inputs(tmp_path)
     study = kill.Study("enhance", tmp_path)

@@ -34,6 +34,7 @@ def tiny_phantom(monkeypatch):
 
 
 @pytest.mark.integration
+@pytest.mark.thorough
 def test_planning_ct_and_noisier_mvct_of_one_place_are_left(main, small_phantom, tmp_path):
     folder = tmp_path / "new" / "phantom"
     result = main("phantom", folder, "--device", "cpu", "--json", "--progress", "none")

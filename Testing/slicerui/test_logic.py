@@ -93,6 +93,7 @@ def test_all_items_of_a_sequence_are_enhanced_when_asked(app, logic):
 
 
 @pytest.mark.integration
+@pytest.mark.thorough
 def test_a_folder_is_enhanced_case_by_case_with_a_table_of_all(app, logic, tmp_path):
     from MVCTEnhanceLib.io import write_volume
     from MVCTEnhanceLib.volume import Volume

@@ -23,7 +23,7 @@ def dicom():
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("what", ["dicom", "volumes"])
+@pytest.mark.parametrize("what", [pytest.param("dicom", marks=pytest.mark.thorough), "volumes"])
 def test_damaged_files_give_a_volume_or_one_sentence(dicom, what):
     told = []
     tallies = fuzz.fuzz(dicom if what == "dicom" else fuzz.volumes(), range(250), seed=5, tell=told.append)

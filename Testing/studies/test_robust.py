@@ -32,8 +32,8 @@ def pairs(tmp_path, monkeypatch):
     return robust.read_pairs(tmp_path)
 
 
-def trainer(pairs):
-    return robust.Trainer(load_model(find_model("simulated-anchor")), pairs, 4)
+def trainer(pairs, contrast_hu=20.0):
+    return robust.Trainer(load_model(find_model("simulated-anchor")), pairs, 4, contrast_hu)
 
 
 def test_held_back_scanners_are_not_in_the_pool():
@@ -54,10 +54,34 @@ def test_phantoms_hold_air_and_rods_of_all_densities():
 
 
 def test_nothing_is_learned_where_metal_or_truncation_disturbs(pairs):
-    first, second = pairs[False]
-    assert len(pairs[True]) == 1
+    first, second = pairs["scanners"]
+    assert len(pairs["phantoms"]) == 1 and not pairs["standard"]
     assert first.centres[:, 0].min() > 80 > second.centres[:, 0].min()
     assert not first.region[:80].any()
+
+
+def test_response_is_what_the_scanner_leaves_of_the_truth_at_each_frequency():
+    rng = np.random.default_rng(0)
+    truth = torch.from_numpy(rng.normal(0, 30, (4, 160, 160))).float()
+    frequencies = torch.hypot(torch.fft.fftfreq(160)[:, None], torch.fft.fftfreq(160))
+    blurred = torch.fft.ifft2(torch.fft.fft2(truth) * torch.exp(-((frequencies / 0.2) ** 2))).real
+    noise = torch.from_numpy(rng.normal(0, 10, truth.shape)).float()
+    slices = [(mvct, true, None, np.array([[80, 80]])) for mvct, true in zip(blurred + noise, truth, strict=True)]
+    response = robust.scanner_response(slices)
+    for cycles in (6, 20, 40):
+        assert response[0, cycles] == pytest.approx(np.exp(-((cycles / 128 / 0.2) ** 2)), abs=0.05)
+
+
+def test_lesions_are_in_the_truth_and_in_the_mvct_as_far_as_the_scanner_shows_them():
+    plain, response = torch.zeros(2, 128, 128), torch.ones(128, 65)
+    response[robust._radius() > 0.1] = 0
+    mvct, truth = robust.with_lesions(*plain, response, np.random.default_rng(2))
+    contrast = truth.abs().max()
+    assert robust.LESION_HU[0] <= contrast <= robust.LESION_HU[1] + 1 and (truth.abs() < 0.1).float().mean() > 0.7
+    # Soft tissue of 0 HU has its density on either scale.
+    assert mvct.sum() == pytest.approx(float(truth.sum()), rel=0.01)
+    assert mvct.diff(dim=0).abs().max() < 0.6 * truth.diff(dim=0).abs().max()
+    assert (robust.with_lesions(plain[0], plain[1] - 1000, response, np.random.default_rng(2))[1] == -1000).all()
 
 
 def test_added_noise_has_the_spectrum_of_back_projection():
@@ -89,7 +113,7 @@ def test_resumed_training_ends_with_the_same_weights(pairs):
 
 @pytest.mark.thorough
 def test_student_comes_nearer_to_its_teacher_and_leaves_it_as_it_is(pairs):
-    student = robust.Trainer(load_model(find_model("simulated-anchor")), pairs, 60, "density-fast")
+    student = robust.Trainer(load_model(find_model("simulated-anchor")), pairs, 60, student="density-fast")
     kept = {name: weight.clone() for name, weight in student.teacher.state_dict().items()}
     values = student.intensities.to_network(robust.crops(pairs, 99)[0], "mv")
 

@@ -165,7 +165,7 @@ def test_training_leaves_the_programs_random_generator_alone(make_trainer):
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("mixed", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_restored_trainer_goes_on_bit_for_bit(make_trainer, mixed):
     settings = {"truth": "truth", "paired": 1.0, "paired_steps": 1, "discriminator_steps": 1, "mixed_precision": mixed}
     through, stopped, fresh = (make_trainer(**settings) for _ in range(3))

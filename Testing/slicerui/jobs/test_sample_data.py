@@ -44,6 +44,7 @@ def test_a_click_on_the_button_is_answered_at_once(app, small_phantom, sample_da
     app.wait(lambda: "are loaded" in app.slicer.util.mainWindow().statusBar().currentMessage())
 
 
+@pytest.mark.thorough
 def test_a_script_can_wait_for_it(app, small_phantom, sample_data):
     mvct, planning_ct = sample_data.make_phantom_and_wait()
     assert (mvct.GetName(), planning_ct.GetName()) == ("MVCTPhantom", "PlanningCTPhantom")

@@ -206,6 +206,7 @@ def test_another_sequence_of_the_browser_is_never_overwritten(app, run):
     np.testing.assert_array_equal(app.slicer.util.arrayFromVolume(other.GetNthDataNode(0)), noisy_head(7))
 
 
+@pytest.mark.thorough
 def test_one_scan_of_a_sequence_alone_gets_nodes_that_browsing_does_not_change(app):
     from MVCTEnhanceLib.slicerui.jobs.sequences import enhancement_of
     from MVCTEnhanceLib.slicerui.worker.work import do_now

@@ -64,6 +64,7 @@ def test_apply_after_delete_current_overwrites_no_scan(app):
 
 
 @pytest.mark.integration
+@pytest.mark.thorough
 def test_apply_fills_what_was_chosen_by_hand_and_no_scan_that_came_to_be_shown_otherwise(app):
     mvct = open_with_scan(app)
     scan, mine = add_mvct(app, "Patient's scan", seed=8), add_mvct(app, "mine")

@@ -69,6 +69,7 @@ def test_the_report_is_written_into_a_new_folder(app, result, tmp_path):
 
 
 @pytest.mark.integration
+@pytest.mark.thorough
 def test_a_report_is_to_name_a_scan_without_dicom_where_the_box_is_checked(app, result, tmp_path):
     app.type_text(app.ui.exportPathLineEdit, str(tmp_path))
     app.click(app.ui.identifyCheckBox)
@@ -78,6 +79,7 @@ def test_a_report_is_to_name_a_scan_without_dicom_where_the_box_is_checked(app, 
 
 
 @pytest.mark.integration
+@pytest.mark.thorough
 def test_what_the_report_lacks_is_said_with_caution(app, result, tmp_path):
     from slicerui.jobs.test_export import forget_the_model
 
@@ -118,6 +120,7 @@ def test_a_scan_that_is_not_to_be_trusted_is_exported_after_one_question(app, tm
 
 
 @pytest.mark.integration
+@pytest.mark.thorough
 def test_a_place_that_cannot_be_written_to_is_said(app, result, tmp_path):
     (tmp_path / "file").write_text("not a folder")
     app.type_text(app.ui.exportPathLineEdit, str(tmp_path / "file"))

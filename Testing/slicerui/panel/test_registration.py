@@ -51,6 +51,12 @@ def worker(monkeypatch, result):
     return jobs
 
 
+def labels(app):
+    manager = app.slicer.app.layoutManager()
+    views = (manager.sliceWidget(f"MVCTEnhance{name}") for name in ("MVCT", "Enhanced", "Difference"))
+    return [view.mrmlSliceNode().GetLayoutLabel() for view in views]
+
+
 def view(app, name: str):
     return app.slicer.app.layoutManager().sliceWidget(f"MVCTEnhance{name}").mrmlSliceCompositeNode()
 
@@ -79,11 +85,13 @@ def test_result_is_shown_blended_and_as_a_checkerboard(app, result, planning_ct,
     assert "✓ as expected: They agree." in text
     assert app.ui.registerButton.text == "Register to planning CT" and app.ui.registerButton.enabled
     left = view(app, "MVCT")
+    assert labels(app) == ["MVCT and planning CT", "Enhanced", "Checkerboard"]
     assert left.GetBackgroundVolumeID() == parameters(app).mvct.GetID()
     assert (left.GetForegroundVolumeID(), left.GetForegroundOpacity()) == (planning_ct.GetID(), 0.5)
     board = result.enhanced.GetNodeReferenceID("MVCTEnhance.checkerboard")
     assert view(app, "Difference").GetBackgroundVolumeID() == board
     app.click(app.ui.restoreButton)
+    assert labels(app) == ["MVCT", "Enhanced", "Difference"]
     assert left.GetForegroundVolumeID() is None
     assert view(app, "Difference").GetBackgroundVolumeID() == result.difference.GetID()
 

@@ -65,6 +65,7 @@ def test_apply_enhances_shows_how_far_it_is_and_chooses_the_results(app):
     assert app.child_processes() == [] and temporary_files(app) == []
 
 
+@pytest.mark.thorough
 def test_apply_again_fills_the_same_nodes(app):
     open_with_scan(app)
     apply_and_wait(app)
@@ -161,6 +162,7 @@ def test_closing_the_scene_ends_the_run_and_says_so(app):
     assert app.ui.applyButton.enabled
 
 
+@pytest.mark.thorough
 def test_the_next_scene_is_told_nothing_of_the_last_one(app):
     open_with_scan(app)
     apply_and_wait(app)
@@ -195,6 +197,7 @@ def test_deleting_the_chosen_outputs_during_a_run_makes_new_ones(app):
     assert parameters(app).difference is not None
 
 
+@pytest.mark.thorough
 def test_another_choice_during_a_run_does_not_change_what_is_enhanced(app):
     mvct = open_with_long_scan(app)
     apply_until_slices(app)
@@ -205,6 +208,7 @@ def test_another_choice_during_a_run_does_not_change_what_is_enhanced(app):
     assert parameters(app).mvct is other
 
 
+@pytest.mark.thorough
 def test_a_run_goes_on_while_the_user_is_in_another_module(app):
     open_with_long_scan(app)
     apply_until_slices(app)

@@ -45,6 +45,7 @@ def test_profile_that_cannot_be_used_is_told_before_apply(app, site):
 
 
 @pytest.mark.integration
+@pytest.mark.thorough
 def test_result_tells_the_profile_that_it_was_made_with(app, site):
     import json
 

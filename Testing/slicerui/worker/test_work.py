@@ -47,6 +47,7 @@ def test_cancel_leaves_neither_processes_nor_files_nor_a_trace_in_the_scene(app,
     job.cancel()  # once more does nothing
 
 
+@pytest.mark.thorough
 def test_a_cancelled_job_can_be_started_again(app, started):
     job, calls = started(options(add_mvct(app)))
     job.cancel()

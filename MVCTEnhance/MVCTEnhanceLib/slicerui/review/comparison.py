@@ -102,7 +102,7 @@ class Review:
 
     def show_map(self, difference) -> None:
         """Put another map (or None) into the view of the difference."""
-        _fill_view(review_layout.slice_logic(DIFFERENCE_VIEW), difference, None)
+        _fill_view(DIFFERENCE_VIEW, difference, None)
         self._show_legend(difference)
 
     def show_registered(self, planning_ct, checkerboard) -> None:
@@ -113,8 +113,10 @@ class Review:
         composite = logic.GetSliceCompositeNode()
         composite.SetForegroundVolumeID(planning_ct.GetID())
         composite.SetForegroundOpacity(_BLEND)
-        self.show_map(None)
-        _fill_view(review_layout.slice_logic(DIFFERENCE_VIEW), checkerboard, None)
+        node = logic.GetSliceNode()
+        node.SetLayoutLabel(_("{view} and planning CT").format(view=review_layout.label_of(node.GetLayoutName())))
+        self._show_legend(None)
+        _fill_view(DIFFERENCE_VIEW, checkerboard, None, _("Checkerboard"))
 
     def adopt(self, volumes: ReviewVolumes) -> None:
         """Where the review is shown, also of a scene that was loaded: one window for both scans, and the legend."""
@@ -158,7 +160,7 @@ class Review:
         for view in VIEWS[volumes.layout_number]:
             background = volumes.difference if view == DIFFERENCE_VIEW else volumes.left
             foreground = volumes.enhanced if view == ENHANCED_VIEW else None
-            _fill_view(review_layout.slice_logic(view), background, foreground)
+            _fill_view(view, background, foreground)
         self._window_level.link(volumes.left, volumes.enhanced)
         self.set_fade(fade)
         self._show_legend(volumes.difference)
@@ -223,9 +225,11 @@ def _fit(scan, body) -> None:
         logic.SetSliceOffset(_logics()[0].GetSliceOffset())
 
 
-def _fill_view(logic, background, foreground) -> None:
+def _fill_view(view: str, background, foreground, label: str = "") -> None:
+    logic = review_layout.slice_logic(view)
     if logic is None:
         return
+    logic.GetSliceNode().SetLayoutLabel(label or review_layout.label_of(view))
     composite = logic.GetSliceCompositeNode()
     modifying = composite.StartModify()
     composite.SetBackgroundVolumeID(background.GetID() if background else None)

@@ -17,6 +17,7 @@ VIEWS = {REVIEW_LAYOUT: SLICE_VIEWS, MODELS_LAYOUT: (OTHER_VIEW, ENHANCED_VIEW, 
 """The slice views of each layout, from left to right."""
 CHART_VIEW = "MVCTEnhanceChart"
 
+_COLOURS = {MVCT_VIEW: "#E8963C", OTHER_VIEW: "#8FC98A", ENHANCED_VIEW: "#6FA8E8", DIFFERENCE_VIEW: "#B0B0B0"}
 _SLICE_ITEM = """
     <item>
      <view class="vtkMRMLSliceNode" singletontag="{tag}">
@@ -41,16 +42,20 @@ _LAYOUT = """
 </layout>"""
 
 
+def label_of(view: str) -> str:
+    """What is written above a view, as long as it shows what it is there for."""
+    return {
+        MVCT_VIEW: _("MVCT"),
+        OTHER_VIEW: _("Other model"),
+        ENHANCED_VIEW: _("Enhanced"),
+        DIFFERENCE_VIEW: _("Difference"),
+    }[view]
+
+
 def layout_description(layout: int = REVIEW_LAYOUT) -> str:
     """A layout of VIEWS as Slicer's XML."""
-    looks = {
-        MVCT_VIEW: (_("MVCT"), "#E8963C"),
-        OTHER_VIEW: (_("Other model"), "#8FC98A"),
-        ENHANCED_VIEW: (_("Enhanced"), "#6FA8E8"),
-        DIFFERENCE_VIEW: (_("Difference"), "#B0B0B0"),
-    }
     slices = "".join(
-        _SLICE_ITEM.format(tag=tag, label=escape(looks[tag][0]), colour=looks[tag][1], group=VIEW_GROUP)
+        _SLICE_ITEM.format(tag=tag, label=escape(label_of(tag)), colour=_COLOURS[tag], group=VIEW_GROUP)
         for tag in VIEWS[layout]
     )
     return _LAYOUT.format(slices=slices, chart=CHART_VIEW, label=escape(_("Chart")), group=VIEW_GROUP).strip()
