@@ -25,7 +25,7 @@ import torch
 from MVCTEnhanceLib.assessment.ranges import expectation
 from MVCTEnhanceLib.assessment.verdicts import gravity, judge
 from MVCTEnhanceLib.commissioning import make_twin
-from MVCTEnhanceLib.commissioning.commission import commission
+from MVCTEnhanceLib.commissioning.commission import ADAPTED_MODEL, commission
 from MVCTEnhanceLib.commissioning.make_twin import spread
 from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.jobs.requests import CommissionRequest
@@ -222,7 +222,9 @@ def used() -> float:
 def tested(folder: Path) -> dict[str, Any]:
     """Errors, values outside, and faults, on patients that were not used."""
     site = read_site(folder / "site" / "site-profile.toml")
-    adapted = folder / "site" / "adapting" / "training" / "model.safetensors"
+    adapted = folder / "site" / ADAPTED_MODEL  # with the ranges of the given one, where it was kept
+    if not adapted.exists():
+        adapted = folder / "site" / "adapting" / "training" / "model.safetensors"
     models = {name: load_model(file) for name, file in (("given", find_model(DEFAULT_MODEL)), ("adapted", adapted))}
     engines = {name: Engine(model, torch.device("cpu")) for name, model in models.items()}
     errors = {"given": errors_of(folder, site, find_model(DEFAULT_MODEL)), "adapted": errors_of(folder, site, adapted)}
