@@ -2,10 +2,10 @@
 
     python studies/faults/throughput.py [--scans 3] [--slices 60] [--cases 6] [--case-slices 10]
 
-The scans are noisy heads of a phantom, 512 x 512. Node: all are sent one after another; then one by itself. Batches:
-the same cases by one and by two workers, each with one thread, in turn; the time is that of the whole command. Times
-depend on what else the computer does: its load is printed, and ratios are those of one run. Needs pynetdicom and
-distributed.
+The scans are noisy heads of a phantom, 512 x 512. Node: all are sent one after another; then one by itself, and one
+that SIGTERM ends. Batches: the same cases by one and by two workers, each with one thread, in turn; the time is that of
+the whole command. Times depend on what else the computer does: its load is printed, and ratios are those of one run.
+Needs pynetdicom and distributed.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,12 +46,12 @@ def time_start(scan: Path, folder: Path) -> list[float]:
 
 
 def time_node(scans: list[Path], folder: Path) -> dict[str, float]:
-    """Scans an hour, and seconds from the acknowledgement of the last slice of a single scan to its delivery."""
+    """Scans an hour, seconds from the last slice of a single scan to its delivery, and from SIGTERM to the end."""
     archive = Archive().start()
     node = NodeProcess(folder, start, archive.port)
     node.configure(archive.port, more="send_untrusted = true", quiet_s=QUIET_S)
     node.start()
-    *many, single = scans
+    *many, single, last = scans
     for scan in many:
         node.send(slices_along(scan))
     wait_until(lambda: node.events(status="enhancing"), "the first scan")
@@ -59,13 +60,21 @@ def time_node(scans: list[Path], folder: Path) -> dict[str, float]:
     hour = 3600 * len(many) / (time.monotonic() - begun)
     node.send(slices_along(single))
     sent = time.monotonic()
-    wait_for_deliveries(node, len(scans))
-    node.end()
+    wait_for_deliveries(node, len(many) + 1)
+    delivered = time.monotonic()
+    begun = len(node.events(status="enhancing"))
+    node.send(slices_along(last))
+    wait_until(lambda: len(node.events(status="enhancing")) > begun, "the last scan")
+    time.sleep(10.0)  # while it enhances
+    asked = time.monotonic()
+    node.end(signal.SIGTERM)
+    ended = time.monotonic()
     archive.stop()
     enhancing = [event["seconds"] for event in node.events(status="enhanced")]
     return {
         "scans an hour": hour,
-        "last slice to delivery": time.monotonic() - sent,
+        "last slice to delivery": delivered - sent,
+        "SIGTERM while it enhances to its end": ended - asked,
         "enhancing the first": enhancing[0],
         "enhancing the last": enhancing[-1],
     }
@@ -129,7 +138,7 @@ def main() -> None:
         for number, seconds in enumerate(time_start(folder / "cases" / "0", folder), start=1):
             show(f"start of scan {number}", f"{seconds:.2f} s")
         scans = [
-            write_scan(folder / f"scan{n}", slices=options.slices, **GRID, seed=n) for n in range(options.scans + 1)
+            write_scan(folder / f"scan{n}", slices=options.slices, **GRID, seed=n) for n in range(options.scans + 2)
         ]
         for what, value in time_node(scans, folder / "node").items():
             show(what, f"{value:.1f}" + ("" if "hour" in what else " s"))
