@@ -44,7 +44,7 @@ def test_slice_lies_under_its_series_when_it_is_received(spool, slices):
     assert list(spool.incoming.iterdir()) == []
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are told as Linux does")
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are found as Linux lists them")
 def test_slice_and_its_folders_lie_on_the_disk_before_it_is_acknowledged(spool, slices, monkeypatch):
     synced, fsync = [], os.fsync
 

@@ -13,7 +13,7 @@ IDLE = "Review course"
 @pytest.fixture
 def worker(monkeypatch, app):
     """The jobs that were started, which end when the test says so."""
-    from MVCTEnhanceLib.slicerui.panel import course
+    from MVCTEnhanceLib.slicerui.panel import cancellable
 
     class Job:
         def __init__(self, work, *, on_progress, on_done, on_error):
@@ -38,7 +38,7 @@ def worker(monkeypatch, app):
             self.done(CourseOutcome(Path("course.html"), {}, 3 - failed, failed, beyond_limit, warnings))
 
     jobs = []
-    monkeypatch.setattr(course, "Job", Job)
+    monkeypatch.setattr(cancellable, "Job", Job)
     return jobs
 
 

@@ -25,7 +25,7 @@ def pylinac(monkeypatch, app):
 @pytest.fixture
 def worker(monkeypatch, app):
     """The jobs that were started, which end when the test says so."""
-    from MVCTEnhanceLib.slicerui.panel import qa
+    from MVCTEnhanceLib.slicerui.panel import cancellable
 
     class Job:
         def __init__(self, work, *, on_progress, on_done, on_error):
@@ -56,7 +56,7 @@ def worker(monkeypatch, app):
             self.done(QAOutcome(passed, Path("report.html"), values, warnings))
 
     jobs = []
-    monkeypatch.setattr(qa, "Job", Job)
+    monkeypatch.setattr(cancellable, "Job", Job)
     return jobs
 
 

@@ -19,7 +19,7 @@ def planning_ct(app, result):
 @pytest.fixture
 def worker(monkeypatch, result):
     """What the worker gives, without a worker: the run ends when `finish` is called."""
-    from MVCTEnhanceLib.slicerui.panel import registration
+    from MVCTEnhanceLib.slicerui.panel import cancellable
     from MVCTEnhanceLib.slicerui.scene.registration import put_into_scene
 
     class Job:
@@ -47,7 +47,7 @@ def worker(monkeypatch, result):
             self.done(put_into_scene(result.enhanced, planning_ct, found, board, same_patient=True))
 
     jobs = []
-    monkeypatch.setattr(registration, "Job", Job)
+    monkeypatch.setattr(cancellable, "Job", Job)
     return jobs
 
 

@@ -6,13 +6,13 @@ from slicer.i18n import tr as _
 
 from ..jobs.course import PAGE, CourseOutcome, CourseReview
 from ..scene.sequence_nodes import sequence_of
-from ..wording import BAD, CAUTION, GOOD, set_enabled_or_explain, set_label, time_left
-from ..worker.work import Job
+from ..wording import BAD, CAUTION, GOOD, set_enabled_or_explain, set_label
+from .cancellable import CancellableSection
 from .install import InstallSection
 from .path_box import PathBox, path_text, show_file
 
 
-class CourseSection:
+class CourseSection(CancellableSection):
     """Reviews all daily scans of one patient: those below a folder or, without one, those of the MVCT's sequence.
 
     Args:
@@ -21,11 +21,11 @@ class CourseSection:
     """
 
     def __init__(self, ui, installation: InstallSection):
+        super().__init__(ui.courseStatusLabel)
         self._ui = ui
         self._installation = installation
         self._parameters = None
         self._problem = ""
-        self._job: Job | None = None
         self._idle_text = ui.courseButton.text
         self._folders = (
             PathBox(ui.courseScansPathLineEdit, "courseScans"),
@@ -33,7 +33,6 @@ class CourseSection:
         )
         ui.courseButton.connect("clicked(bool)", self._on_clicked)
         ui.coursePageButton.connect("clicked(bool)", lambda checked: show_file(self._parameters.courseFolder / PAGE))
-        set_label(ui.courseStatusLabel, "")
         self._update_buttons()
 
     def refresh(self, parameters, problem: str) -> None:
@@ -52,19 +51,10 @@ class CourseSection:
             set_label(self._ui.courseStatusLabel, "")
         self._update_buttons()
 
-    def close(self) -> None:
-        """End what is under way, too."""
-        job, self._job = self._job, None
-        if job:
-            job.cancel()
-        self.leave()
-
     def _on_clicked(self, checked: bool) -> None:
         if self._job:
-            self._job.cancel()
-            self._end(
-                _("Cancelled. Finished scans stay in the folder, and a further review goes on from them."), CAUTION
-            )
+            text = _("Cancelled. Finished scans stay in the folder, and a further review goes on from them.")
+            self._cancel_job(text, CAUTION)
         elif self._installation.install():
             self._start()
         else:
@@ -78,27 +68,11 @@ class CourseSection:
         scans = chosen.courseScans if path_text(chosen.courseScans) else chosen.mvct.GetID()
         planning_ct = chosen.planningCT.GetID() if chosen.planningCT else ""
         work = CourseReview(scans, planning_ct, chosen.courseFolder, options)
-        self._job = Job(work, on_progress=self._on_progress, on_done=self._on_done, on_error=self._on_error)
-        set_label(self._ui.courseStatusLabel, _("Starting…"))
-        self._update_buttons()
-        self._job.start()
-
-    def _on_progress(self, stage: str, done: int, total: int, seconds_left: float | None) -> None:
-        parts = [_("{done} of {total}").format(done=done, total=total)] if total else []
-        parts += [time_left(seconds_left)] if time_left(seconds_left) else []
-        set_label(self._ui.courseStatusLabel, f"{stage}: {', '.join(parts)}" if parts else f"{stage}…")
+        self._start_job(work, _("Starting…"))
 
     def _on_done(self, outcome: CourseOutcome) -> None:
         to_look_at = outcome.failed or outcome.beyond_limit or outcome.warnings
         self._end(in_words(outcome), CAUTION if to_look_at else GOOD)
-
-    def _on_error(self, message: str) -> None:
-        self._end(message, BAD)
-
-    def _end(self, text: str, level: str) -> None:
-        self._job = None
-        set_label(self._ui.courseStatusLabel, text, level)
-        self._update_buttons()
 
     def _update_buttons(self) -> None:
         ui, chosen = self._ui, self._parameters

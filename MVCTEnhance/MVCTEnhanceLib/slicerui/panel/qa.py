@@ -13,15 +13,15 @@ from ...qa.phantoms import PHANTOMS, TOMO_CHEESE
 from ...site.profile import read_site
 from ..install import dependencies, pip_settings
 from ..jobs.qa import REPORT, PhantomQA, QAOutcome
-from ..wording import BAD, CAUTION, GOOD, set_enabled_or_explain, set_label, time_left
-from ..worker.work import Job
+from ..wording import BAD, CAUTION, GOOD, set_enabled_or_explain, set_label
+from .cancellable import CancellableSection
 from .install import InstallSection
 from .path_box import on_path_changed, show_file
 
 _PHANTOM, _FOLDER = "MVCTEnhance/QAPhantom", "MVCTEnhance/QAFolder"  # of this computer, whatever the scene
 
 
-class QASection:
+class QASection(CancellableSection):
     """Measures the phantom that the MVCT shows.
 
     Args:
@@ -30,11 +30,11 @@ class QASection:
     """
 
     def __init__(self, ui, installation: InstallSection):
+        super().__init__(ui.qaStatusLabel)
         self._ui = ui
         self._installation = installation
         self._parameters = None
         self._problem = ""
-        self._job: Job | None = None
         self._idle_text = ui.qaButton.text
         settings, combo = slicer.app.userSettings(), ui.qaPhantomComboBox
         for phantom in PHANTOMS.values():
@@ -45,7 +45,6 @@ class QASection:
         on_path_changed(ui.qaPathLineEdit, self._on_path)
         ui.qaButton.connect("clicked(bool)", self._on_clicked)
         ui.qaReportButton.connect("clicked(bool)", lambda checked: show_file(self._report))
-        set_label(ui.qaStatusLabel, "")
         self._update_buttons()
 
     def refresh(self, parameters, problem: str) -> None:
@@ -58,13 +57,6 @@ class QASection:
         self._parameters = None
         self._update_buttons()
 
-    def close(self) -> None:
-        """End what is under way, too."""
-        job, self._job = self._job, None
-        if job:
-            job.cancel()
-        self.leave()
-
     @property
     def _report(self) -> Path:
         return Path(self._ui.qaPathLineEdit.currentPath) / REPORT
@@ -75,8 +67,7 @@ class QASection:
 
     def _on_clicked(self, checked: bool) -> None:
         if self._job:
-            self._job.cancel()
-            self._end(_("Cancelled. No incomplete files were left."), CAUTION)
+            self._cancel_job(_("Cancelled. No incomplete files were left."), CAUTION)
             return
         phantom = self._ui.qaPhantomComboBox.itemData(self._ui.qaPhantomComboBox.currentIndex)
         first = None
@@ -102,27 +93,14 @@ class QASection:
             options["baseline"] = Path(self._parameters.site)
         folder = Path(self._ui.qaPathLineEdit.currentPath)
         work = PhantomQA(self._parameters.mvct.GetID(), "", phantom, folder, options, first=first)
-        self._job = Job(work, on_progress=self._on_progress, on_done=self._on_done, on_error=self._on_error)
-        set_label(self._ui.qaStatusLabel, _("Starting…"))
-        self._update_buttons()
-        self._job.start()
+        self._start_job(work, _("Starting…"))
 
-    def _on_progress(self, stage: str, done: int, total: int, seconds_left: float | None) -> None:
-        parts = [_("slice {done} of {total}").format(done=done, total=total)] if total else []
-        parts += [time_left(seconds_left)] if time_left(seconds_left) else []
-        set_label(self._ui.qaStatusLabel, f"{stage}: {', '.join(parts)}" if parts else f"{stage}…")
+    def _count(self, done: int, total: int) -> str:
+        return _("slice {done} of {total}").format(done=done, total=total)
 
     def _on_done(self, outcome: QAOutcome) -> None:
         level = CAUTION if outcome.warnings else GOOD
         self._end(in_words(outcome), level if outcome.passed else BAD)
-
-    def _on_error(self, message: str) -> None:
-        self._end(message, BAD)
-
-    def _end(self, text: str, level: str) -> None:
-        self._job = None
-        set_label(self._ui.qaStatusLabel, text, level)
-        self._update_buttons()
 
     def _update_buttons(self) -> None:
         ui, folder = self._ui, self._ui.qaPathLineEdit.currentPath

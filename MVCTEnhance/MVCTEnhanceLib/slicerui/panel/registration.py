@@ -10,11 +10,11 @@ from slicer.i18n import tr as _
 from ..jobs.registration import Registration, RegistrationOptions
 from ..scene.outputs import EnhanceResult
 from ..scene.registration import RegistrationResult
-from ..wording import BAD, CAUTION, GOOD, look_of, set_enabled_or_explain, set_label
-from ..worker.work import Job
+from ..wording import CAUTION, GOOD, look_of, set_enabled_or_explain, set_label
+from .cancellable import CancellableSection
 
 
-class RegistrationSection:
+class RegistrationSection(CancellableSection):
     """Registers the chosen result to the planning CT.
 
     Args:
@@ -23,51 +23,37 @@ class RegistrationSection:
     """
 
     def __init__(self, ui, on_done: Callable[[Any, Any], None]):
+        super().__init__(ui.registrationLabel)
         self._ui = ui
         self._on_result = on_done
         self._parameters = None
         self._result: EnhanceResult | None = None
         self._planning_ct: Any = None  # of the registration that is under way
-        self._job: Job | None = None
         self._idle_text = ui.registerButton.text
         ui.registerButton.connect("clicked(bool)", self._on_clicked)
-        set_label(ui.registrationLabel, "")
-        self._update_button()
+        self._update_buttons()
 
     def refresh(self, parameters, result: EnhanceResult | None) -> None:
         """Offer a result (or None) and the planning CT of the parameters."""
         if self._job is None and (self._result and self._result.enhanced) is not (result and result.enhanced):
             set_label(self._ui.registrationLabel, "")
         self._parameters, self._result = parameters, result
-        self._update_button()
+        self._update_buttons()
 
     def leave(self) -> None:
         """Release the scene; a running registration continues while the scene exists."""
         self._parameters = self._result = None
         if self._job is None:
             set_label(self._ui.registrationLabel, "")
-        self._update_button()
-
-    def close(self) -> None:
-        """End what is under way, too."""
-        job, self._job = self._job, None
-        if job:
-            job.cancel()
-        self.leave()
+        self._update_buttons()
 
     def _on_clicked(self, checked: bool) -> None:
         if self._job:
-            self._job.cancel()
-            self._end(_("Cancelled. The scene is as it was before."), CAUTION)
+            self._cancel_job(_("Cancelled. The scene is as it was before."), CAUTION)
             return
         self._planning_ct = self._parameters.planningCT
         options = RegistrationOptions(self._result.enhanced.GetID(), self._planning_ct.GetID())
-        self._job = Job(
-            Registration(options), on_progress=self._on_progress, on_done=self._on_done, on_error=self._on_error
-        )
-        set_label(self._ui.registrationLabel, _("Registering…"))
-        self._update_button()
-        self._job.start()
+        self._start_job(Registration(options), _("Registering…"))
 
     def _on_progress(self, stage: str, done: int, total: int, seconds_left: float | None) -> None:
         count = " " + _("{done} of {total}").format(done=done, total=total) if total else ""
@@ -79,15 +65,11 @@ class RegistrationSection:
         self._end(in_words(result), CAUTION if result.warnings else level)
         self._on_result(planning_ct, result.checkerboard)
 
-    def _on_error(self, message: str) -> None:
-        self._end(message, BAD)
-
     def _end(self, text: str, level: str) -> None:
-        self._job = self._planning_ct = None
-        set_label(self._ui.registrationLabel, text, level)
-        self._update_button()
+        self._planning_ct = None
+        super()._end(text, level)
 
-    def _update_button(self) -> None:
+    def _update_buttons(self) -> None:
         button = self._ui.registerButton
         button.text = _("Cancel registration") if self._job else self._idle_text
         why = ""
