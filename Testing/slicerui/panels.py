@@ -89,3 +89,30 @@ def tip(app, readout: str, column: int) -> str:
     widget = app.ui.metricsTable
     row = next(row for row in range(widget.rowCount) if widget.item(row, 0).text() == readout)
     return widget.item(row, column).toolTip()
+
+
+class StartedJob:
+    """In the place of a Job of the panel: it starts nothing, and ends when the test says so."""
+
+    def __init__(self, work, *, on_progress, on_done, on_error):
+        self.work, self.done, self.failed, self.progress = work, on_done, on_error, on_progress
+        self.cancelled = False
+
+    def start(self):
+        pass
+
+    def cancel(self):
+        self.cancelled = True
+
+
+def without_worker(monkeypatch, kind) -> list:
+    """Have such jobs in the place of the panel's; the list gets those that are started."""
+    from MVCTEnhanceLib.slicerui.panel import cancellable
+
+    def make(work, **on):
+        jobs.append(kind(work, **on))
+        return jobs[-1]
+
+    jobs = []
+    monkeypatch.setattr(cancellable, "Job", make)
+    return jobs

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from slicerui.jobs.test_sequences import add_days
-from slicerui.panels import open_sections, open_with_scan, parameters
+from slicerui.panels import StartedJob, open_sections, open_with_scan, parameters, without_worker
 from slicerui.scans import assert_nothing_is_left, noisy_head
 
 IDLE = "Review course"
@@ -13,20 +13,8 @@ IDLE = "Review course"
 @pytest.fixture
 def worker(monkeypatch, app):
     """The jobs that were started, which end when the test says so."""
-    from MVCTEnhanceLib.slicerui.panel import cancellable
 
-    class Job:
-        def __init__(self, work, *, on_progress, on_done, on_error):
-            self.work, self.done, self.failed, self.progress = work, on_done, on_error, on_progress
-            self.cancelled = False
-            jobs.append(self)
-
-        def start(self):
-            pass
-
-        def cancel(self):
-            self.cancelled = True
-
+    class Job(StartedJob):
         def request(self):
             """What the worker is asked for."""
             (app.folder / "work").mkdir()
@@ -37,9 +25,7 @@ def worker(monkeypatch, app):
 
             self.done(CourseOutcome(Path("course.html"), {}, 3 - failed, failed, beyond_limit, warnings))
 
-    jobs = []
-    monkeypatch.setattr(cancellable, "Job", Job)
-    return jobs
+    return without_worker(monkeypatch, Job)
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from slicerui.panels import choose_result, open_sections, open_with_scan, parameters
+from slicerui.panels import StartedJob, choose_result, open_sections, open_with_scan, parameters, without_worker
 from slicerui.results import add_result
 from slicerui.scans import assert_nothing_is_left
 
@@ -25,20 +25,8 @@ def pylinac(monkeypatch, app):
 @pytest.fixture
 def worker(monkeypatch, app):
     """The jobs that were started, which end when the test says so."""
-    from MVCTEnhanceLib.slicerui.panel import cancellable
 
-    class Job:
-        def __init__(self, work, *, on_progress, on_done, on_error):
-            self.work, self.done, self.failed, self.progress = work, on_done, on_error, on_progress
-            self.cancelled = False
-            jobs.append(self)
-
-        def start(self):
-            pass
-
-        def cancel(self):
-            self.cancelled = True
-
+    class Job(StartedJob):
         def requests(self) -> list:
             """What the worker is asked for, one after the other."""
             (app.folder / "work").mkdir()
@@ -55,9 +43,7 @@ def worker(monkeypatch, app):
             values = VALUES if not passed else {"water_hu": VALUES["water_hu"]}
             self.done(QAOutcome(passed, Path("report.html"), values, warnings))
 
-    jobs = []
-    monkeypatch.setattr(cancellable, "Job", Job)
-    return jobs
+    return without_worker(monkeypatch, Job)
 
 
 def open_with_folder(app, folder: Path, phantom: str = "water cylinder"):

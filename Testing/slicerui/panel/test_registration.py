@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from slicerui.panels import open_with_scan, parameters
+from slicerui.panels import StartedJob, open_with_scan, parameters, without_worker
 from slicerui.scans import RAS, noisy_head
 
 
@@ -19,20 +19,9 @@ def planning_ct(app, result):
 @pytest.fixture
 def worker(monkeypatch, result):
     """What the worker gives, without a worker: the run ends when `finish` is called."""
-    from MVCTEnhanceLib.slicerui.panel import cancellable
     from MVCTEnhanceLib.slicerui.scene.registration import put_into_scene
 
-    class Job:
-        def __init__(self, work, *, on_progress, on_done, on_error):
-            self.done, self.failed, self.progress, self.cancelled = on_done, on_error, on_progress, False
-            jobs.append(self)
-
-        def start(self):
-            pass
-
-        def cancel(self):
-            self.cancelled = True
-
+    class Job(StartedJob):
         def finish(self, planning_ct, verdict="as expected", couch=None):
             matrix = np.eye(4)
             matrix[2, 3] = 4.0
@@ -46,9 +35,7 @@ def worker(monkeypatch, result):
             board = np.zeros((4, 96, 96), np.int16)
             self.done(put_into_scene(result.enhanced, planning_ct, found, board, same_patient=True))
 
-    jobs = []
-    monkeypatch.setattr(cancellable, "Job", Job)
-    return jobs
+    return without_worker(monkeypatch, Job)
 
 
 def labels(app):
