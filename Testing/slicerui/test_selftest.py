@@ -12,10 +12,12 @@ STEPS = [
     "sample data is loaded",
     "apply enhances",
     "metrics are shown",
+    "structures are measured",
     "review shows the scans side by side",
+    "review shows two models side by side",
     "result is exported",
     "scans are registered",
-    "course without scans is refused",
+    "course is reviewed",
     "scan that is no phantom is refused",
 ]
 
@@ -77,7 +79,9 @@ def test_without_a_main_window_the_review_is_left_out_with_a_sentence(app, small
     [
         ("metrics.follower", "update_tables", None, "apply enhances"),
         ("panel.metrics", "metric_rows", [], "metrics are shown"),
+        ("panel.structures", "_row", [], "structures are measured"),
         ("review.comparison", "_set_opacity", None, "review shows the scans side by side"),
+        ("metrics.two_models", "compare_models", None, "review shows two models side by side"),
         ("panel.export", "export_metrics", None, "result is exported"),
     ],
 )

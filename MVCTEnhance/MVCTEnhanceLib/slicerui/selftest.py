@@ -7,6 +7,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -15,14 +16,29 @@ import numpy as np
 import qt
 import slicer
 import slicer.util
+import vtk
 
+from ..model.card import DEFAULT_MODEL
 from .install import dependencies
 from .jobs.sample_data import make_phantom_and_wait
 from .metrics.nodes import BY_SLICE_ROLE, CHART_ROLE
-from .review.layout import DIFFERENCE_VIEW, ENHANCED_VIEW, MVCT_VIEW, REVIEW_LAYOUT, slice_logic
+from .review.layout import (
+    DIFFERENCE_VIEW,
+    ENHANCED_VIEW,
+    MODELS_LAYOUT,
+    MVCT_VIEW,
+    OTHER_VIEW,
+    REVIEW_LAYOUT,
+    slice_logic,
+)
 from .scene.outputs import ROLE_MVCT, result_of
+from .scene.volumes import volume_of
+from .worker.files import write_nrrd
 
 MODULE = "MVCTEnhance"
+OTHER_MODEL = "unpaired"
+SEGMENT = "first slices"
+SLICES = 4  # of a fraction of the course
 _POLL_MS = 10
 _PATIENCE_S = 600  # for the slowest step, on a slow computer
 
@@ -58,15 +74,10 @@ def _steps(*, has_packages: bool, has_views: bool) -> list[Callable[[User], None
     """In their order: each goes on where the one before has ended."""
     if not has_packages:
         return [panel_opens]
-    review = [review_shows_the_scans_side_by_side] * has_views
-    first = [panel_opens, sample_data_is_loaded, apply_enhances, metrics_are_shown]
-    last = [
-        result_is_exported,
-        scans_are_registered,
-        course_without_scans_is_refused,
-        scan_that_is_no_phantom_is_refused,
-    ]
-    return [*first, *review, *last]
+    review = [review_shows_the_scans_side_by_side, review_shows_two_models_side_by_side]
+    first = [panel_opens, sample_data_is_loaded, apply_enhances, metrics_are_shown, structures_are_measured]
+    last = [result_is_exported, scans_are_registered, course_is_reviewed, scan_that_is_no_phantom_is_refused]
+    return [*first, *(review if has_views else []), *last]
 
 
 def panel_opens(user: User) -> None:
@@ -78,19 +89,21 @@ def panel_opens(user: User) -> None:
 
 
 def sample_data_is_loaded(user: User) -> None:
-    """The worker makes MVCT and planning CT; chosen in the panel they are parameters, and Apply can be pressed."""
+    """The worker makes MVCT and planning CT; chosen in the panel, with a segmentation, they are parameters."""
     user.mvct, planning_ct = make_phantom_and_wait()
+    segmentation = _segmentation_of(user.mvct)
     user.ui.mvctSelector.setCurrentNode(user.mvct)
     user.ui.planningCTSelector.setCurrentNode(planning_ct)
+    user.ui.structuresSelector.setCurrentNode(segmentation)
     user.case.assertIs(user.parameters.mvct, user.mvct)
     user.case.assertIs(user.parameters.planningCT, planning_ct)
+    user.case.assertIs(user.parameters.structures, segmentation)
 
 
 def apply_enhances(user: User) -> None:
     """Less noise at the same place, a map of the difference, and an MVCT as it was."""
-    before, idle_text = np.array(slicer.util.arrayFromVolume(user.mvct)), user.ui.applyButton.text
-    user.press(user.ui.applyButton)
-    user.wait(lambda: user.ui.applyButton.text == idle_text, "the end of the enhancement")
+    before = np.array(slicer.util.arrayFromVolume(user.mvct))
+    user.run(user.ui.applyButton)
     user.result = result_of(user.parameters.enhanced)
     user.case.assertIsNotNone(user.result, user.ui.statusLabel.text)
     enhanced = user.result.enhanced
@@ -118,6 +131,18 @@ def metrics_are_shown(user: User) -> None:
     user.case.assertGreater(chart.GetNumberOfPlotSeriesNodes(), 1)
 
 
+def structures_are_measured(user: User) -> None:
+    """The segment has a row with the volume and the mean HU of the slices that it was made of."""
+    table, hu = user.ui.structuresTable, slicer.util.arrayFromVolume(user.mvct)
+    inside = hu[: len(hu) // 2]
+    (values,) = user.result.readouts["structures"].values()
+    cm3 = inside.size * np.prod(user.mvct.GetSpacing()) / 1000
+    user.case.assertAlmostEqual(values["volume_cm3"] / cm3, 1, places=3)
+    user.case.assertAlmostEqual(values["mvct"]["mean"], inside.mean(), places=1)
+    user.case.assertEqual([table.rowCount, table.item(0, 0).text()], [1, SEGMENT])
+    user.case.assertTrue(all(table.item(0, column).text() for column in range(1, 5)))
+
+
 def review_shows_the_scans_side_by_side(user: User) -> None:
     """MVCT, MVCT under the enhanced scan, which fades, and difference map; the layout before comes back."""
     user.press(user.ui.reviewButton)
@@ -130,6 +155,35 @@ def review_shows_the_scans_side_by_side(user: User) -> None:
     user.case.assertAlmostEqual(views[ENHANCED_VIEW].GetForegroundOpacity(), 0.25)
     user.press(user.ui.reviewButton)
     user.case.assertNotEqual(slicer.app.layoutManager().layout, REVIEW_LAYOUT)
+
+
+def review_shows_two_models_side_by_side(user: User) -> None:
+    """The scan of another model, that of the first one, and their difference; the metrics of both in the table."""
+    combo, first = user.ui.modelComboBox, user.result.enhanced
+    chosen = combo.currentIndex
+    combo.currentIndex = combo.findData(OTHER_MODEL)
+    user.ui.enhancedSelector.setCurrentNode(None)
+    user.run(user.ui.applyButton)
+    other = user.parameters.enhanced
+    user.case.assertIsNot(other, first, user.ui.statusLabel.text)
+    combo.currentIndex = chosen
+    user.ui.enhancedSelector.setCurrentNode(first)
+    user.ui.compareWithSelector.setCurrentNode(other)
+    user.press(user.ui.reviewButton)
+    user.case.assertEqual(slicer.app.layoutManager().layout, MODELS_LAYOUT, user.ui.compareLabel.text)
+    views = [slice_logic(view).GetSliceCompositeNode() for view in (OTHER_VIEW, ENHANCED_VIEW, DIFFERENCE_VIEW)]
+    difference = slicer.mrmlScene.GetNodeByID(views[2].GetBackgroundVolumeID())
+    shown = [views[0].GetBackgroundVolumeID(), views[1].GetForegroundVolumeID()]
+    user.case.assertEqual(shown, [other.GetID(), first.GetID()])
+    change = slicer.util.arrayFromVolume(first).astype(int) - slicer.util.arrayFromVolume(other)
+    user.case.assertTrue(np.array_equal(slicer.util.arrayFromVolume(difference), change))
+    table = user.ui.metricsTable
+    user.case.assertEqual(
+        [table.horizontalHeaderItem(column).text() for column in (1, 2)], [OTHER_MODEL, DEFAULT_MODEL]
+    )
+    user.ui.compareWithSelector.setCurrentNode(None)
+    user.press(user.ui.reviewButton)
+    user.case.assertNotIn(slicer.app.layoutManager().layout, (REVIEW_LAYOUT, MODELS_LAYOUT))
 
 
 def result_is_exported(user: User) -> None:
@@ -149,27 +203,29 @@ def result_is_exported(user: User) -> None:
 
 def scans_are_registered(user: User) -> None:
     """MVCT and enhanced scan come under one transform, and the panel says by how much they were moved."""
-    idle_text = user.ui.registerButton.text
-    user.press(user.ui.registerButton)
-    user.wait(lambda: user.ui.registerButton.text == idle_text, "the end of the registration")
+    user.run(user.ui.registerButton)
     user.case.assertIn("Not for positioning", user.ui.registrationLabel.text)
     transform = user.mvct.GetParentTransformNode()
     user.case.assertIsNotNone(transform)
     user.case.assertIs(user.result.enhanced.GetParentTransformNode(), transform)
 
 
-def course_without_scans_is_refused(user: User) -> None:
-    """A review of a folder without scans ends with a sentence, and there is no page to open."""
+def course_is_reviewed(user: User) -> None:
+    """Two fractions, made of slices of the MVCT, come onto one page, which can be opened."""
     scans, output = user.folder / "daily", user.folder / "course"
     scans.mkdir()
+    mvct = volume_of(user.mvct)
+    for fraction, date in enumerate(("2026-03-02", "2026-03-03")):
+        write_nrrd(replace(mvct, array=mvct.array[:SLICES] + np.int16(fraction)), scans / f"{date}.nrrd")
     user.ui.planningCTSelector.setCurrentNode(None)
+    user.ui.structuresSelector.setCurrentNode(None)
     user.ui.courseScansPathLineEdit.currentPath = str(scans)
     user.ui.coursePathLineEdit.currentPath = str(output)
-    idle_text = user.ui.courseButton.text
-    user.press(user.ui.courseButton)
-    user.wait(lambda: user.ui.courseButton.text == idle_text, "the end of the course review")
-    user.case.assertTrue(user.ui.courseStatusLabel.text)
-    user.case.assertFalse(output.exists() or user.ui.coursePageButton.enabled)
+    user.run(user.ui.courseButton)
+    page = output / "course.html"
+    user.case.assertTrue(page.is_file() and user.ui.coursePageButton.enabled, user.ui.courseStatusLabel.text)
+    text = page.read_text(encoding="utf-8").lower()
+    user.case.assertTrue("day 1" in text and "day 2" in text)
 
 
 def scan_that_is_no_phantom_is_refused(user: User) -> None:
@@ -180,13 +236,25 @@ def scan_that_is_no_phantom_is_refused(user: User) -> None:
     try:
         combo.currentIndex = combo.findData("water")
         user.ui.qaPathLineEdit.currentPath = str(folder)
-        idle_text = user.ui.qaButton.text
-        user.press(user.ui.qaButton)
-        user.wait(lambda: user.ui.qaButton.text == idle_text, "the end of the measurement")
+        user.run(user.ui.qaButton)
         user.case.assertTrue(user.ui.qaStatusLabel.text)
         user.case.assertEqual(list(folder.iterdir()), [])
     finally:
         combo.currentIndex, user.ui.qaPathLineEdit.currentPath = before
+
+
+def _segmentation_of(volume: slicer.vtkMRMLScalarVolumeNode) -> slicer.vtkMRMLSegmentationNode:
+    """A segmentation with one segment: the first half of the slices of a volume."""
+    image, matrix = slicer.vtkOrientedImageData(), vtk.vtkMatrix4x4()
+    columns, rows, slices = volume.GetImageData().GetDimensions()
+    image.SetDimensions(columns, rows, slices // 2)
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    image.GetPointData().GetScalars().Fill(1)
+    volume.GetIJKToRASMatrix(matrix)
+    image.SetGeometryFromImageToWorldMatrix(matrix)
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Structures")
+    segmentation.AddSegmentFromBinaryLabelmapRepresentation(image, SEGMENT)
+    return segmentation
 
 
 class User:
@@ -234,6 +302,12 @@ class User:
         self.case.assertTrue(button.enabled, f"{button.name}: {button.toolTip}")
         button.click()
         self.require_no_errors()
+
+    def run(self, button: Any) -> None:
+        """Press a button that turns into Cancel, and wait until it is as before."""
+        idle_text = button.text
+        self.press(button)
+        self.wait(lambda: button.text == idle_text, f"the end of '{idle_text}'")
 
     def wait(self, predicate: Callable[[], bool], what: str) -> None:
         """Let the application go on until the predicate holds; fails after a time."""
