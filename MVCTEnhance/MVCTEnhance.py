@@ -218,8 +218,8 @@ class MVCTEnhanceLogic(ScriptedLoadableModuleLogic):
     def course(self, scans, outputFolder, *, planningCT=None, onProgress=None, **options):
         """Review all scans below a folder, or of the sequence that a volume shows, on one page and wait.
 
-        options: those of a CourseRequest, as body_change="10mm", identify=True or resume=True. The result has page,
-        days, done, failed and beyond_limit."""
+        options: those of a CourseRequest, as body_change="10mm", identify=True, resume=True or
+        structures=segmentation. The result has page, days, done, failed and beyond_limit."""
         return scripting().course(scans, outputFolder, planningCT, options, onProgress)
 
     def installDependencies(self, wheelFolder=None):

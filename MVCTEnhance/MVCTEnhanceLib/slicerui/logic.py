@@ -179,7 +179,8 @@ def course(
         scans: the folder, or a volume that shows an item of the sequence.
         folder: for the page, and a folder for each scan.
         planning_ct: None for none.
-        named: other fields of a `CourseRequest` by their names; None for the default.
+        named: other fields of a `CourseRequest` by their names; None for the default. The structures are a
+            segmentation of the scene or a file.
         on_progress: gets stage, scans done, scans in all, seconds left.
 
     Raises:
@@ -190,7 +191,8 @@ def course(
     require_known(named, COURSE_OPTIONS)
     options = {name: value for name, value in named.items() if value is not None}
     place = Path(scans).absolute() if isinstance(scans, (str, Path)) else _id(scans)
-    work = CourseReview(place, _id(planning_ct), Path(folder).absolute(), options)
+    segmentation = options.pop("structures") if isinstance(options.get("structures"), Node) else None
+    work = CourseReview(place, _id(planning_ct), Path(folder).absolute(), options, _id(segmentation))
     _require_packages()
     return do_now(work, on_progress)
 

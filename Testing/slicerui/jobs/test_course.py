@@ -5,16 +5,17 @@ import os
 import numpy as np
 import pytest
 from slicerui.jobs.test_sequences import add_days
-from slicerui.scans import add_mvct, noisy_head
+from slicerui.scans import SPACING, add_mvct, add_segments, add_transform, noisy_head
 
 
 @pytest.fixture
 def review(app, tmp_path):
-    """Function (volume, planning CT, options): the work of a review."""
+    """Function (volume, planning CT, structures, options): the work of a review."""
     from MVCTEnhanceLib.slicerui.jobs.course import CourseReview
 
-    def review(mvct, planning_ct=None, **options):
-        return CourseReview(mvct.GetID(), planning_ct.GetID() if planning_ct else "", tmp_path / "out", options)
+    def review(mvct, planning_ct=None, structures=None, **options):
+        ids = [node.GetID() if node else "" for node in (mvct, planning_ct, structures)]
+        return CourseReview(ids[0], ids[1], tmp_path / "out", options, ids[2])
 
     return review
 
@@ -39,6 +40,32 @@ def test_every_item_is_handed_over_with_its_date_and_counts_as_the_same_when_it_
     request = step.request
     assert (request.body_change, request.patient_position, request.output) == ("7mm", None, tmp_path / "out")
     assert request.kvct.is_file() and step.in_user_words(f"'{request.kvct}' is none.") == "The planning CT is none."
+
+
+def test_structures_lie_where_the_scene_has_them_on_the_scan_that_is_shown(app, review, tmp_path):
+    from MVCTEnhanceLib.io import read_volume
+    from MVCTEnhanceLib.structures.reader import read_structures
+
+    proxy, _, _ = add_days(app, [noisy_head(1), noisy_head(2)])
+    drawn = np.zeros(noisy_head(1).shape, np.uint8)
+    drawn[1:3, 40:50, 30:60] = 1
+    segmentation = add_segments(app, proxy, drawn)
+    up = np.eye(4)
+    up[2, 3] = SPACING[2]
+    segmentation.SetAndObserveTransformNodeID(add_transform(app, up).GetID())
+    written = []
+    for run in ("first", "second"):
+        (tmp_path / run).mkdir()
+        request = next(review(proxy, structures=segmentation).steps(tmp_path / run)).request
+        written.append(request.structures.read_bytes())
+    ((found,), _warnings) = read_structures(request.structures, read_volume(sorted(request.input.iterdir())[0]))
+    assert found.box == (slice(2, 4), slice(40, 50), slice(30, 60)) and found.inside.all()
+    assert written[0] == written[1]  # so that a review that goes on keeps what it has measured
+
+
+def test_a_segmentation_without_segments_is_refused(app, review):
+    proxy, _, _ = add_days(app, [noisy_head(1)])
+    assert "has no segments" in review(proxy, structures=add_segments(app, proxy)).problem()
 
 
 def test_a_scan_that_is_no_item_of_a_sequence_is_refused(app, review):

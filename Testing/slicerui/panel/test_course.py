@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from slicerui.jobs.test_sequences import add_days
 from slicerui.panels import StartedJob, open_sections, open_with_scan, parameters, without_worker
-from slicerui.scans import assert_nothing_is_left, noisy_head
+from slicerui.scans import add_segments, assert_nothing_is_left, noisy_head
 
 IDLE = "Review course"
 
@@ -79,6 +80,28 @@ def test_sequence_of_the_mvct_is_reviewed_where_no_folder_is_chosen(app, worker,
     request = worker[0].request()
     assert [path.name for path in sorted(request.input.iterdir())] == ["001 2024-05-02.nrrd", "002 2024-05-03.nrrd"]
     assert request.kvct is None and request.patient_position is None
+
+
+def test_structures_of_the_panel_are_measured_in_the_scans(app, worker, folders):
+    from MVCTEnhanceLib.io import read_volume
+    from MVCTEnhanceLib.structures.reader import read_structures
+
+    planning_ct = app.add_volume(noisy_head(3), "CT")
+    drawn = np.zeros(noisy_head(3).shape, np.uint8)
+    drawn[1:3, 40:50, 30:60] = 1
+    app.choose(app.ui.planningCTSelector, planning_ct)
+    app.ui.advancedGroupBox.collapsed = False
+    app.choose(app.ui.structuresSelector, add_segments(app, planning_ct, drawn))
+    app.click(app.ui.courseButton)
+    request = worker[0].request()
+    ((found,), _warnings) = read_structures(request.structures, read_volume(request.kvct))
+    inside = np.zeros_like(drawn)
+    inside[found.box] = found.inside
+    assert found.name == "segment 1" and np.array_equal(inside, drawn)
+    worker[0].finish()
+    app.choose(app.ui.planningCTSelector, None)
+    app.click(app.ui.courseButton)
+    assert "need the planning CT that they were drawn on" in worker[1].work.problem()
 
 
 def test_page_of_the_folder_is_opened_and_folders_belong_to_the_scene(app, folders, shown_files):

@@ -20,9 +20,10 @@ from ...errors import InputError
 from ...jobs.requests import PATIENT_POSITIONS, CourseRequest
 from ..scene.dicom_source import files_of, stage_files
 from ..scene.origin import identity_of, known_volume_of, patient_id_of, patient_position_of
+from ..scene.regions import problem_of_structures, write_structures
 from ..scene.request import node_of
 from ..scene.sequence_nodes import sequence_of
-from ..scene.volumes import problem_of
+from ..scene.volumes import problem_of, volume_of
 from ..worker import files
 from ..worker.steps import Step, Steps
 
@@ -61,20 +62,33 @@ class CourseReview:
         planning_ct: ID of the planning CT; empty for none.
         folder: for the page, and a folder for each scan.
         options: other fields of the `CourseRequest`.
+        structures: ID of the segmentation whose segments are measured, where they lie in the scene on the planning CT
+            or, without one, on the volume that shows an item; empty for none.
     """
 
     patience_s = _PATIENCE_S
     needs_scene = False  # once its inputs are written
 
-    def __init__(self, scans: str | Path, planning_ct: str, folder: Path, options: Mapping[str, Any]):
-        self._scans, self._planning_ct = scans, planning_ct
+    def __init__(
+        self, scans: str | Path, planning_ct: str, folder: Path, options: Mapping[str, Any], structures: str = ""
+    ):
+        self._scans, self._planning_ct, self._structures = scans, planning_ct, structures
         self._folder, self._options = folder, options
 
     def problem(self) -> str:
         """Reason why the scans cannot be reviewed; empty where they can."""
         if self._planning_ct and (problem := problem_of(node_of(self._planning_ct), _("planning CT"))):
             return problem
-        return "" if isinstance(self._scans, Path) else self._problem_of_sequence()
+        if self._structures and (problem := problem_of_structures(node_of(self._structures))):
+            return problem
+        if not isinstance(self._scans, Path):
+            return self._problem_of_sequence()
+        if self._structures and not self._planning_ct:
+            return _(
+                "Structures in the scans of a folder need the planning CT that they were drawn on: choose it, or no "
+                "structures."
+            )
+        return ""
 
     def invalidation_reason(self) -> str:
         """Always empty: its inputs are written before the scene can change."""
@@ -90,7 +104,12 @@ class CourseReview:
         planning_ct = self._write_planning_ct(folder) if self._planning_ct else None
         if planning_ct:
             names[planning_ct] = _("The planning CT")
-        known = {"patient_position": position if position in PATIENT_POSITIONS else None}
+        known: dict[str, Any] = {"patient_position": position if position in PATIENT_POSITIONS else None}
+        if self._structures:
+            known["structures"] = folder / "structures.seg.nrrd"
+            drawn_on = node_of(self._planning_ct or self._scans)
+            write_structures(node_of(self._structures), drawn_on, volume_of(drawn_on), known["structures"])
+            names[known["structures"]] = _("The structures")
         request = CourseRequest(days, self._folder, kvct=planning_ct, **(known | dict(self._options)))
         done = yield Step(request, names=names)
         content = json.loads((self._folder / "days.json").read_text(encoding="utf-8"))

@@ -13,7 +13,7 @@ from ...errors import InputError
 from ...jobs.requests import EnhanceRequest
 from ..scene.origin import known_volume_of
 from ..scene.outputs import Voxels, put_into_scene
-from ..scene.regions import region_mask, segment_masks
+from ..scene.regions import region_mask, write_structures
 from ..scene.request import SceneRequest, node_of
 from ..worker import files
 from ..worker.steps import Step, Steps
@@ -107,10 +107,7 @@ def write_inputs(
         mask = region_mask(node_of(wanted.region), wanted.segmentID, mvct, frame_of=frame_of)
         files.write_nrrd(mvct_volume.with_array(mask), request.region)
     if request.structures:
-        from ...structures.labels import write_segments
-
-        masks = segment_masks(node_of(wanted.structures), mvct, frame_of=frame_of)
-        write_segments(((name, mvct_volume.with_array(mask)) for name, mask in masks), request.structures)
+        write_structures(node_of(wanted.structures), mvct, mvct_volume, request.structures, frame_of=frame_of)
     names = {
         request.input: _("The MVCT"),
         **dict.fromkeys(filter(None, _outputs(request)), _("The result")),

@@ -66,8 +66,8 @@ class CourseSection(CancellableSection):
         options = {name: getattr(chosen, name) for name in names if getattr(chosen, name) != ""}
         options |= {"identify": self._ui.courseIdentifyCheckBox.checked, "resume": True}
         scans = chosen.courseScans if path_text(chosen.courseScans) else chosen.mvct.GetID()
-        planning_ct = chosen.planningCT.GetID() if chosen.planningCT else ""
-        work = CourseReview(scans, planning_ct, chosen.courseFolder, options)
+        planning_ct, structures = (node.GetID() if node else "" for node in (chosen.planningCT, chosen.structures))
+        work = CourseReview(scans, planning_ct, chosen.courseFolder, options, structures)
         self._start_job(work, _("Starting…"))
 
     def _on_done(self, outcome: CourseOutcome) -> None:

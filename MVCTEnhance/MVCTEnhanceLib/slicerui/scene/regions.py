@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import slicer
@@ -11,6 +13,9 @@ import vtk.util.numpy_support
 from slicer.i18n import tr as _
 
 from ...errors import InputError
+
+if TYPE_CHECKING:
+    from ...volume import Volume
 
 _BOX_VOXELS = 128  # along each side of a box drawn as voxels: its faces lie within 1/256 of its size
 
@@ -62,6 +67,29 @@ def segment_masks(
         segment_id = segments.GetNthSegmentID(index)
         name = segments.GetSegment(segment_id).GetName()
         yield name, _on_grid(_segment(segmentation, segment_id), transform, volume_node)
+
+
+def write_structures(
+    segmentation: slicer.vtkMRMLSegmentationNode,
+    volume_node: slicer.vtkMRMLScalarVolumeNode,
+    volume: Volume,
+    path: Path,
+    *,
+    frame_of: slicer.vtkMRMLTransformableNode | None = None,
+) -> None:
+    """Write all segments on the grid of a volume node as .seg.nrrd, see :func:`segment_masks`.
+
+    Args:
+        volume: that of the node.
+
+    Raises:
+        InputError: the node holds no structures.
+        OutputError: the file cannot be written.
+    """
+    from ...structures.labels import write_segments
+
+    masks = segment_masks(segmentation, volume_node, frame_of=frame_of)
+    write_segments(((name, volume.with_array(mask)) for name, mask in masks), path)
 
 
 def region_mask(
