@@ -78,3 +78,45 @@ def test_chosen_ranges_are_those_that_are_not_measured():
         name for name, metric in METRICS.items() if "enhanced_to_planning_ct" in metric.causes
     }
     assert "comparison" not in expected_ranges([record(comparison_air_agreement=[99.9, 99.8])])
+
+
+def scanned(draw, patients, *, sd=0.1, slices=(1, 2, 9)):
+    """Noise of slices that are more alike within a patient, whose values have a log-normal distribution."""
+    return [
+        np.exp(np.log(30) + draw.normal(0, sd) + draw.normal(0, sd / 2, slices[number % len(slices)]))
+        for number in range(patients)
+    ]
+
+
+def test_range_of_a_scanner_holds_the_slices_of_other_patients():
+    """98 % of them, which the rule for the shipped models does not reach with so few patients."""
+    draw, inside = np.random.default_rng(1), {True: [], False: []}
+    for _ in range(60):
+        site = [record(mvct_noise_hu=values) for values in scanned(draw, 8)]
+        others = np.concatenate(scanned(draw, 40, slices=(1,)))
+        for of_scanner, found in inside.items():
+            low, high = expected_ranges(site, of_scanner=of_scanner)["mvct"]["noise_hu"]["expected"]
+            found.append(np.mean((low <= others) & (others <= high)))
+    assert 0.97 < np.mean(inside[True]) < 0.995
+    assert np.mean(inside[False]) < 0.95
+
+
+def test_many_slices_of_few_patients_do_not_narrow_the_range_of_a_scanner():
+    few = [record(mvct_noise_hu=[value, value + 0.1]) for value in (20, 24, 25, 27, 29, 30)]
+    many = [record(mvct_noise_hu=[value, value + 0.1] * 20) for value in (20, 24, 25, 27, 29, 30)]
+    ranges = [expected_ranges(records, of_scanner=True)["mvct"]["noise_hu"]["expected"] for records in (few, many)]
+    assert ranges[0] == pytest.approx(ranges[1], rel=0.01)
+
+
+def test_values_that_are_all_the_same_have_a_range_without_width():
+    found = expected_ranges([record(comparison_dig=[3.0, 3.0])] * 5, of_scanner=True)
+    assert found["comparison"]["dig"]["expected"] == pytest.approx([3.0, 3.0])
+
+
+@pytest.mark.parametrize(("percent", "least"), [(99.9, 99.0), (98.5, 97.0)])
+def test_air_agreement_of_a_scanner_is_lower_only_where_its_patients_show_it(percent, least):
+    records = [record(comparison_air_agreement=[percent + step, percent - step]) for step in (0.01, 0.02, 0.03, 0.04)]
+    found = expected_ranges(records, of_scanner=True)["comparison"]["air_agreement"]
+    assert found["expected"][0] == 99.0 if percent > 99 else least < found["expected"][0] < percent
+    assert found["trusted"][0] <= 98.5 and found["trusted"][0] < found["expected"][0]
+    assert found["expected"][1] is None and found["trusted"][1] is None

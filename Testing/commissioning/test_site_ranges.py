@@ -1,5 +1,6 @@
 """Ranges of a scanner from its patients, and what assessments say with them."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +32,16 @@ def records(patient):
 def test_fewer_than_eight_patients_are_refused(records):
     with pytest.raises(InputError, match=r"Patients found: 7, but .* need at least 8"):
         site_ranges(records[: MIN_PATIENTS - 1])
+
+
+def test_metric_that_few_patients_show_keeps_the_range_of_the_model(records):
+    def without_noise(record):
+        noise = record.groups["mvct"]["noise_hu"]
+        missing = replace(noise, per_slice=(math.nan,) * len(noise.per_slice), mean=math.nan)
+        return replace(record, groups={**record.groups, "mvct": {**record.groups["mvct"], "noise_hu": missing}})
+
+    ranges = [site_ranges([*map(without_noise, records[:few]), *records[few:8]])["mvct"] for few in (3, 4)]
+    assert "noise_hu" in ranges[0] and "noise_hu" not in ranges[1]
 
 
 def test_ranges_come_back_from_the_profile_with_their_open_sides(records, tmp_path):

@@ -5,8 +5,10 @@
 DATA holds kVCTs of patients (docs/models.md). The scanners differ in dose, kernel, blur, denoising, scatter, HU line.
 Each has a cheese phantom and ten patients, whose planning CTs are other slices than their MVCT. Tested are seven other
 patients, whose truth is known: error and bias of the shipped model and of the kept one, both with the calibration;
-values outside of the scanner's ranges; and planted faults, with the profile and without it. WORK keeps what was made:
-the same command goes on. The results are in WORK/SCANNER/result.json, and a table of all is printed.
+values outside of the scanner's ranges; and planted faults, with the profile and without it, also in the phantom of
+another month. WORK keeps what was made: the same command goes on, and with --judge nothing but ranges and assessments
+is made again, from the metrics in WORK/SCANNER/measured.json. The results are in WORK/SCANNER/result.json, and a table
+of all is printed.
 """
 
 from __future__ import annotations
@@ -15,21 +17,26 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from MVCTEnhanceLib.assessment.distribution import GROUPS
 from MVCTEnhanceLib.assessment.ranges import expectation
 from MVCTEnhanceLib.assessment.verdicts import gravity, judge
+from MVCTEnhanceLib.batch.folder import READOUTS
 from MVCTEnhanceLib.commissioning import make_twin
-from MVCTEnhanceLib.commissioning.commission import ADAPTED_MODEL, commission
+from MVCTEnhanceLib.commissioning.commission import ADAPTED_MODEL, PROFILE, commission
 from MVCTEnhanceLib.commissioning.make_twin import spread
+from MVCTEnhanceLib.commissioning.site_ranges import site_ranges
 from MVCTEnhanceLib.io import read_volume, write_volume
-from MVCTEnhanceLib.jobs.requests import CommissionRequest
-from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, model_sha256
+from MVCTEnhanceLib.jobs.qa import run_qa
+from MVCTEnhanceLib.jobs.requests import CommissionRequest, QARequest
+from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, model_sha256, read_card
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
@@ -38,7 +45,7 @@ from MVCTEnhanceLib.physics.settings import MVCTSettings
 from MVCTEnhanceLib.physics.truth import true_kvct
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.metrics import evaluate
-from MVCTEnhanceLib.quality.record import EnhancementRecord
+from MVCTEnhanceLib.quality.record import Assessments, EnhancementRecord
 from MVCTEnhanceLib.site.profile import NO_SITE, SiteProfile, read_site
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import axial
@@ -79,10 +86,13 @@ SOFT_TISSUE_HU = (-20, 100)
 FAULTS = {
     "wrong calibration": None,
     "blur of 1.5 px": ("edge_width_mm", "bone_edge_width_mm", "nselfssim", "noise_hu"),
-    "noise doubled": ("noise_hu", "nselfssim", "cnr_muscle_fat"),
+    "noise of the MVCT doubled": ("noise_hu", "nselfssim", "cnr_muscle_fat"),
+    "noise of the enhanced scan doubled": ("noise_hu", "nselfssim", "cnr_muscle_fat"),
     "+20 HU in soft tissue": ("soft_tissue",),
 }
 Counts = dict[str, list[int]]
+HOW = ("with", "without")  # the site profile
+COMMISSIONED, MEASURED = "commissioned.json", "measured.json"
 
 
 def main() -> None:
@@ -91,21 +101,31 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     add_scans(parser)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--judge", action="store_true", help="judge again what was measured")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     make_twin.VIEWS = arguments.views
     results = {}
     for name in arguments.scanners:
         folder = arguments.work / name
-        settings = scanner(name, arguments.matrix, arguments.views)
-        write_scans(arguments, folder, settings)
-        path = folder / "result.json"
-        if not path.exists():
-            found = commissioned(folder, arguments.steps) | tested(folder)
-            path.write_text(json.dumps(found, indent=2), encoding="utf-8")
-        results[name] = json.loads(path.read_text(encoding="utf-8"))
-        print(f"{name}: {json.dumps(results[name])}", flush=True)
+        if not arguments.judge:
+            settings = scanner(name, arguments.matrix, arguments.views)
+            write_scans(arguments, folder, settings)
+            keep(folder / COMMISSIONED, lambda folder=folder: commissioned(folder, arguments.steps))
+            keep(folder / MEASURED, lambda folder=folder: measured(folder))
+        found = kept(folder / COMMISSIONED)
+        results[name] = found | judged(folder, kept(folder / MEASURED))
+        (folder / "result.json").write_text(json.dumps(results[name], indent=2), encoding="utf-8")
     print_table(results)
+
+
+def keep(path: Path, made: Callable[[], dict[str, Any]]) -> None:
+    if not path.exists():
+        path.write_text(json.dumps(made()), encoding="utf-8")
+
+
+def kept(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def add_scans(parser: argparse.ArgumentParser) -> None:
@@ -126,7 +146,7 @@ def scanner(name: str, matrix: int, views: int) -> MVCTSettings:
 
 
 def write_scans(arguments: argparse.Namespace, folder: Path, settings: MVCTSettings) -> None:
-    """phantom.nrrd, mvct and kvct of the site's patients, and mvct and truth of the others below test."""
+    """phantom.nrrd, mvct and kvct of the site's patients; below test mvct, truth and noisy, with twice the noise."""
 
     def write(path: Path, made) -> None:
         if not path.exists():
@@ -145,6 +165,8 @@ def write_scans(arguments: argparse.Namespace, folder: Path, settings: MVCTSetti
         own = replace(settings, seed=settings.seed + 50 + number)
         write(folder / "test" / "mvct" / f"{name}.nrrd", lambda shown=shown, own=own: simulate_mvct(shown, own))
         write(folder / "test" / "truth" / f"{name}.nrrd", lambda shown=shown, own=own: true_kvct(shown, own))
+        quarter = replace(own, photons=own.photons / 4)
+        write(folder / "test" / "noisy" / f"{name}.nrrd", lambda shown=shown, own=quarter: simulate_mvct(shown, own))
 
 
 def site_patients(data: Path, planned_slices: int, slices: int) -> Iterator[tuple[str, Volume, Volume]]:
@@ -219,42 +241,94 @@ def used() -> float:
     return sum(os.times()[:4])
 
 
-def tested(folder: Path) -> dict[str, Any]:
-    """Errors, values outside, and faults, on patients that were not used."""
-    site = read_site(folder / "site" / "site-profile.toml")
-    adapted = folder / "site" / ADAPTED_MODEL  # with the ranges of the given one, where it was kept
-    if not adapted.exists():
+def measured(folder: Path) -> dict[str, Any]:
+    """Errors of both models, and metrics with and without faults, of patients that were not used; all in one form."""
+    site = read_site(folder / "site" / PROFILE)
+    given, adapted = find_model(DEFAULT_MODEL), folder / "site" / ADAPTED_MODEL
+    if not adapted.exists():  # it lost
         adapted = folder / "site" / "adapting" / "training" / "model.safetensors"
-    models = {name: load_model(file) for name, file in (("given", find_model(DEFAULT_MODEL)), ("adapted", adapted))}
-    engines = {name: Engine(model, torch.device("cpu")) for name, model in models.items()}
-    errors = {"given": errors_of(folder, site, find_model(DEFAULT_MODEL)), "adapted": errors_of(folder, site, adapted)}
-    kept = "given" if site.model.sha256 == model_sha256(find_model(DEFAULT_MODEL)) else "adapted"
+    engines = {name: Engine(load_model(file), torch.device("cpu")) for name, file in models(folder).items()}
+    records: dict[str, Any] = {how: {} for how in HOW}
     bias: dict[str, float] = {}
-    values = [0, 0, 0]
-    noticed: dict[str, Counts] = {how: {fault: [0, 0] for fault in FAULTS} for how in ("with", "without")}
-    for path in sorted((folder / "test" / "mvct").iterdir()):
+    for number, path in enumerate(sorted((folder / "test" / "mvct").iterdir()), start=1):
         name, mvct = path.name.removesuffix(".nrrd"), read_volume(path)
-        truth = read_volume(folder / "test" / "truth" / path.name)
-        made = engines[kept].enhance(site.calibrated(mvct)).array.astype(float)
+        noisy, truth = (read_volume(folder / "test" / part / path.name) for part in ("noisy", "truth"))
+        made = engines["with"].enhance(site.calibrated(mvct)).array.astype(float)
         soft = bodies_of(truth) & (truth.array > SOFT_TISSUE_HU[0]) & (truth.array < SOFT_TISSUE_HU[1])
         bias[name] = float(np.median((made - truth.array)[soft]))
-        for how, profile, model in (("with", site, kept), ("without", NO_SITE, "given")):
-            records = planted(profile, engines[model], mvct, seed=len(bias))
-            card = profile.card(models[model].card, site.model.sha256)
+        for how, profile in (("with", site), ("without", NO_SITE)):
+            found = planted(profile, engines[how], mvct, noisy, seed=number)
+            records[how][name] = {fault: record.to_dict() for fault, record in found.items()}
+        print(f"{folder.name} {name} {used():.0f} s", flush=True)
+    errors = {name: errors_of(folder, site, file) for name, file in (("given", given), ("adapted", adapted))}
+    return {"errors": errors, "bias": bias, "records": records, "phantom": phantom_faults(folder)}
+
+
+def models(folder: Path) -> dict[str, Path]:
+    """The file that enhances with the profile, and the one without it."""
+    return {"with": read_site(folder / "site" / PROFILE).model_file(None)[0], "without": find_model(DEFAULT_MODEL)}
+
+
+def phantom_faults(folder: Path) -> dict[str, Any]:
+    """Whether the phantom of another month, whose HU are wrong, fails: with the profile as baseline, and without."""
+    phantom = read_volume(folder / "phantom.nrrd")
+    write_volume(phantom.with_array((phantom.array + WRONG_HU).astype(np.int16)), folder / "later.nrrd")
+    found = {}
+    for how, changes in (("with", {"baseline": folder / "site" / PROFILE}), ("without", {})):
+        request = QARequest(
+            folder / "later.nrrd",
+            "tomo-cheese",
+            folder / "qa" / how,
+            tolerances=folder / "tolerances.toml",
+            device="cpu",
+            **changes,
+        )
+        found[how] = not run_qa(request)["passed"]
+    return found
+
+
+def judged(folder: Path, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What assessments say of the metrics that were measured, by the ranges that these patients give today."""
+    site = read_site(folder / "site" / PROFILE)
+    patients = (folder / "site" / "patients").glob(f"*/{READOUTS}")
+    site = replace(site, expected=site_ranges([EnhancementRecord.from_dict(kept(path)) for path in sorted(patients)]))
+    files, values, where = models(folder), [0, 0, 0], Counter()
+    noticed: dict[str, Counts] = {how: {fault: [0, 0] for fault in FAULTS} for how in HOW}
+    missed: dict[str, list[str]] = {fault: [] for fault in FAULTS}
+    for how, profile in (("with", site), ("without", NO_SITE)):
+        card = profile.card(read_card(files[how])[1], model_sha256(files[how]))
+        for name, entries in found["records"][how].items():
+            records = {fault: EnhancementRecord.from_dict(entry) for fault, entry in entries.items()}
             clean = judge(records[""], card)
             for fault, metrics in FAULTS.items():
-                judged = judge(records[fault], card)
-                worse = any(
-                    gravity(judged[group][metric].verdict) > gravity(clean[group][metric].verdict)
-                    for group in judged
-                    for metric in judged[group]
-                    if metrics is None or metric in metrics
-                )
+                worse = is_worse(judge(records[fault], card), clean, metrics)
                 noticed[how][fault][0] += worse
                 noticed[how][fault][1] += 1
+                if how == "with" and not worse:
+                    missed[fault].append(name)
             if how == "with":
-                values = [a + b for a, b in zip(values, outside(records[""], card), strict=True)]
-    return {"errors": errors, "bias": bias, "values": values, "noticed": noticed}
+                levels = levels_of(records[""], card)
+                values = [a + b for a, b in zip(values, counts(levels.values()), strict=True)]
+                where.update(metric for metric, of_metric in levels.items() for level in of_metric if level)
+    return {
+        "errors": found["errors"],
+        "bias": found["bias"],
+        "values": values,
+        "outside": dict(where.most_common()),
+        "noticed": noticed,
+        "missed": missed,
+        "phantom": found["phantom"],
+    }
+
+
+def is_worse(faulty: Assessments, clean: Assessments, metrics: Collection[str] | None) -> bool:
+    """Whether one of these metrics, None for any, is judged worse than without the fault."""
+    return any(
+        gravity(faulty[group][metric].verdict) > gravity(clean[group][metric].verdict)
+        for group in faulty
+        for metric in faulty[group]
+        if metrics is None or metric in metrics
+    )
 
 
 def errors_of(folder: Path, site: SiteProfile, model: Path) -> dict[str, float]:
@@ -271,23 +345,27 @@ def bodies_of(truth: Volume) -> np.ndarray:
     return np.stack([body_mask(one.astype(np.float32), pixel_size=truth.spacing[1::-1]) for one in truth.array])
 
 
-def planted(site: SiteProfile, engine: Engine, mvct: Volume, *, seed: int) -> Mapping[str, EnhancementRecord]:
+def planted(
+    site: SiteProfile, engine: Engine, mvct: Volume, noisy: Volume, *, seed: int
+) -> Mapping[str, EnhancementRecord]:
     """Metrics of an enhancement without a fault and with each of them."""
     given = site.calibrated(mvct)
-    shifted = site.calibrated(mvct.with_array((mvct.array + WRONG_HU).astype(np.int16)))
     made = engine.enhance(given).array.astype(float)
-    wrong = engine.enhance(shifted).array.astype(float)
     record = evaluate(given.array, made, spacing=mvct.spacing)
     tissue = (made > SOFT_TISSUE_HU[0]) & (made < SOFT_TISSUE_HU[1])
     grain = gaussian_filter(np.random.default_rng(seed).normal(0, 1, made.shape), (0, 0.7, 0.7))
     grain *= np.sqrt(3) * fine_structure(made, tissue) / fine_structure(grain, tissue)
     faulty = {
         "blur of 1.5 px": gaussian_filter(made, (0, BLUR_PX, BLUR_PX)),
-        "noise doubled": made + grain,
+        "noise of the enhanced scan doubled": made + grain,
         "+20 HU in soft tissue": made + SHIFT_HU * tissue,
     }
     records = {fault: evaluate(given.array, array, spacing=mvct.spacing) for fault, array in faulty.items()}
-    return {"": record, "wrong calibration": evaluate(shifted.array, wrong, spacing=mvct.spacing)} | records
+    shifted = mvct.with_array((mvct.array + WRONG_HU).astype(np.int16))
+    for fault, scan in (("wrong calibration", shifted), ("noise of the MVCT doubled", noisy)):
+        scan = site.calibrated(scan)
+        records[fault] = evaluate(scan.array, engine.enhance(scan).array, spacing=mvct.spacing)
+    return {"": record} | records
 
 
 def fine_structure(array: np.ndarray, mask: np.ndarray) -> float:
@@ -295,17 +373,20 @@ def fine_structure(array: np.ndarray, mask: np.ndarray) -> float:
     return float(np.median(np.abs(array - gaussian_filter(array, (0, 1, 1)))[mask]))
 
 
-def outside(record: EnhancementRecord, card: Mapping[str, Any]) -> list[int]:
-    """Values of slices that have a range; of them those that look closer, and do not trust."""
-    levels = [
-        wanted.level(value)
-        for group in ("mvct", "enhanced", "comparison")
+def levels_of(record: EnhancementRecord, card: Mapping[str, Any]) -> dict[str, list[int]]:
+    """By metric, the levels of the values of slices that have a range: 0 inside, 1 look closer, 2 do not trust."""
+    return {
+        f"{group}.{name}": [wanted.level(value) for value in metric.per_slice if np.isfinite(value)]
+        for group in GROUPS
         for name, metric in record.group(group).items()
         if (wanted := expectation(card, group, name))
-        for value in metric.per_slice
-        if np.isfinite(value)
-    ]
-    return [len(levels), levels.count(1), levels.count(2)]
+    }
+
+
+def counts(levels: Iterable[list[int]]) -> list[int]:
+    """Of values, of those that look closer, and of those that are not to be trusted."""
+    every = [level for of_metric in levels for level in of_metric]
+    return [len(every), every.count(1), every.count(2)]
 
 
 def print_table(results: Mapping[str, Mapping[str, Any]]) -> None:
@@ -330,8 +411,10 @@ def print_table(results: Mapping[str, Mapping[str, Any]]) -> None:
         add("outside: look closer", f"{closer} ({100 * closer / total:.1f} %)")
         add("outside: do not trust", f"{distrusted} ({100 * distrusted / total:.1f} %)")
         for fault in FAULTS:
-            both = (found["noticed"][how][fault] for how in ("with", "without"))
+            both = (found["noticed"][how][fault] for how in HOW)
             add(f"{fault}: noticed with profile, without", ", ".join(f"{count} of {of}" for count, of in both))
+        seen = ("noticed" if found["phantom"][how] else "not noticed" for how in HOW)
+        add("wrong calibration, phantom: with profile, without", ", ".join(seen))
     print(f"| | {' | '.join(results)} |\n|---|{'--:|' * len(results)}")
     for label, values in rows.items():
         print(f"| {label} | {' | '.join(values)} |")

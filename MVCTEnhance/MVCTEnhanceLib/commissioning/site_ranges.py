@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..quality.record import EnhancementRecord
 
 MIN_PATIENTS = 8
+MIN_SHOWING = 5  # patients that show a metric: by fewer the range would be so wide that it judges nothing
 
 
 def require_patients(count: int) -> None:
@@ -26,10 +27,10 @@ def require_patients(count: int) -> None:
 
 
 def site_ranges(records: Sequence[EnhancementRecord]) -> dict[str, Any]:
-    """The `[expected]` of a site profile, by the rule of docs/models.md.
+    """The `[expected]` of a site profile, by the rule of docs/commissioning.md.
 
-    A metric that fewer than eight of the patients show gets no range, so that the model's own holds; nor do air
-    agreement and whatever is compared with a planning CT.
+    A metric that fewer than five of the patients show gets no range, so that the model's own holds; nor does whatever
+    is compared with a planning CT.
 
     Args:
         records: one a patient, of scans enhanced with this scanner's calibration and at full strength.
@@ -40,4 +41,4 @@ def site_ranges(records: Sequence[EnhancementRecord]) -> dict[str, Any]:
     require_patients(len(records))
     slices = sum(len(record.slice_names()) for record in records)
     measured_on = f"{len(records)} patients on this scanner ({slices} slices)"
-    return {"measured_on": measured_on, **expected_ranges(records, min_scans=MIN_PATIENTS)}
+    return {"measured_on": measured_on, **expected_ranges(records, min_scans=MIN_SHOWING, of_scanner=True)}
