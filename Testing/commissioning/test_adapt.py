@@ -57,10 +57,12 @@ def test_model_is_adapted_compared_and_gone_on_with(main, here, assert_refused):
     soft_tissue = (truth.array > -150) & (truth.array < 100)
     shift = np.median((mvct.array - truth.array)[soft_tissue])
     assert abs(shift) < 10  # an exact scanner's HU, without the twin's offset
-    model = here / "adapted" / "training" / "model.safetensors"
-    card = read_card(model)[1]
+    model = here / "adapted" / "adapted.safetensors"
+    card, own = read_card(model)[1], read_card(find_model(DEFAULT_MODEL))[1]["expected"]
     assert (card["name"], card["adapted_from"]["sha256"]) == (f"{DEFAULT_MODEL}-adapted", sha256)
     assert card["training_data"]["paired_truth_used"] and card["training_data"]["mvct_slices"] == 18
+    assert card["expected"]["enhanced"] == own["enhanced"]
+    assert card["expected"]["measured_on"] == f"of the model that it was adapted from: {own['measured_on']}"
     if told["kept"] == "adapted":
         profile = read_site(here / told["profile"])
         assert (profile.name, profile.model_file(None)[0]) == ("Bunker 2", model)

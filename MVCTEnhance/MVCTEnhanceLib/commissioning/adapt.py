@@ -23,7 +23,7 @@ from ..jobs.scans import read_scan, require_permission
 from ..model.card import Plan, model_sha256, read_card
 from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
-from ..model.package import load_model
+from ..model.package import Model, load_model, save_model
 from ..physics.mvct import simulate_mvct, usable_device
 from ..physics.settings import MVCTSettings
 from ..physics.truth import true_kvct
@@ -43,6 +43,7 @@ from ..volume.grid import axial
 from .make_twin import exact_scan, planning_ct, spread
 
 INPUTS, RESULT, PROFILE = "inputs.json", "adapting.json", "site-profile.toml"
+MODEL = "adapted.safetensors"
 PAIRED_SLICES, JUDGED_SLICES = 64, 16
 HELD, HELD_BACK = 4, "held-back"  # every fourth, in a folder of that name
 REAL = (("enhanced", "nselfssim"), ("comparison", "air_agreement"))
@@ -82,7 +83,9 @@ def adapt(request: AdaptRequest, *, on_event: EventHandler = ignore_event) -> di
     if not (folder / "pairs").exists():
         _write_pairs(folder / "pairs", kvcts, twin, usable_device(device), on_event)
     config = configuration(folder / "pairs", read_card(given)[0], read_card(given)[1]["name"], request.steps)
-    adapted = train(config, folder / "training", device=device, on_event=on_event, start=given)
+    trained = train(config, folder / "training", device=device, on_event=on_event, start=given)
+    adapted = folder / MODEL
+    save_model(_with_ranges(load_model(trained), read_card(given)[1]), adapted)
     on_event("stage", stage="compare")
     shown = [exact_scan(case.source, "MVCT", case.series_uid, site, on_event) for case in spread(mvcts, JUDGED_SLICES)]
     judged = judge({"given": given, "adapted": adapted}, shown, folder / "pairs", device)
@@ -118,6 +121,14 @@ def configuration(pairs: Path, plan: Plan, name: str, steps: int) -> TrainingCon
         preset=plan.preset,
         seed=1,
     )
+
+
+def _with_ranges(adapted: Model, given: Mapping[str, Any]) -> Model:
+    """The model with the expected ranges on the card of the one that it was adapted from, marked as such."""
+    expected = dict(given.get("expected") or {})
+    if measured_on := expected.get("measured_on"):
+        expected["measured_on"] = f"of the model that it was adapted from: {measured_on}"
+    return replace(adapted, card={**adapted.card, "expected": expected})
 
 
 @dataclass(frozen=True)
@@ -286,6 +297,6 @@ def _parts(items: Sequence) -> tuple[list, list]:
 def _write_profile(site: SiteProfile, folder: Path, adapted: Path) -> Path:
     """The site's profile with the adapted model; ranges and quality assurance were the other model's."""
     path = folder / PROFILE
-    model = SiteModel(adapted.relative_to(folder).as_posix(), model_sha256(adapted))
+    model = SiteModel(adapted.name, model_sha256(adapted))
     write_site(replace(site, model=model, expected={}, qa=None), path, overwrite=True)
     return path

@@ -25,7 +25,6 @@ from ..jobs.qa import run_qa
 from ..jobs.requests import TWIN_PHANTOMS, AdaptRequest, BatchRequest, CommissionRequest, QARequest, TwinRequest
 from ..jobs.scans import require_permission
 from ..model.card import find_model, model_identity, model_sha256, read_card
-from ..model.package import Model, load_model, save_model
 from ..quality.record import EnhancementRecord
 from ..report.acceptance import Acceptance, acceptance_page
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
@@ -34,7 +33,7 @@ from ..site.profile import AcceptedQA, FittedCalibration, SiteModel, SiteProfile
 from ..storage.atomic import atomic_file, atomic_folder
 from ..storage.digest import file_sha256
 from ..storage.lock import locked
-from .adapt import adapt, require_slices
+from .adapt import MODEL, adapt, require_slices
 from .calibrate import calibration_from_phantom, patient_of_scans, require_pairs, site_model
 from .make_twin import make_twin
 from .scans import Scans, paired, patient_id, patient_name
@@ -46,7 +45,7 @@ NOTE = "commissioning.json"  # what the folder is made of
 QA, PATIENTS = "qa", "patients"
 TWIN, TWIN_CURVES = "twin.toml", "twin.json"
 ADAPTING, ADAPTATION = "adapting", "adaptation.json"  # a folder, and what came of it
-ADAPTED_MODEL, ADAPTED = "adapted.safetensors", "adapted.toml"  # and the profile with it, without ranges
+ADAPTED_MODEL, ADAPTED = MODEL, "adapted.toml"  # and the profile with it, without ranges
 PATIENT = "Patient "  # before the number, in warnings
 
 
@@ -271,21 +270,14 @@ def _adaptation(request: CommissionRequest, on_event: EventHandler) -> dict[str,
     found = adapt(wanted, on_event=on_event)
     qa = None
     if found["kept"] == "adapted":
-        save_model(_with_ranges(load_model(Path(found["model"])), read_site(site)), folder / ADAPTED_MODEL)
+        with atomic_file(folder / ADAPTED_MODEL) as partial:
+            partial.write_bytes(Path(found["model"]).read_bytes())
         model = SiteModel(ADAPTED_MODEL, model_sha256(folder / ADAPTED_MODEL))
         write_site(replace(read_site(site), model=model), folder / ADAPTED, overwrite=True)
         qa = _measured(request, folder / ADAPTED, on_event)
     told = {name: found[name] for name in ("kept", "judged", "against", "max_worse")}
     _write_json(path, {"twin": twin, **told, "qa": qa, "warnings": list(dict.fromkeys(warnings))})
     return _read_json(path)
-
-
-def _with_ranges(adapted: Model, site: SiteProfile) -> Model:
-    """The model with the ranges of the one that it was adapted from, which hold where the site's patients show none."""
-    given = dict(read_card(site.model_file(None)[0])[1].get("expected") or {})
-    if measured_on := given.get("measured_on"):
-        given["measured_on"] = f"of the model that it was adapted from: {measured_on}"
-    return replace(adapted, card={**adapted.card, "expected": given})
 
 
 def _twin(request: CommissionRequest, on_event: EventHandler) -> dict[str, Any]:
