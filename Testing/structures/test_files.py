@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,15 @@ def test_structure_set_gives_its_structures_by_name_with_their_volume(axial_scan
     assert hollow.coverage.sum() / len(slices) * voxel == pytest.approx(
         np.pi * (40**2 - 20**2) * axial_scan.spacing[2], rel=0.01
     )
+
+
+@pytest.mark.parametrize("patient", ["Müller-7", "Möller-7"])
+def test_patient_id_of_another_character_set_is_read(dicom_scan, with_texts, tmp_path, patient):
+    with_texts(dicom_scan, {"SpecificCharacterSet": "ISO_IR 100", "PatientID": "Müller-7"})
+    scan = axial(read_volume(dicom_scan))
+    path = write_rtstruct(tmp_path / "rs.dcm", scan, {"gland": [disc(scan, 1, 15.0)]}, PatientID=patient)
+    with nullcontext() if patient == "Müller-7" else pytest.raises(InputError, match="another Patient ID"):
+        assert len(read_structures(path, scan)[0]) == 1
 
 
 def test_what_encloses_nothing_or_lies_elsewhere_is_named_and_left_out(axial_scan, tmp_path):

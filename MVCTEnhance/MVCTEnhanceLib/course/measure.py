@@ -16,7 +16,7 @@ from ..batch.cases import Case
 from ..batch.folder import load_completed
 from ..errors import InputError
 from ..jobs.requests import CourseRequest, RegisterRequest
-from ..jobs.scans import patient_id, read_scan
+from ..jobs.scans import patient_id_of, read_scan
 from ..quality.record import EnhancementRecord
 from ..runtime.child import Child, JobFailed
 from ..site.profile import read_site
@@ -60,7 +60,7 @@ def read_planning_ct(path: Path, structures: Path | None = None) -> PlanningCT:
     scan = read_scan(path, "planning CT")
     if structures:
         read_structures(structures, axial(scan))
-    return PlanningCT(path.absolute(), digest(scan), body_size(scan), patient_id(scan))
+    return PlanningCT(path.absolute(), digest(scan), body_size(scan), patient_id_of(scan))
 
 
 def measured(

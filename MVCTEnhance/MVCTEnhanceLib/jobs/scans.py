@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError, OutputError
 from ..io import is_dicom_output, read_volume, write_dicom_series, write_volume
-from ..io.dicom.header import WITHOUT_UID, holds_outputs_only
+from ..io.dicom.header import WITHOUT_UID, holds_outputs_only, patient_id
 from ..io.formats import WRITABLE, has_suffix
 from ..io.reader import read_map
 from ..volume import Volume
@@ -51,15 +51,15 @@ def require_same_patient(mvct: Volume, planning_ct: Volume) -> tuple[str, ...]:
     Raises:
         InputError: their DICOM Patient IDs differ.
     """
-    ids = [patient_id(scan) for scan in (mvct, planning_ct)]
+    ids = [patient_id_of(scan) for scan in (mvct, planning_ct)]
     if all(ids) and len(set(ids)) > 1:
         raise InputError("The MVCT and the planning CT have different Patient IDs: choose two scans of one patient.")
     return () if all(ids) else (UNKNOWN_PATIENT,)
 
 
-def patient_id(scan: Volume) -> str:
+def patient_id_of(scan: Volume) -> str:
     """To be compared and never shown; empty where it is not known."""
-    return str(scan.source.header(0).get("PatientID") or "").strip() if scan.source else ""
+    return patient_id(scan.source.header(0)) if scan.source else ""
 
 
 def _by_role(text: str, volume: Volume, path: Path, role: str) -> str:

@@ -15,6 +15,7 @@ from pydicom.uid import RTStructureSetStorage
 
 from ..errors import InputError
 from ..io.dicom.file import open_dicom
+from ..io.dicom.header import patient_id
 from ..volume import Volume
 from .contours import coverage
 from .structure import Structure, with_names_of_their_own
@@ -77,7 +78,7 @@ def _require_same_patient(ds: Dataset, scan: Volume, path: Path) -> None:
     if scan.source is None:
         return
     header = scan.source.header(0)
-    if str(ds.get("PatientID", "")) != str(header.get("PatientID", "")):
+    if patient_id(ds) != patient_id(header):
         raise InputError(
             f"The structure set '{path}' belongs to another Patient ID than the scan: choose that of this patient."
         )

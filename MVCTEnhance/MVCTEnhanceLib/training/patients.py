@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ..errors import InputError
+from ..io.dicom.header import patient_id
 from ..io.formats import READABLE
 from ..volume import Volume
 
@@ -39,8 +40,7 @@ class Scan:
 
 def scan_of(path: Path, volume: Volume, slices: Sequence[torch.Tensor]) -> Scan:
     """What is kept of a scan; `slices` are its int16 slices (j, i) that show tissue."""
-    text = str(volume.source.header(0).get("PatientID") or "") if volume.source else ""
-    known = text.strip().casefold()
+    known = patient_id(volume.source.header(0)).casefold() if volume.source else ""
     return Scan(path, _digest(known.encode()) if known else "", tuple(_digest(hu.numpy().tobytes()) for hu in slices))
 
 

@@ -11,13 +11,14 @@ from typing import BinaryIO
 
 import numpy as np
 import pydicom
+from pydicom.charset import decode_bytes, default_encoding, python_encoding
 from pydicom.uid import (
     UID,
     EnhancedCTImageStorage,
     LegacyConvertedEnhancedCTImageStorage,
     MediaStorageDirectoryStorage,
 )
-from pydicom.valuerep import VR
+from pydicom.valuerep import TEXT_VR_DELIMS, VR
 
 from ...errors import InputError
 from ...runtime.quiet import quiet_pydicom
@@ -61,12 +62,19 @@ _TAGS = [
     "PixelSpacing",
 ]
 WITHOUT_UID = "without a Series Instance UID"
+_PADDING = "\0 "
+_NOT_DECODED = "\ufffd"
 _ENHANCED = (EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage)
 
 
 @dataclass(frozen=True)
 class Patient:
-    """Who was scanned, to be compared and never shown: bytes as letters, without what DICOM lets be padded."""
+    """Who was scanned, to be compared and never shown, without what DICOM lets be padded.
+
+    Args:
+        id: see `patient_id`.
+        name, birth_date: bytes as letters.
+    """
 
     id: str
     name: str
@@ -258,7 +266,7 @@ def _from_dataset(ds: pydicom.Dataset, path: Path) -> SliceHeader:
     return SliceHeader(
         path=path,
         patient=Patient(
-            id=_raw(ds, "PatientID"),
+            id=patient_id(ds),
             name=_raw(ds, "PatientName").rstrip("^= ").casefold(),
             birth_date=_raw(ds, "PatientBirthDate"),
         ),
@@ -306,10 +314,35 @@ def text_of(ds: pydicom.Dataset, keyword: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text).strip()
 
 
+def patient_id(ds: pydicom.Dataset) -> str:
+    """The Patient ID, to be compared and never shown: the same whatever character set it is written in.
+
+    Bytes that the file's Specific Character Set does not explain are equal to the same bytes alone and to no text.
+    """
+    value = ds.get_item("PatientID").value if "PatientID" in ds else None
+    if not isinstance(value, bytes):
+        return str(value or "").strip(_PADDING)
+    try:
+        with quiet_pydicom():
+            text = decode_bytes(value, _encodings(ds), TEXT_VR_DELIMS)
+    except Exception:  # what pydicom makes of a broken file
+        text = _NOT_DECODED
+    # Where pydicom puts a sign in the place of what it cannot decode, two that differ might become one.
+    is_text = not {_NOT_DECODED, "\x1b"} & set(text)
+    return text.strip(_PADDING) if is_text else "\0" + value.decode("latin-1").strip(_PADDING)
+
+
+def _encodings(ds: pydicom.Dataset) -> list[str]:
+    """Of Python; ASCII where the header names none that is known, for which pydicom takes Latin-1."""
+    named = ds.get("SpecificCharacterSet") or ""
+    found = [python_encoding.get(name, default_encoding) for name in ([named] if isinstance(named, str) else named)]
+    return ["ascii" if encoding == default_encoding else encoding for encoding in found]
+
+
 def _raw(ds: pydicom.Dataset, keyword: str) -> str:
     """The bytes of a text as they are in the file, since decoding may make one of two that differ."""
     value = ds.get_item(keyword).value if keyword in ds else None
-    return (value.decode("latin-1") if isinstance(value, bytes) else str(value or "")).strip("\0 ")
+    return (value.decode("latin-1") if isinstance(value, bytes) else str(value or "")).strip(_PADDING)
 
 
 def _numbers(ds: pydicom.Dataset, keyword: str, count: int) -> tuple[float, ...] | None:

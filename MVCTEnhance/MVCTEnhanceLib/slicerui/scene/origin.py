@@ -40,7 +40,7 @@ def identity_of(node: slicer.vtkMRMLScalarVolumeNode) -> dict[str, str]:
 def patient_id_of(node: slicer.vtkMRMLScalarVolumeNode) -> str:
     """The DICOM Patient ID of a volume, to be compared and never shown; empty where it has none."""
     header = _header(node)
-    return header.patient.id.strip() if header else ""
+    return header.patient.id if header else ""
 
 
 def patient_position_of(node: slicer.vtkMRMLScalarVolumeNode) -> str:
