@@ -108,6 +108,12 @@ def test_many_slices_of_few_patients_do_not_narrow_the_range_of_a_scanner():
     assert ranges[0] == pytest.approx(ranges[1], rel=0.01)
 
 
+def test_hu_change_of_a_scanner_is_not_taken_for_positive_by_nature():
+    """Where it happens to be: from 0.01 to 9 HU a log-normal distribution would reach thousands of HU."""
+    records = [record(comparison_fat=[value]) for value in (0.01, 3.0, 4.0, 5.0, 7.0, 9.0)]
+    assert 9 < expected_ranges(records, of_scanner=True)["comparison"]["fat"]["expected"][1] < 20
+
+
 def test_values_that_are_all_the_same_have_a_range_without_width():
     found = expected_ranges([record(comparison_dig=[3.0, 3.0])] * 5, of_scanner=True)
     assert found["comparison"]["dig"]["expected"] == pytest.approx([3.0, 3.0])

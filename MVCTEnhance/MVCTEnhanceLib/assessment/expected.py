@@ -94,12 +94,13 @@ class _Values:
     per_scan: Sequence[Sequence[float]]
     predicted: bool
 
-    def central(self) -> list[float]:
+    def central(self, *, positive: bool = False) -> list[float]:
+        """The range of most values, which may be positive by nature, so that they are skewed."""
         values = np.concatenate(self.per_scan)
         low, high = widened(*map(float, np.percentile(values, CENTRAL)))
         if not self.predicted:
             return [low, high]
-        if values.min() > 0:  # by nature, so that they are skewed
+        if positive and values.min() > 0:
             ends = np.exp(prediction_interval([np.log(of_scan) for of_scan in self.per_scan]))
         else:
             ends = prediction_interval(self.per_scan)
@@ -127,7 +128,7 @@ def _range(group: str, name: str, values: _Values) -> dict[str, Any]:
 
 def _two_sided(values: _Values) -> dict[str, Any]:
     """All of them are positive by nature: a failure is less than half of the lowest that is expected."""
-    low, high = values.central()
+    low, high = values.central(positive=True)
     width = high - low
     return {"expected": [low, high], "trusted": rounded(max(low - TRUST * width, low / 2), high + TRUST * width)}
 
