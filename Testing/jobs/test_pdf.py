@@ -81,7 +81,9 @@ def test_report_of_an_enhancement_becomes_a_pdf(main, dicom_scan, tmp_path):
     assert one.EncapsulatedDocument.startswith(b"%PDF-") and one.EncapsulatedDocumentLength > 20_000
     if shutil.which("pdftotext"):
         (tmp_path / "report.pdf").write_bytes(one.EncapsulatedDocument)
-        text = subprocess.run(["pdftotext", tmp_path / "report.pdf", "-"], capture_output=True, text=True).stdout
+        command = ["pdftotext", "-layout", tmp_path / "report.pdf", "-"]
+        text = subprocess.run(command, capture_output=True, text=True).stdout
         assert "Enhanced MVCT: report" in text and "Image-quality metrics" in text
+        assert re.search(r"-(\d+) HU +\+\1 HU", text)  # the ends of a colour bar, beside each other
     (tmp_path / "report" / "readouts.json").write_text("{}")
     assert main(*arguments, "--output", tmp_path / "three").code == 1

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import InputError, MVCTEnhanceError, OutputError
 
 # What a reader opens in the page, the rest of the model's card above all, would take longer than all else together.
-_STYLE = "details { display: none } .bar { display: block } .bar span:last-child { float: right }"
+_STYLE = "details { display: none }"
 
 
 def require_weasyprint() -> Any:
