@@ -106,7 +106,7 @@ MUTANTS = (
     Mutant(
         "the review goes on with the images of the result before",
         f"{LIBRARY}/panel/review.py",
-        "            if not self._review.shows(now.enhanced):\n                self._put()\n",
+        "            if not self._review.shows(now):\n                self._put()\n",
         "            pass\n",
         "panel/test_review.py::test_another_result_that_is_chosen_in_the_review_takes_the_place_of_the_one_before",
     ),
@@ -211,8 +211,8 @@ MUTANTS = (
     Mutant(
         "outputs that hold another scan's results are filled anew",
         f"{LIBRARY}/panel/outputs.py",
-        "if node is None or node in others:",
-        "if node is None:",
+        "if node is None or node in others or node in kept:",
+        "if node is None or node in kept:",
         "panel/test_run.py::test_apply_never_overwrites_the_results_of_another_scan",
     ),
     Mutant(
@@ -315,7 +315,7 @@ MUTANTS = (
     ),
     Mutant(
         "a tool tip is set on a table's item as if it were a property",
-        f"{LIBRARY}/panel/metrics.py",
+        f"{LIBRARY}/panel/table.py",
         'item.setToolTip(f"<p>{tip}</p>" if tip else "")',
         'item.toolTip = f"<p>{tip}</p>" if tip else ""',
         "panel/test_metrics.py::test_choosing_an_enhanced_volume_shows_its_readouts",
@@ -347,14 +347,14 @@ MUTANTS = (
     ),
     Mutant(
         "the table is not made as high as its rows",
-        f"{LIBRARY}/panel/metrics.py",
+        f"{LIBRARY}/panel/table.py",
         "        table.setFixedHeight(",
         "        (",
         "panel/test_layout.py::test_nothing_overlaps_or_is_cut",
     ),
     Mutant(
         "the names of the readouts get no room",
-        f"{LIBRARY}/panel/metrics.py",
+        f"{LIBRARY}/panel/table.py",
         "setSectionResizeMode(0, qt.QHeaderView.Stretch)",
         "setSectionResizeMode(2, qt.QHeaderView.Stretch)\n        table.setColumnWidth(0, 52)\n"
         "        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Fixed)",
