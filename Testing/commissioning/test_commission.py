@@ -20,6 +20,7 @@ from MVCTEnhanceLib.physics.calibration import Calibration
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
 from MVCTEnhanceLib.physics.phantom import density_inserts, head_neck_phantom
+from MVCTEnhanceLib.physics.resolution import Resolution
 from MVCTEnhanceLib.physics.settings import MVCTSettings
 from MVCTEnhanceLib.site.profile import read_site
 from MVCTEnhanceLib.volume import Volume
@@ -77,6 +78,10 @@ def test_patients_that_have_no_planning_ct_are_not_enough_to_calibrate_with(main
     [
         ([], "Give the scan of a phantom (--phantom), or"),
         (["--phantom", "p", "--phantom-kind", "water"], "cannot be calibrated from a phantom water alone"),
+        (
+            ["--phantom", "p", "--phantom-kind", "catphan504", "--inserts", "i", "--match-resolution"],
+            "resolution cannot be found with a phantom catphan504 alone",
+        ),
         (["--phantom", "p", "--adapt"], "adapted with planning CTs: give their folder by --kvct"),
         (["--kvct", "kvct", "--adapt"], "planning CTs have 16 slices, but at least 22 are needed"),
         (["--kvct", "kvct", "--tolerances", "none.toml"], "'none.toml' cannot be read"),
@@ -240,6 +245,23 @@ def test_model_is_adapted_judged_and_gone_on_with(with_phantom, monkeypatch, kep
     assert again["adaptation"] == result["adaptation"]
     with pytest.raises(OutputError, match="commissioning with other adapting"):
         commission(replace(with_phantom, resume=True, steps=11))
+
+
+@pytest.mark.thorough
+def test_resolution_is_matched_by_the_twin_of_the_phantom_and_gone_on_with(with_phantom):
+    request = replace(with_phantom, adapt=False, match_resolution=True)
+    result = commission(request)
+    profile, calibrated = (read_site(request.output / name) for name in ("site-profile.toml", "calibrated.toml"))
+    assert calibrated.resolution is None
+    assert profile.resolution.half_per_cm == pytest.approx(Resolution(pixel_mm=1.0).half_per_cm, rel=0.2)
+    criterion = {one["name"]: one for one in result["criteria"]}["Resolution of the MVCT"]
+    assert f"half of the contrast at {profile.resolution.half_per_cm:.1f} line pairs" in criterion["text"]
+    assert "Curves of the scanner and of its twin" in (request.output / "acceptance.html").read_text(encoding="utf-8")
+    with (request.output / "patients" / "summary.csv").open(encoding="utf-8", newline="") as file:
+        matched = read_site(request.output / "matched.toml")
+        assert {row["site_sha256"] for row in csv.DictReader(file)} == {matched.sha256}
+    with pytest.raises(OutputError, match="other matching of the resolution"):
+        commission(replace(request, resume=True, match_resolution=False))
 
 
 @pytest.mark.thorough

@@ -24,8 +24,8 @@ OPTIONS = {  # scripts of users rely on them
     "course": "FOLDER body-change device identify isocentre json kvct model output overwrite patient-position progress "
     "resume site strength structures workers",
     "calibrate": "by inserts json kvct model mvct name output overwrite phantom picture progress series-uid",
-    "commission": "MVCT_DIR adapt by device inserts json kvct model name output phantom phantom-kind progress resume "
-    "series-uid steps tolerances workers",
+    "commission": "MVCT_DIR adapt by device inserts json kvct match-resolution model name output phantom phantom-kind "
+    "progress resume series-uid steps tolerances workers",
     "twin": "device json kind kvct mvct output overwrite phantom picture progress series-uid site",
     "adapt": "device json kvct model mvct output progress site steps twin",
     "report": "enhanced identify json model mvct output overwrite progress readouts",

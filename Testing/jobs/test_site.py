@@ -5,12 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
+import torch
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.jobs.enhance import enhance
 from MVCTEnhanceLib.jobs.requests import EnhanceRequest
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, model_sha256
+from MVCTEnhanceLib.model.engine import Engine
+from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
+from MVCTEnhanceLib.physics.resolution import Resolution
 from MVCTEnhanceLib.site.profile import (
     FittedCalibration,
     Made,
@@ -61,6 +65,18 @@ def test_scan_is_calibrated_before_the_network_and_maps_show_it_as_it_was_given(
     np.testing.assert_array_equal(read_volume(maps["difference"]).array, enhanced - given)
     correction = density_hu_from_kv(enhanced) - CALIBRATION.line.exact_hu(given)
     np.testing.assert_allclose(read_volume(maps["correction"]).array, correction, atol=0.51)
+
+
+def test_network_sees_the_matched_scan_and_everything_else_the_scan_as_it_was_given(scan, site, mvct, tmp_path):
+    profile = replace(read_site(site), resolution=Resolution(kernel=0.7, blur_fwhm_mm=1.8, denoising_mm=0.8))
+    write_site(profile, tmp_path / "soft.toml")
+    result = enhance(EnhanceRequest(scan, tmp_path / "e.nrrd", site=tmp_path / "soft.toml"))
+    seen = profile.matched(profile.calibrated(mvct))
+    engine = Engine(load_model(find_model(DEFAULT_MODEL)), torch.device("cpu"))
+    np.testing.assert_array_equal(result.enhanced.array, engine.enhance(seen).array)
+    np.testing.assert_array_equal(result.mvct.array, mvct.array)
+    told = result.record.provenance.site["resolution"]
+    assert told == {"kernel": 0.7, "blur_fwhm_mm": 1.8, "denoising_mm": 0.8, "pixel_mm": 0.763}
 
 
 def test_metrics_and_verdicts_are_those_of_the_calibrated_scan(scan, shifted, site, tmp_path):

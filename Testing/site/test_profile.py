@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from MVCTEnhanceLib.errors import InputError, OutputError
 from MVCTEnhanceLib.model.card import DEFAULT_MODEL, find_model, model_sha256
+from MVCTEnhanceLib.physics.resolution import Resolution
 from MVCTEnhanceLib.site.profile import (
     NO_SITE,
     FittedCalibration,
@@ -38,6 +39,7 @@ PROFILE = SiteProfile(
     FITTED,
     SiteModel(DEFAULT_MODEL, DIGEST),
     {"enhanced": {"noise_hu": {"expected": [4.0, 9.5], "trusted": [2.0, 20.0]}}},
+    resolution=Resolution(0.7, 1.8, 0.8, 0.7634),
 )
 
 
@@ -79,6 +81,7 @@ def test_one_that_exists_is_kept_unless_it_is_to_be_replaced(path):
         ("bone_slope = 0.47", "bone_slope = 0.2", "of bone of 0.2 is not plausible"),
         ("offset_hu = 12.0", 'offset_hu = "12"', "'offset_hu'"),
         ("expected = [4.0, 9.5]", "expected = [9.5, 4.0]", "a range that is none"),
+        ("kernel = 0.7", "kernel = 0.0", "kernel is 0.0"),
         ("[made]", "[mode]", "'mode'"),
         ("[scanner]", "[[scanner]]", "a section with settings is needed"),
         ("[scanner]", "[scanner", "cannot be read as TOML"),

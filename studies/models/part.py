@@ -24,7 +24,7 @@ from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import Model, load_model, save_model
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.overshoot import beside_air
-from pool import PHANTOMS
+from pool import PHANTOMS, matched_mvct
 from robust import SEED, pair_slices, scanner_response, window, with_lesions
 
 PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -70,7 +70,7 @@ def blended(trained: Path, start: str, part: float) -> Model:
 
 def errors(model: Model, path: Path) -> tuple[float, float]:
     """MAE in the body and mean error of tissue beside air in HU; the latter NaN where there is none."""
-    mvct, truth = (read_volume(path.parents[1] / kind / path.name) for kind in ("mvct", "truth"))
+    mvct, truth = matched_mvct(path), read_volume(path.parents[1] / "truth" / path.name)
     pixel_size = (mvct.spacing[1], mvct.spacing[0])
     every = EVERY if len(mvct.array) > EVERY else 3
     mvct, true = replace(mvct, array=mvct.array[::every]), truth.array[::every].astype(float)

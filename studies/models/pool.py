@@ -35,13 +35,14 @@ import torch
 from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
 from MVCTEnhanceLib.physics.phantom import density_inserts
+from MVCTEnhanceLib.physics.resolution import Resolution
 from MVCTEnhanceLib.physics.settings import MVCTSettings, random_scanner
 from MVCTEnhanceLib.physics.truth import disturbed, true_kvct
 from MVCTEnhanceLib.storage.atomic import atomic_file
 from MVCTEnhanceLib.storage.toml import read_toml
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import axial
-from MVCTEnhanceLib.volume.values import AIR_HU
+from MVCTEnhanceLib.volume.values import AIR_HU, rounded_int16
 from prepare import DOSES, TEST_PATIENTS, is_mvct_slice
 
 SEEDS = read_toml(Path(__file__).with_name("scanners.toml"), "list of scanners")
@@ -126,6 +127,15 @@ def _write(patient: str, kvct: Volume, chosen: list[int], settings: MVCTSettings
         path = folder / kind / f"{patient}.nrrd"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_volume(mvct.with_array(array.astype(np.int16)), path)
+
+
+def matched_mvct(path: Path) -> Volume:
+    """An MVCT SCANNER/mvct/PATIENT.nrrd, int16, with the standard scanner's resolution as its site profile gives it."""
+    mvct, scanner = read_volume(path), path.parents[1] / "scanner.json"
+    if not scanner.exists():  # of prepare.py, by the standard scanner
+        return mvct
+    settings = MVCTSettings(**json.loads(scanner.read_text(encoding="utf-8")))
+    return replace(mvct, array=rounded_int16(Resolution.of(settings).matched(mvct).array))
 
 
 def write_undisturbed(output: Path) -> None:

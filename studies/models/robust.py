@@ -7,12 +7,12 @@ POOL_FOLDER is what pool.py made of the pool, with a folder for each scanner. RU
 every 250 steps, from which the same command goes on bit for bit (on one thread), and model.safetensors at the end. Only
 the way from MVCT to kVCT is trained, where neither truncation nor metal disturbs, by the L1 of network values and of
 their means over 5 x 5 pixels, which noise hardly moves and a faint lesion does. Two fifths of the crops are of the
-standard scanner. Half of the crops get lesions: the truth by their contrast, the MVCT by what the scanner's
-response (`scanner_response`) leaves of it. With --contrast these crops are enhanced without their lesions, too: what
-the lesions change must be kept, and all of it lost costs as much as an error of so many HU. Crops are flipped and
-turned by quarters; some get more noise, with the spectrum of filtered back-projection, some a softer kernel. Which part
-of the new weights to take tells part.py. A student is new networks of another preset, which learn what the model makes
-of the crops, everywhere.
+standard scanner, whose resolution the MVCT of all others get, as with a site profile. Half of the crops get lesions:
+the truth by their contrast, the MVCT by what the scanner's response (`scanner_response`) leaves of it. With --contrast
+these crops are enhanced without their lesions, too: what the lesions change must be kept, and all of it lost costs as
+much as an error of so many HU. Crops are flipped and turned by quarters; some get more noise, with the spectrum of
+filtered back-projection. Which part of the new weights to take tells part.py. A student is new networks of another
+preset, which learn what the model makes of the crops, everywhere.
 docs/notebook.md has the plan and the rule to stop.
 """
 
@@ -35,7 +35,7 @@ from MVCTEnhanceLib.model.translator import Translator
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.gaussian import gaussian_blur
 from MVCTEnhanceLib.training.checkpoint import load_checkpoint, save_checkpoint
-from pool import PHANTOMS, STANDARD
+from pool import PHANTOMS, STANDARD, matched_mvct
 
 SEED = 1
 DESCRIPTION = "MVCT simulated from kVCT with 20 scanners (studies/models/scanners.toml), and phantoms"
@@ -47,7 +47,6 @@ SHARES = {"scanners": 0.5, "standard": 0.375, "phantoms": 0.125}  # of the crops
 MEANS_PX = 5
 NEAR_AIR, NEAR_AIR_PX, SOFT_HU = 4.0, 4, 200.0
 NOISIER, MAX_NOISE_HU = 0.25, 15.0
-SOFTER, MAX_BLUR_PX = 0.25, 0.5
 LESIONS, MOST_LESIONS = 0.5, 3
 RADIUS_PX, LESION_HU, RIM_PX = (2.5, 14.0), (15.0, 60.0), 0.3
 PLACES_HU, SMOOTHING_PX = (-150.0, 100.0), 4.0  # above 100 HU the simulation's density curve takes tissue for bone
@@ -112,7 +111,8 @@ def pair_slices(
     for path in sorted((folder / "mvct").glob("*.nrrd")):
         if (path.stem in PHANTOMS) != phantoms:
             continue
-        arrays = (read_volume(folder / kind / path.name).array for kind in ("mvct", "truth", "region"))
+        others = (read_volume(folder / kind / path.name) for kind in ("truth", "region"))
+        arrays = (scan.array for scan in (matched_mvct(path), *others))
         for mvct, truth, region in zip(*map(torch.from_numpy, arrays), strict=True):
             cells = F.avg_pool2d(torch.stack((truth, region)).float(), CELL_PX)
             centres = np.argwhere(((cells[0] > TISSUE_HU) & (cells[1] == 1)).numpy()) * CELL_PX + CELL_PX // 2
@@ -267,9 +267,6 @@ def _crop(
     if rng.random() < NOISIER:
         noise = rng.uniform(0, MAX_NOISE_HU) * scanner_noise(generator)
         parts[0], parts[3] = parts[0] + noise, parts[3] + noise
-    if rng.random() < SOFTER:
-        both = torch.stack((parts[0], parts[3]))[:, None]
-        parts[0], parts[3] = gaussian_blur(both, rng.uniform(0.2, MAX_BLUR_PX), 3, padding="reflect")[:, 0]
     return tuple(parts)
 
 

@@ -77,18 +77,20 @@ def adapt(request: AdaptRequest, *, on_event: EventHandler = ignore_event) -> di
     mvcts, kvcts = (find_cases(each, on_event=on_event) for each in (request.mvct, request.kvct))
     require_slices(kvcts)
     # The HU of the site's MVCT are those of an exact scanner before a network sees them, and so are the twin's.
-    twin = replace(_twin(request.twin), hu_offset=0.0, hu_slope=1.0)
+    twin = replace(read_twin(request.twin), hu_offset=0.0, hu_slope=1.0)
     require_permission(folder / RESULT)
-    _require_same(folder, [asdict(twin), model_sha256(given), request.steps, [case.fingerprint for case in kvcts]])
+    resolution = site.resolution and asdict(site.resolution)
+    planned = [case.fingerprint for case in kvcts]
+    _require_same(folder, [asdict(twin), resolution, model_sha256(given), request.steps, planned])
     if not (folder / "pairs").exists():
-        _write_pairs(folder / "pairs", kvcts, twin, usable_device(device), on_event)
+        _write_pairs(folder / "pairs", kvcts, twin, site, usable_device(device), on_event)
     config = configuration(folder / "pairs", read_card(given)[0], read_card(given)[1]["name"], request.steps)
     trained = train(config, folder / "training", device=device, on_event=on_event, start=given)
     adapted = folder / MODEL
     save_model(_with_ranges(load_model(trained), read_card(given)[1]), adapted)
     on_event("stage", stage="compare")
     shown = [exact_scan(case.source, "MVCT", case.series_uid, site, on_event) for case in spread(mvcts, JUDGED_SLICES)]
-    judged = judge({"given": given, "adapted": adapted}, shown, folder / "pairs", device)
+    judged = judge({"given": given, "adapted": adapted}, shown, folder / "pairs", device, site)
     kept = better(judged)
     result = {"kept": kept, "judged": {name: asdict(values) for name, values in judged.items()}}
     result |= {"against": judged["adapted"].faults_beside(judged["given"]), "max_worse": dict(MAX_WORSE)}
@@ -165,15 +167,16 @@ def _cost(name: str, value: float) -> float:
 
 
 def judge(
-    models: Mapping[str, Path], mvcts: Sequence[Volume], pairs: Path, device: torch.device
+    models: Mapping[str, Path], mvcts: Sequence[Volume], pairs: Path, device: torch.device, site: SiteProfile = NO_SITE
 ) -> dict[str, Judgement]:
     """How well each model does: on pairs that were held back, and on real MVCT, where there is no truth.
 
     Args:
         models: their files.
         mvcts: axial scans with the HU of an exact scanner.
-        pairs: folder of the simulated pairs.
+        pairs: folder of the simulated pairs, as the models see them.
         device: where to compute.
+        site: profile of the scanner.
     """
     each = -(-JUDGED_SLICES // len(mvcts))
     real = [replace(scan, array=scan.array[spread(range(len(scan.array)), each)], source=None) for scan in mvcts]
@@ -190,7 +193,8 @@ def judge(
             for mvct, true in held
             for (made, size), (truth, _) in zip(_images([engine.enhance(mvct)]), _images([true]), strict=True)
         ]
-        records = [evaluate(scan.array, engine.enhance(scan).array, spacing=scan.spacing) for scan in real]
+        seen = [(scan, engine.enhance(site.matched(scan))) for scan in real]
+        records = [evaluate(scan.array, made.array, spacing=scan.spacing) for scan, made in seen]
         means = {
             metric: _mean([value for record in records for value in record.group(group)[metric].per_slice])
             for group, metric in REAL
@@ -221,7 +225,12 @@ def _mean(values: Iterable[float]) -> float | None:
     return fmean(numbers) if numbers else None
 
 
-def _twin(path: Path) -> MVCTSettings:
+def read_twin(path: Path) -> MVCTSettings:
+    """The settings in a twin's file.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
     return build(MVCTSettings, read_toml(path, "twin"), f"the twin '{path}'")
 
 
@@ -262,9 +271,14 @@ def require_slices(kvcts: Sequence[Case]) -> None:
 
 
 def _write_pairs(
-    folder: Path, kvcts: Sequence[Case], twin: MVCTSettings, device: torch.device, on_event: EventHandler
+    folder: Path,
+    kvcts: Sequence[Case],
+    twin: MVCTSettings,
+    site: SiteProfile,
+    device: torch.device,
+    on_event: EventHandler,
 ) -> None:
-    """Simulated MVCT and truth of some slices of the planning CTs, a file each.
+    """Simulated MVCT, as a model sees them, and truth of some slices of the planning CTs, a file each.
 
     Every fourth planning CT is held back or, where there are fewer than four, every fourth slice.
     """
@@ -281,7 +295,7 @@ def _write_pairs(
             kvct = replace(kvct, array=kvct.array[chosen], source=None, product=None, warnings=())
             settings = replace(twin, seed=number)
             for name, made in (
-                ("mvct", simulate_mvct(kvct, settings, device=device)),
+                ("mvct", site.matched(simulate_mvct(kvct, settings, device=device))),
                 ("truth", true_kvct(kvct, settings)),
             ):
                 (partial / part / name).mkdir(parents=True, exist_ok=True)

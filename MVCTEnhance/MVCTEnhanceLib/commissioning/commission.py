@@ -25,6 +25,7 @@ from ..jobs.qa import run_qa
 from ..jobs.requests import TWIN_PHANTOMS, AdaptRequest, BatchRequest, CommissionRequest, QARequest, TwinRequest
 from ..jobs.scans import require_permission
 from ..model.card import find_model, model_identity, model_sha256, read_card
+from ..physics.resolution import Resolution
 from ..quality.record import EnhancementRecord
 from ..report.acceptance import Acceptance, acceptance_page
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
@@ -33,7 +34,7 @@ from ..site.profile import AcceptedQA, FittedCalibration, SiteModel, SiteProfile
 from ..storage.atomic import atomic_file, atomic_folder
 from ..storage.digest import file_sha256
 from ..storage.lock import locked
-from .adapt import MODEL, adapt, require_slices
+from .adapt import MODEL, adapt, read_twin, require_slices
 from .calibrate import calibration_from_phantom, patient_of_scans, require_pairs, site_model
 from .make_twin import make_twin
 from .scans import Scans, paired, patient_id, patient_name
@@ -46,6 +47,7 @@ QA, PATIENTS = "qa", "patients"
 TWIN, TWIN_CURVES = "twin.toml", "twin.json"
 ADAPTING, ADAPTATION = "adapting", "adaptation.json"  # a folder, and what came of it
 ADAPTED_MODEL, ADAPTED = MODEL, "adapted.toml"  # and the profile with it, without ranges
+MATCHING, MATCHED = "matching.json", "matched.toml"  # what came of it, and the profile with it, without ranges
 PATIENT = "Patient "  # before the number, in warnings
 
 
@@ -82,10 +84,13 @@ def commission(request: CommissionRequest, *, on_event: EventHandler = ignore_ev
             with atomic_folder(folder) as staging:
                 found = _prepare(request, cases, staging, on_event)
                 _write_json(staging / NOTE, {"made_of": signature, "warnings": _grouped(warnings)} | found)
-        adaptation = _adaptation(request, on_event) if request.adapt else None
-        site = folder / (ADAPTED if adaptation and adaptation["kept"] == "adapted" else CALIBRATED)
+        matching = _matching(request, on_event) if request.match_resolution else None
+        site = folder / (MATCHED if matching else CALIBRATED)
+        adaptation = _adaptation(request, site, on_event) if request.adapt else None
+        if adaptation and adaptation["kept"] == "adapted":
+            site = folder / ADAPTED
         records = _enhanced(request, cases, site, on_event)
-        return _accept(request, cases, records, site, adaptation, on_event)
+        return _accept(request, cases, records, site, matching, adaptation, on_event)
 
 
 def _require_sources(request: CommissionRequest) -> None:
@@ -95,6 +100,11 @@ def _require_sources(request: CommissionRequest) -> None:
         raise InputError(
             f"The HU cannot be calibrated from a phantom {request.phantom_kind} alone: give its inserts by --inserts, "
             "or the patients' planning CTs by --kvct."
+        )
+    if request.match_resolution and not (request.kvct or request.phantom_kind in TWIN_PHANTOMS):
+        raise InputError(
+            f"The resolution cannot be found with a phantom {request.phantom_kind} alone: give the patients' planning "
+            "CTs by --kvct, too, or commission without --match-resolution."
         )
     if request.adapt and not request.kvct:
         raise InputError(
@@ -160,6 +170,7 @@ def _signature(request: CommissionRequest, cases: _Cases) -> dict[str, Any]:
         "model": site_model(request.model).sha256,
         "name": request.name,
         "adapting": request.steps if request.adapt else None,
+        "matching of the resolution": request.match_resolution,
         "version of the program": PROGRAM,
     }
 
@@ -245,8 +256,30 @@ def _read_all(cases: _Cases, scans: Scans, on_event: EventHandler, *, required: 
         return None
 
 
-def _adaptation(request: CommissionRequest, on_event: EventHandler) -> dict[str, Any]:
+def _matching(request: CommissionRequest, on_event: EventHandler) -> dict[str, Any]:
+    """Fit the scanner's twin, and leave a profile with its resolution.
+
+    Returns:
+        twin, as in twin.json; qa, with the resolution matched, as in qa.json, or None; warnings.
+    """
+    folder, path = request.output, request.output / MATCHING
+    if path.exists():
+        return _read_json(path)
+    warnings: list[str] = []
+    on_event = _of("Matching the resolution", collecting_warnings(warnings, on_event))
+    twin, site = _twin(request, on_event), read_site(folder / CALIBRATED)
+    resolution = Resolution.of(read_twin(folder / TWIN))
+    write_site(replace(site, resolution=resolution), folder / MATCHED, overwrite=True)
+    qa = _measured(request, folder / MATCHED, on_event)
+    _write_json(path, {"twin": twin, "qa": qa, "warnings": list(dict.fromkeys(warnings))})
+    return _read_json(path)
+
+
+def _adaptation(request: CommissionRequest, site: Path, on_event: EventHandler) -> dict[str, Any]:
     """Adapt the model by the scanner's twin and, where the adapted one is kept, leave it beside a profile of it.
+
+    Args:
+        site: the profile so far.
 
     Returns:
         twin, as in twin.json; kept, judged, against and max_worse, see `adapt`; qa, of the adapted model, as in
@@ -257,7 +290,7 @@ def _adaptation(request: CommissionRequest, on_event: EventHandler) -> dict[str,
         return _read_json(path)
     warnings: list[str] = []
     on_event = _of("Adapting the model", collecting_warnings(warnings, on_event))
-    twin, site = _twin(request, on_event), folder / CALIBRATED
+    twin = _twin(request, on_event)
     wanted = AdaptRequest(
         folder / ADAPTING,
         folder / TWIN,
@@ -326,6 +359,7 @@ def _accept(
     cases: _Cases,
     records: Mapping[int, EnhancementRecord],
     site: Path,
+    matching: Mapping[str, Any] | None,
     adaptation: Mapping[str, Any] | None,
     on_event: EventHandler,
 ) -> dict[str, Any]:
@@ -333,7 +367,8 @@ def _accept(
     folder = request.output
     calibrated, note = read_site(site), _read_json(folder / NOTE)
     plan, card = read_card(calibrated.model_file(None)[0])
-    qa = (adaptation and adaptation["qa"]) or note["qa"]
+    done = [step for step in (matching, adaptation) if step]
+    qa = next((step["qa"] for step in reversed(done) if step["qa"]), note["qa"])
     profile = replace(calibrated, expected=site_ranges(list(records.values())), qa=qa and _accepted(qa))
     write_site(profile, folder / PROFILE, overwrite=True)
     acceptance = Acceptance(
@@ -344,8 +379,9 @@ def _accept(
         records=records,
         qa=qa,
         check=note["check"] and FittedCalibration(**note["check"]),
+        matching=matching,
         adaptation=adaptation,
-        warnings=note["warnings"] + (adaptation["warnings"] if adaptation else []),
+        warnings=note["warnings"] + [message for step in done for message in step["warnings"]],
         made=_made_with(request, model_identity(card), plan.preset, qa),
     )
     result = acceptance.to_dict()

@@ -74,14 +74,15 @@ def enhance(
     on_event("stage", stage="enhance")
     engine = Engine(model, device, on_event=on_event, cancelled=cancelled)
     input_digest, calibrated = digest(mvct), site.calibrated(mvct)
-    enhanced = engine.enhance(calibrated)
+    seen = site.matched(calibrated)
+    enhanced = engine.enhance(seen)
     strength = matching_strength(calibrated, enhanced, kvct) if request.strength == MATCH else request.strength
     product = Product("enhanced", input_digest, strength, site.sha256[:SITE_DIGITS])
     enhanced = replace(with_strength(calibrated, enhanced, strength), product=product)
     cycle_error = None
     if request.cycle_error:
         on_event("stage", stage="cycle")
-        cycle_error = cycle_error_map(calibrated, engine.back_to_mvct(enhanced))
+        cycle_error = cycle_error_map(seen, engine.back_to_mvct(enhanced))
     record = measure(calibrated, enhanced, kvct=kvct, region=region, on_event=on_event)
     record = with_structures(record, structures, calibrated, enhanced, card)
     made_with = model_provenance(model_file, model.plan, model.card)

@@ -146,7 +146,7 @@ def _enhanced(
     made = {"model": name, "model_sha256": model_sha256(path)}
     if site.sha256:
         made |= {"model": f"{name}, site profile {site.sha256[:SITE_DIGITS]}", "site_sha256": site.sha256}
-    return Engine(model, device, on_event=on_event).enhance(site.calibrated(mvct)), made
+    return Engine(model, device, on_event=on_event).enhance(site.matched(site.calibrated(mvct))), made
 
 
 def _values(

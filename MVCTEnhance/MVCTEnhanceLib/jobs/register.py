@@ -110,7 +110,7 @@ def register_files(request: RegisterRequest, *, on_event: EventHandler = ignore_
     if model:
         on_event("device", device=str(device), name=describe_device(device))
         on_event("stage", stage="enhance")
-        enhanced = Engine(model, device, on_event=on_event).enhance(site.calibrated(mvct))
+        enhanced = Engine(model, device, on_event=on_event).enhance(site.matched(site.calibrated(mvct)))
         on_event("stage", stage="register")
     try:
         of_enhanced, reason = find(enhanced, "enhanced scan"), ""

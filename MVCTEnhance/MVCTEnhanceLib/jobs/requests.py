@@ -320,6 +320,9 @@ class CommissionRequest(Request):
     model: str | Path = option(MODEL, default=DEFAULT_MODEL)
     name: str = option("what the scanner is called [its manufacturer and model]", default="")
     by: str = option("who commissions it [the name of the account]", default="")
+    match_resolution: bool = option(
+        "give MVCT the resolution that the models were trained with, by the scanner's twin", default=False
+    )
     adapt: bool = option("also adapt the model by the scanner's twin, and keep the better of both", default=False)
     steps: int = option(STEPS, default=ADAPTING_STEPS, at_least=1)
     workers: int = option("patients at a time, see 'batch' [%(default)s]", default=1, metavar="N", at_least=1)

@@ -13,6 +13,7 @@ from ..assessment.distribution import Distribution, distributions
 from ..assessment.expected import AIR_AGREEMENT
 from ..assessment.ranges import Expectation, expectation
 from ..assessment.verdicts import DO_NOT_TRUST, LOOK_CLOSER, judge, verdict_counts
+from ..physics.resolution import Resolution
 from ..qa.phantoms import PHANTOMS
 from ..qa.result import values_of
 from ..quality.catalogue import GROUPS, INTENDED_USE, METRICS, SCANS
@@ -57,6 +58,7 @@ class Acceptance:
         records: of those that could be enhanced, by their numbers from 0.
         qa: what qa.json says of the phantom; None without one.
         check: calibration from the patients, where the phantom gave the profile's; None where there is none.
+        matching: what matching.json says; None where scans keep the scanner's resolution.
         adaptation: what adaptation.json says; None where the model was not adapted.
         warnings: of the scans.
         made: versions and digests of what was used.
@@ -69,6 +71,7 @@ class Acceptance:
     records: Mapping[int, EnhancementRecord]
     qa: Mapping[str, Any] | None
     check: FittedCalibration | None
+    matching: Mapping[str, Any] | None
     adaptation: Mapping[str, Any] | None
     warnings: Sequence[str]
     made: Mapping[str, str]
@@ -88,9 +91,10 @@ class Acceptance:
     def criteria(self) -> list[Criterion]:
         """What is tested, with its outcome."""
         checked = [self._calibration_check()] if self.check else []
+        matched = [self._matching()] if self.matching else []
         adapted = [self._adapting()] if self.adaptation else []
         patients = [self._enhancement(), self._metrics(), self._ranges()]
-        return [self._calibration(), *checked, *adapted, self._phantom(), *patients]
+        return [self._calibration(), *checked, *matched, *adapted, self._phantom(), *patients]
 
     @cached_property
     def slices(self) -> int:
@@ -123,6 +127,7 @@ class Acceptance:
             "scanner": self.site.name,
             "calibration": asdict(self.site.calibration),
             "calibration_from_patients": self.check and asdict(self.check),
+            "matching": self.matching and {**self.matching, "qa": None},
             "adaptation": self.adaptation and {**self.adaptation, "qa": None},
             "qa": self.qa,
             "patients": {"found": self.patients, "enhanced": len(self.records), "slices": self.slices},
@@ -161,6 +166,16 @@ class Acceptance:
             PASSED if apart <= MAX_APART_HU else LOOK_CLOSER,
             f"Soft tissue of {SOFT_TISSUE_HU:g} HU has {shown[0]:.1f} HU by the phantom and {shown[1]:.1f} HU by "
             f"{self.check.count} patients: {apart:.1f} HU apart, at most {MAX_APART_HU:g} HU are expected.",
+        )
+
+    def _matching(self) -> Criterion:
+        own, standard = (found.half_per_cm for found in (self.site.resolution, Resolution()))
+        return Criterion(
+            "Resolution of the MVCT",
+            PASSED,
+            f"The scanner's twin shows half of the contrast at {own:.1f} line pairs per cm, the standard scanner that "
+            f"the models were trained with at {standard:.1f}. The MVCT get the latter before the network. A twin "
+            "beyond the limits is refused.",
         )
 
     def _adapting(self) -> Criterion:
@@ -222,6 +237,7 @@ def acceptance_page(acceptance: Acceptance) -> str:
     """The page of a commissioning; it names patients by their numbers only."""
     line = acceptance.site.calibration
     pairs = values_of(acceptance.qa) if acceptance.qa else []
+    twin = next((step["twin"] for step in (acceptance.matching, acceptance.adaptation) if step), None)
     content = {
         "version": __version__,
         "intended_use": INTENDED_USE,
@@ -231,7 +247,8 @@ def acceptance_page(acceptance: Acceptance) -> str:
         "line": line,
         "fit": fit_png([(point.exact_hu, point.shown_hu) for point in line.points], line.line),
         "adaptation": acceptance.adaptation,
-        "twin": curves_png(acceptance.adaptation["twin"]["curves"]) if acceptance.adaptation else b"",
+        "twin": twin,
+        "twin_curves": curves_png(twin["curves"]) if twin else b"",
         "judged_by": JUDGED_BY,
         "phantom": acceptance.phantom,
         "qa_tables": (

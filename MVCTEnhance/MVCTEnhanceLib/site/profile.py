@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..model.card import DEFAULT_MODEL, find_model, model_sha256
 from ..model.card_checks import is_version, require_expected
 from ..physics.calibration import Calibration
+from ..physics.resolution import Resolution
 from ..storage.atomic import atomic_file
 from ..storage.toml import build, read_toml
 from ..volume import Volume
@@ -130,6 +131,7 @@ class SiteProfile:
         model: that its scans are enhanced with; None for the default one.
         expected: ranges on this scanner, as a model's card has them in "expected"; empty where it has none.
         qa: of a phantom at the commissioning; None where there was none.
+        resolution: of its twin, by which scans get the standard scanner's; None where they keep theirs.
         sha256: digest of its file; empty for one that was not read.
         folder: of its file.
     """
@@ -140,6 +142,7 @@ class SiteProfile:
     model: SiteModel | None = None
     expected: Mapping[str, Any] = field(default_factory=dict)
     qa: AcceptedQA | None = None
+    resolution: Resolution | None = None
     sha256: str = ""
     folder: Path = Path()
 
@@ -156,15 +159,20 @@ class SiteProfile:
 
     @property
     def identity(self) -> dict[str, Any]:
-        """What outputs say of it: name, digest, time, and the calibration; empty for none."""
+        """What outputs say of it: name, digest, time, calibration and resolution; empty for none."""
         if self is NO_SITE:
             return {}
         line = {"calibration": asdict(self.line)} if self.calibration else {}
-        return {"name": self.name, "sha256": self.sha256, "time": self.made.time} | line
+        resolution = {"resolution": asdict(self.resolution)} if self.resolution else {}
+        return {"name": self.name, "sha256": self.sha256, "time": self.made.time} | line | resolution
 
     def calibrated(self, mvct: Volume) -> Volume:
         """A scan with the HU of an exact scanner; itself where the profile has no calibration."""
         return self.line.calibrated(mvct) if self.calibration else mvct
+
+    def matched(self, calibrated: Volume) -> Volume:
+        """A calibrated scan as a model sees it: with the standard scanner's resolution where the profile has one."""
+        return self.resolution.matched(calibrated) if self.resolution else calibrated
 
     def scanner_warnings(self, taken: Acquisition) -> tuple[str, ...]:
         """What a scan's header does not say of its scanner, and that its quality assurance failed, one sentence each.
@@ -357,4 +365,11 @@ def _alike(text: str) -> str:
     return " ".join(text.split()).casefold()
 
 
-_PARTS = {"scanner": Scanner, "made": Made, "calibration": FittedCalibration, "model": SiteModel, "qa": AcceptedQA}
+_PARTS = {
+    "scanner": Scanner,
+    "made": Made,
+    "calibration": FittedCalibration,
+    "resolution": Resolution,
+    "model": SiteModel,
+    "qa": AcceptedQA,
+}

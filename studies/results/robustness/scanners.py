@@ -1,26 +1,36 @@
 """The table scanners: simulated scanners that no model was trained on.
 
-WORK/held-back is what `python studies/models/pool.py DATA WORK --for held-back --every 6` makes;
+WORK/held-back is what `python studies/models/pool.py DATA WORK --for held-back --every 6` makes; each scanner gets its
+twin there, fitted to a cheese phantom, by which its resolution is matched.
 WORK/own/SEED.safetensors, where it is there, is a model that robust.py fine-tuned on that scanner alone.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 from conversion import conventional as denoising
 from conversion.conventional import NOTE_ON_BM3D, Tuned, density_curve
 from conversion.inserts import shipped
-from MVCTEnhanceLib.io import read_volume
+from MVCTEnhanceLib.commissioning.adapt import read_twin
+from MVCTEnhanceLib.commissioning.make_twin import make_twin
+from MVCTEnhanceLib.io import read_volume, write_volume
+from MVCTEnhanceLib.jobs.requests import TwinRequest
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
+from MVCTEnhanceLib.physics.mvct import simulate_mvct
+from MVCTEnhanceLib.physics.qa_phantoms import cheese_phantom
+from MVCTEnhanceLib.physics.resolution import Resolution
+from MVCTEnhanceLib.physics.settings import MVCTSettings
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.paired import mae, ssim
 from MVCTEnhanceLib.volume import Volume
@@ -53,7 +63,8 @@ def run(study: Study) -> None:
 Scanners that were drawn at random (`studies/models/scanners.toml`) and held back: no model saw them, and they were
 measured once, when the training was over. Test patients, every sixth slice; HU offset and slope left out; all MVCT is
 simulated. Mean absolute error and SSIM in the body against the true kVCT, which is averaged over the slice's own
-profile, without what truncation and metal disturb; means over the slices. BM3D has, for each scanner, the strength of
+profile, without what truncation and metal disturb; means over the slices. "Resolution matched": by a site profile whose
+twin was fitted to a scan of the cheese phantom. BM3D has, for each scanner, the strength of
 the lowest MAE on the patients' middle slices (of {tried} times the noise), and the exact density curve. {NOTE_ON_BM3D}
 """
     study.write_table("scanners", rows, COLUMNS, title="Scanners that were never seen", notes=notes)
@@ -73,6 +84,7 @@ def _of_scanner(study: Study, folder: Path) -> list[Row]:
         "MVCT + density curve": ("curve", lambda mvct: density_curve(mvct.array)),
         **{method.name: (method.kept.name, method.convert) for method in shipped(study)},
     }
+    seen = [replace(scan, mvct=resolution(folder).matched(scan.mvct)) for scan in scans]
     own = study.work / "own" / f"{folder.name}.safetensors"
     if own.exists():
         converts["fine-tuned on it alone"] = (f"own {weights_digest(own)}", partial(_enhance, own))
@@ -80,12 +92,29 @@ def _of_scanner(study: Study, folder: Path) -> list[Row]:
         name: study.once(f"scanners/{folder.name}/{key}", lambda convert=convert: _measured(convert, scans))
         for name, (key, convert) in converts.items()
     }
+    for method in shipped(study):
+        key = f"scanners/{folder.name}/{method.kept.name} matched"
+        measured = study.once(key, lambda convert=method.convert: _measured(convert, seen))
+        rows[f"{method.name}, resolution matched"] = measured
     if denoising.bm3d:
         rows["BM3D"] = _best_bm3d(study, folder.name, scans)
     best = rows.get("BM3D", {"mae": math.nan})["mae"]
     return [
         {"scanner": folder.name, "method": name} | row | {"to_bm3d": row["mae"] / best} for name, row in rows.items()
     ]
+
+
+def resolution(folder: Path) -> Resolution:
+    """That of the scanner's twin, which is fitted to a cheese phantom in it."""
+    twin = folder / "twin.toml"
+    if not twin.exists():
+        settings = MVCTSettings(**json.loads((folder / "scanner.json").read_text(encoding="utf-8")))
+        phantom = cheese_phantom(slices=10, shape=(700, 700), spacing_mm=(0.5, 0.5, 3.0))
+        with TemporaryDirectory() as scratch:
+            scan = Path(scratch) / "phantom.nrrd"
+            write_volume(simulate_mvct(phantom, replace(settings, metal="")), scan)
+            make_twin(TwinRequest(twin, phantom=scan, device="cpu"))
+    return Resolution.of(read_twin(twin))
 
 
 def _best_bm3d(study: Study, scanner: str, scans: list[Scan]) -> Row:

@@ -1,0 +1,102 @@
+"""In-plane resolution of a scanner, and a scan with that of the standard scanner, which the models were trained on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+from scipy import fft, ndimage
+
+from ..volume import Volume
+from ..volume.grid import axial, turned
+from ..volume.values import AIR_HU, PADDING_HU, rounded_int16
+from .denoise import EDGE_HU
+from .settings import MVCTSettings
+
+#: Where a scanner shows less than this part of a frequency, it is mostly noise and hardly changed (Wiener's filter
+#: leaves such frequencies out; here they stay as they are, so that a standard scanner's scan does not change).
+FLOOR = 0.035
+MAX_GAIN = 4.0
+EDGE_PX = 5
+MARGIN_PX = 32  # mirrored at the borders, since a Fourier transform joins opposite ones
+_SD_OF_FWHM = 1 / (2 * math.sqrt(2 * math.log(2)))
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What makes a scan sharp or soft within its slices; the defaults are the standard scanner's.
+
+    Args:
+        kernel, blur_fwhm_mm, denoising_mm, pixel_mm: as in `MVCTSettings`.
+
+    Raises:
+        InputError: a value beyond its limits there.
+    """
+
+    kernel: float = MVCTSettings.kernel
+    blur_fwhm_mm: float = MVCTSettings.blur_fwhm_mm
+    denoising_mm: float = MVCTSettings.denoising_mm
+    pixel_mm: float = MVCTSettings.pixel_mm
+
+    def __post_init__(self):
+        MVCTSettings(**{item.name: getattr(self, item.name) for item in fields(self)})
+
+    @classmethod
+    def of(cls, settings: MVCTSettings) -> Resolution:
+        """That of a simulated scanner."""
+        return cls(**{item.name: getattr(settings, item.name) for item in fields(cls)})
+
+    def modulation(self, frequency: np.ndarray) -> np.ndarray:
+        """Part of the contrast that a scan shows, by the frequency in cycles per mm (any shape).
+
+        Of the kernel's Hamming window, the detector's blur and the smoothing away from edges.
+        """
+        kernel_end = self.kernel / (2 * self.pixel_mm)
+        window = np.where(frequency < kernel_end, 0.54 + 0.46 * np.cos(np.pi * frequency / kernel_end), 0.0)
+        variance = (self.blur_fwhm_mm * _SD_OF_FWHM) ** 2 + self.denoising_mm**2
+        return window * np.exp(-2 * variance * (np.pi * frequency) ** 2)
+
+    @property
+    def half_per_cm(self) -> float:
+        """Line pairs per cm of which a scan shows half of the contrast."""
+        frequency = np.linspace(0, self.kernel / (2 * self.pixel_mm), 1000)
+        return 10 * float(np.interp(-0.5, -self.modulation(frequency), frequency))
+
+    def gain(self, frequency: np.ndarray) -> np.ndarray:
+        """Factor at each frequency that gives a scan the standard scanner's resolution; at most `MAX_GAIN`."""
+        own, standard = self.modulation(frequency), Resolution().modulation(frequency)
+        return np.minimum((standard * own + FLOOR**2) / (own**2 + FLOOR**2), MAX_GAIN)
+
+    def matched(self, mvct: Volume) -> Volume:
+        """A scan of this scanner with the standard scanner's in-plane resolution.
+
+        Args:
+            mvct: HU, shape (k, j, i), in any order of its axes; pixels that were not measured (-1024) stay.
+
+        Returns:
+            HU of the scan's type on the same grid; int16 is rounded and clipped.
+        """
+        scan = axial(mvct)
+        column_mm, row_mm = scan.spacing[:2]
+        rows, columns = (size + 2 * MARGIN_PX for size in scan.array.shape[1:])
+        frequency = np.hypot(fft.fftfreq(rows, row_mm)[:, None], fft.rfftfreq(columns, column_mm))
+        flat, edge = (one.gain(frequency).astype(np.float32) for one in (self, replace(self, denoising_mm=0.0)))
+        inner = (slice(MARGIN_PX, -MARGIN_PX),) * 2
+        array = np.empty(scan.array.shape, mvct.array.dtype)
+        for k, shown in enumerate(scan.array):
+            unmeasured = shown == PADDING_HU
+            known = np.pad(np.where(unmeasured, AIR_HU, shown).astype(np.float32), MARGIN_PX, mode="symmetric")
+            spectrum = fft.rfft2(known)
+            made = fft.irfft2(spectrum * edge, s=known.shape)
+            if self.denoising_mm:
+                made += _smoothed(known) * (fft.irfft2(spectrum * flat, s=known.shape) - made)
+            made = np.where(unmeasured, PADDING_HU, made[inner])
+            array[k] = rounded_int16(made) if array.dtype == np.int16 else made
+        return turned(replace(scan, array=array), mvct.direction)
+
+
+def _smoothed(image: np.ndarray) -> np.ndarray:
+    """How far `denoise` has smoothed a slice (j, i) at each pixel: 1 where it is flat, less near edges."""
+    rise = np.maximum(*(np.abs(ndimage.sobel(image, axis)) for axis in (0, 1))) / 8
+    return 1 / (1 + (ndimage.maximum_filter(rise, EDGE_PX) / EDGE_HU) ** 2)
