@@ -7,11 +7,12 @@ import pytest
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
 from MVCTEnhanceLib.physics.phantom import density_inserts
-from MVCTEnhanceLib.physics.resolution import MAX_GAIN, Resolution
+from MVCTEnhanceLib.physics.resolution import MAX_GAIN, MAX_NOISE, Resolution
 from MVCTEnhanceLib.physics.settings import MVCTSettings
 from MVCTEnhanceLib.volume.grid import reorient_like, turned
 
 STANDARD = MVCTSettings(matrix=144, views=120, photons=0)
+SOFT = Resolution(kernel=0.7, blur_fwhm_mm=1.6, denoising_mm=0.6)
 SCANNERS = {
     "soft kernel": {"kernel": 0.7},
     "sharp kernel": {"kernel": 1.6},
@@ -27,42 +28,62 @@ def water():
     )[0]
 
 
+@pytest.fixture(scope="module")
+def standard(water):
+    return simulate_mvct(water, STANDARD)
+
+
 @pytest.mark.parametrize("name", SCANNERS)
-def test_scan_becomes_that_of_the_standard_scanner(water, name):
+def test_scan_becomes_that_of_the_standard_scanner(water, standard, name):
     settings = replace(STANDARD, **SCANNERS[name])
-    standard, own = (simulate_mvct(water, one) for one in (STANDARD, settings))
+    own = simulate_mvct(water, settings)
     matched = Resolution.of(settings).matched(own)
     before, after = (np.abs(scan.array - standard.array.astype(float)).mean() for scan in (own, matched))
     assert before > 1.5 and after < before / (1.4 if settings.denoising_mm else 3)
     assert abs(matched.array.mean() - own.array.mean()) < 0.5  # HU of what is large stay
 
 
-def test_scan_of_the_standard_scanner_stays_as_it_is(water):
-    scan = simulate_mvct(water, replace(STANDARD, photons=2.66e4))
-    assert np.array_equal(Resolution().matched(scan).array, scan.array)
+def test_scan_of_the_standard_scanner_stays_as_it_is(standard):
+    assert np.array_equal(Resolution().matched(standard).array, standard.array)
 
 
-def test_pixels_that_were_not_measured_stay_and_do_not_reach_others(water):
-    settings = replace(STANDARD, kernel=0.7)
-    scan = simulate_mvct(water, settings)
-    scan.array[:, :8] = -1024
-    air = replace(scan, array=np.where(scan.array == -1024, np.int16(-1000), scan.array))
-    found, of_air = (Resolution.of(settings).matched(one).array for one in (scan, air))
+def test_pixels_that_were_not_measured_stay_and_do_not_reach_others(standard):
+    scan, air = standard.array.copy(), standard.array.copy()
+    scan[:, :8], air[:, :8] = -1024, -1000
+    found, of_air = (SOFT.matched(replace(standard, array=array)).array for array in (scan, air))
     assert (found[:, :8] == -1024).all() and np.array_equal(found[:, 8:], of_air[:, 8:])
 
 
-def test_order_of_the_axes_and_type_do_not_matter(water):
-    scan, resolution = simulate_mvct(water, STANDARD), Resolution(kernel=0.8)
-    stored = turned(scan, np.array([[0.0, 0, 1], [-1, 0, 0], [0, 1, 0]]))
-    matched = resolution.matched(scan)
-    assert np.array_equal(reorient_like(resolution.matched(stored), matched).array, matched.array)
-    floats = resolution.matched(replace(scan, array=scan.array.astype(np.float32)))
+def test_order_of_the_axes_and_type_do_not_matter(standard):
+    stored = turned(standard, np.array([[0.0, 0, 1], [-1, 0, 0], [0, 1, 0]]))
+    matched = SOFT.matched(standard)
+    assert np.array_equal(reorient_like(SOFT.matched(stored), matched).array, matched.array)
+    floats = SOFT.matched(replace(standard, array=standard.array.astype(np.float32)))
     assert floats.array.dtype == np.float32 and np.abs(floats.array - matched.array).max() <= 0.51
 
 
-def test_noise_is_never_raised_without_limit():
+@pytest.mark.parametrize(("photons", "limited"), [(6e4, False), (1.2e4, True), (3e3, True)])
+def test_sharpening_stops_where_the_noise_would_be_more_than_the_models_know(photons, limited):
+    scanner = Resolution(kernel=0.85, blur_fwhm_mm=1.9, photons=photons)
     frequency = np.linspace(0, 0.65, 200)
-    assert Resolution(kernel=0.5, blur_fwhm_mm=4, denoising_mm=3).gain(frequency).max() <= MAX_GAIN
+    assert (scanner.largest_gain < MAX_GAIN) == limited
+    assert scanner.gain(frequency).max() <= scanner.largest_gain
+    assert scanner.noise(scanner.largest_gain) <= max(MAX_NOISE, scanner.noise(1.0))
+
+
+@pytest.mark.thorough
+def test_noise_is_that_of_a_simulated_scan(water):
+    settings = MVCTSettings(matrix=144, views=120, kernel=0.85, blur_fwhm_mm=1.9, photons=1.2e4)
+    standard = MVCTSettings(matrix=144, views=120)
+
+    def noise(made_by, resolution=None):
+        scans = [simulate_mvct(water, replace(made_by, seed=seed)) for seed in (1, 2)]
+        first, second = (scan if resolution is None else resolution.matched(scan) for scan in scans)
+        return (first.array - second.array.astype(float))[0, 64:80, 64:80].std()
+
+    scanner = Resolution.of(settings)
+    assert noise(settings) / noise(standard) == pytest.approx(scanner.noise(1.0), rel=0.2)
+    assert noise(settings, scanner) / noise(standard) == pytest.approx(scanner.noise(scanner.largest_gain), rel=0.2)
 
 
 def test_softer_scanner_shows_half_of_the_contrast_at_fewer_line_pairs():

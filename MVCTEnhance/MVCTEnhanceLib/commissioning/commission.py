@@ -48,6 +48,10 @@ TWIN, TWIN_CURVES = "twin.toml", "twin.json"
 ADAPTING, ADAPTATION = "adapting", "adaptation.json"  # a folder, and what came of it
 ADAPTED_MODEL, ADAPTED = MODEL, "adapted.toml"  # and the profile with it, without ranges
 MATCHING, MATCHED = "matching.json", "matched.toml"  # what came of it, and the profile with it, without ranges
+UNLIKE_NOISE = (
+    "the model was trained with unpaired scans, and may take the noise of a matched scan for structure: compare its "
+    "enhanced scans with those of a commissioning without --match-resolution."
+)
 PATIENT = "Patient "  # before the number, in warnings
 
 
@@ -269,6 +273,8 @@ def _matching(request: CommissionRequest, on_event: EventHandler) -> dict[str, A
     on_event = _of("Matching the resolution", collecting_warnings(warnings, on_event))
     twin, site = _twin(request, on_event), read_site(folder / CALIBRATED)
     resolution = Resolution.of(read_twin(folder / TWIN))
+    if not read_card(find_model(request.model))[1].get("training_data", {}).get("paired_truth_used"):
+        on_event("warning", message=UNLIKE_NOISE)
     write_site(replace(site, resolution=resolution), folder / MATCHED, overwrite=True)
     qa = _measured(request, folder / MATCHED, on_event)
     _write_json(path, {"twin": twin, "qa": qa, "warnings": list(dict.fromkeys(warnings))})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import fft, ndimage
@@ -18,6 +19,7 @@ from .settings import MVCTSettings
 #: leaves such frequencies out; here they stay as they are, so that a standard scanner's scan does not change).
 FLOOR = 0.035
 MAX_GAIN = 4.0
+MAX_NOISE = 1.5  # of the standard scanner's: the models were trained with up to twice that
 EDGE_PX = 5
 MARGIN_PX = 32  # mirrored at the borders, since a Fourier transform joins opposite ones
 _SD_OF_FWHM = 1 / (2 * math.sqrt(2 * math.log(2)))
@@ -25,10 +27,10 @@ _SD_OF_FWHM = 1 / (2 * math.sqrt(2 * math.log(2)))
 
 @dataclass(frozen=True)
 class Resolution:
-    """What makes a scan sharp or soft within its slices; the defaults are the standard scanner's.
+    """What makes a scan sharp or soft within its slices, and noisy; the defaults are the standard scanner's.
 
     Args:
-        kernel, blur_fwhm_mm, denoising_mm, pixel_mm: as in `MVCTSettings`.
+        kernel, blur_fwhm_mm, denoising_mm, pixel_mm, photons: as in `MVCTSettings`.
 
     Raises:
         InputError: a value beyond its limits there.
@@ -38,6 +40,7 @@ class Resolution:
     blur_fwhm_mm: float = MVCTSettings.blur_fwhm_mm
     denoising_mm: float = MVCTSettings.denoising_mm
     pixel_mm: float = MVCTSettings.pixel_mm
+    photons: float = MVCTSettings.photons
 
     def __post_init__(self):
         MVCTSettings(**{item.name: getattr(self, item.name) for item in fields(self)})
@@ -63,10 +66,34 @@ class Resolution:
         frequency = np.linspace(0, self.kernel / (2 * self.pixel_mm), 1000)
         return 10 * float(np.interp(-0.5, -self.modulation(frequency), frequency))
 
-    def gain(self, frequency: np.ndarray) -> np.ndarray:
-        """Factor at each frequency that gives a scan the standard scanner's resolution; at most `MAX_GAIN`."""
+    def gain(self, frequency: np.ndarray, largest: float | None = None) -> np.ndarray:
+        """Factor at each frequency that gives a scan the standard scanner's resolution.
+
+        Args:
+            frequency: in cycles per mm, any shape.
+            largest: it is no larger; by default `largest_gain`.
+        """
         own, standard = self.modulation(frequency), Resolution().modulation(frequency)
-        return np.minimum((standard * own + FLOOR**2) / (own**2 + FLOOR**2), MAX_GAIN)
+        wanted = (standard * own + FLOOR**2) / (own**2 + FLOOR**2)
+        return np.minimum(wanted, self.largest_gain if largest is None else largest)
+
+    @cached_property
+    def largest_gain(self) -> float:
+        """With which the noise stays within `MAX_NOISE`, at most `MAX_GAIN`; 1 where it is above that already."""
+        tried = np.arange(MAX_GAIN, 1, -0.05)
+        return float(next((largest for largest in tried if self.noise(largest) <= MAX_NOISE), 1.0))
+
+    def noise(self, largest_gain: float) -> float:
+        """SD of the noise in water after the gain, as a part of the standard scanner's; 0 photons have none."""
+        if not self.photons:
+            return 0.0
+        frequency = np.linspace(0, 1 / self.pixel_mm, 500)
+        variances = []
+        for scanner, gain in ((self, self.gain(frequency, largest_gain)), (Resolution(), 1.0)):
+            shown = replace(scanner, blur_fwhm_mm=0.0).modulation(frequency) * gain  # the detector's blur is before it
+            power = frequency * shown**2  # of filtered back-projection
+            variances.append(np.trapezoid(power * frequency, frequency) * scanner.pixel_mm / scanner.photons)
+        return float(np.sqrt(variances[0] / variances[1]))
 
     def matched(self, mvct: Volume) -> Volume:
         """A scan of this scanner with the standard scanner's in-plane resolution.
@@ -81,7 +108,8 @@ class Resolution:
         column_mm, row_mm = scan.spacing[:2]
         rows, columns = (size + 2 * MARGIN_PX for size in scan.array.shape[1:])
         frequency = np.hypot(fft.fftfreq(rows, row_mm)[:, None], fft.rfftfreq(columns, column_mm))
-        flat, edge = (one.gain(frequency).astype(np.float32) for one in (self, replace(self, denoising_mm=0.0)))
+        scanners = (self, replace(self, denoising_mm=0.0))
+        flat, edge = (one.gain(frequency, self.largest_gain).astype(np.float32) for one in scanners)
         inner = (slice(MARGIN_PX, -MARGIN_PX),) * 2
         array = np.empty(scan.array.shape, mvct.array.dtype)
         for k, shown in enumerate(scan.array):
