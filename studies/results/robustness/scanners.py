@@ -61,7 +61,7 @@ def run(study: Study) -> None:
     tried = ", ".join(f"{strength:g}" for strength in STRENGTHS)
     notes = f"""
 Scanners that were drawn at random (`studies/models/scanners.toml`) and held back: no model saw them, and they were
-measured once, when the training was over. Test patients, every sixth slice; HU offset and slope left out; all MVCT is
+measured when a training was over (docs/notebook.md says how often). Test patients, every sixth slice; HU offset and slope left out; all MVCT is
 simulated. Mean absolute error and SSIM in the body against the true kVCT, which is averaged over the slice's own
 profile, without what truncation and metal disturb; means over the slices. "Resolution matched": by a site profile whose
 twin was fitted to a scan of the cheese phantom. BM3D has, for each scanner, the strength of
