@@ -109,11 +109,21 @@ def test_the_console_gives_the_page_and_goes_on_with_a_further_day(app, tmp_path
 
     logic = MVCTEnhance.MVCTEnhanceLogic()
     proxy, _, sequence = add_days(app, [noisy_head(1), noisy_head(2)])
-    stages = set()
-    found = logic.course(proxy, tmp_path / "out", device="cpu", onProgress=lambda stage, *_: stages.add(stage))
+    drawn = np.zeros(noisy_head(1).shape, np.uint8)
+    drawn[1:3, 40:50, 30:60] = 1
+    structures, stages = add_segments(app, proxy, drawn), set()
+    found = logic.course(
+        proxy,
+        tmp_path / "out",
+        device="cpu",
+        structures=structures,
+        onProgress=lambda stage, *_: stages.add(stage),
+    )
     assert (found.page, found.done, found.failed) == (tmp_path / "out" / "course.html", 2, 0)
     assert found.page.is_file() and "Reviewing the scans" in stages
     assert [day["label"] for day in found.days["days"]] == ["day 1", "day 2"]
+    means = [day["structures"]["segment 1"]["mvct"]["mean"] for day in found.days["days"]]
+    assert means == pytest.approx([noisy_head(seed)[drawn > 0].mean() for seed in (1, 2)])
     before = (tmp_path / "out" / "001 2024-05-02" / "done.json").read_bytes()
     item = sequence.GetNthDataNode(0)
     sequence.SetDataNodeAtValue(item, "2024-05-09")
