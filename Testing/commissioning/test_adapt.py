@@ -15,7 +15,7 @@ from MVCTEnhanceLib.physics.mvct import simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from MVCTEnhanceLib.physics.settings import MVCTSettings
 from MVCTEnhanceLib.runtime.events import ignore_event
-from MVCTEnhanceLib.site.profile import Made, Scanner, SiteModel, SiteProfile, read_site, write_site
+from MVCTEnhanceLib.site.profile import NO_SITE, Made, Scanner, SiteModel, SiteProfile, read_site, write_site
 
 SCANNER = MVCTSettings(matrix=96, pixel_mm=2.0, views=60, photons=4000, kernel=0.8)
 COMMAND = ("adapt", "--twin", "twin.toml", "--mvct", "mvct", "--kvct", "kvct", "--output", "adapted", "--steps", "10")
@@ -115,7 +115,8 @@ def test_every_fourth_planning_ct_is_held_back(here, monkeypatch):
         write_volume(
             head_neck_phantom(slices=3, shape=(8, 8), spacing_mm=(24.0, 24.0, 6.0)), here / "kvct" / f"{name}.nrrd"
         )
-    module._write_pairs(here / "pairs", find_cases(here / "kvct"), SCANNER, torch.device("cpu"), ignore_event)
+    cases = find_cases(here / "kvct")
+    module._write_pairs(here / "pairs", cases, SCANNER, NO_SITE, torch.device("cpu"), ignore_event)
     counts = {
         part: [len(read_volume(path).array) for path in sorted((here / "pairs" / part).iterdir())]
         for part in ("mvct", "held-back/mvct")

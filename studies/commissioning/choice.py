@@ -80,7 +80,8 @@ def prepared(folder: Path) -> tuple[SiteProfile, Path]:
         make_twin.make_twin(TwinRequest(twin, phantom=folder / "phantom.nrrd", site=site, device="cpu"))
     if not pairs.exists():
         settings = replace(build(MVCTSettings, read_toml(twin, "twin"), "twin"), hu_offset=0.0, hu_slope=1.0)
-        adapting._write_pairs(pairs, find_cases(folder / "kvct"), settings, torch.device("cpu"), ignore_event)
+        cases = find_cases(folder / "kvct")
+        adapting._write_pairs(pairs, cases, settings, read_site(site), torch.device("cpu"), ignore_event)
     return read_site(site), pairs
 
 
