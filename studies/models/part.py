@@ -43,7 +43,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if arguments.take:
         part, target = arguments.take
-        save_model(blended(arguments.trained, arguments.start, float(part)), Path(target))
+        model = blended(arguments.trained, arguments.start, float(part))
+        save_model(replace(model, card=model.card | {"part_of_the_new_weights": float(part)}), Path(target))
         return
     paths = {"standard": sorted((arguments.prepared / "train" / "mvct").glob("*.nrrd"))}
     for name in arguments.scanners:

@@ -35,6 +35,7 @@ from MVCTEnhanceLib.model.translator import Translator
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.gaussian import gaussian_blur
 from MVCTEnhanceLib.training.checkpoint import load_checkpoint, save_checkpoint
+from MVCTEnhanceLib.training.start import origin
 from pool import PHANTOMS, STANDARD, matched_mvct
 
 SEED = 1
@@ -86,8 +87,12 @@ def main() -> None:
             save_checkpoint(checkpoint, trainer.state())
             _write_log(arguments.run / "log.csv", trainer.log)
     card = {name: value for name, value in model.card.items() if name not in ("expected", "measured")}
-    card |= {"adapted_from": card["name"], "name": f"{card['name']}-robust", "step": trainer.step, "seed": SEED}
+    card["adapted_from"] = origin(find_model(arguments.start), model.card)
+    card |= {"name": f"{card['name']}-robust", "step": trainer.step, "seed": SEED}
     card["training_data"] = {"description": DESCRIPTION, "paired_truth_used": True}
+    card["losses"] = {"paired": 1.0, "contrast_hu": arguments.contrast}
+    rates = {"generator_rate": trainer.rate, "final_rate": FINAL_RATE, "average": AVERAGE}
+    card["schedule"] = {"steps": arguments.steps, "batch": BATCH, **rates}
     plan = replace(model.plan, preset=arguments.student or model.plan.preset)
     save_model(Model(trainer.average, plan, card), arguments.run / "model.safetensors")
 

@@ -1,8 +1,10 @@
 """Copy a trained model into the package, with its figures on the test patients and its ranges on the card.
 
-    python studies/models/ship.py MODEL_FILE TARGET_FILE [--measured MEASURED_CSV] [--ranges RANGES_JSON]
+    python studies/models/ship.py MODEL_FILE TARGET_FILE [--version V] [--measured MEASURED_CSV]
+        [--ranges RANGES_JSON]
 
-MEASURED_CSV is docs/results/conversion/denoisers.csv; the rows of the model are those whose method is its file's name.
+The card gets the name of the target. MEASURED_CSV is docs/results/conversion/denoisers.csv; the rows of the model are
+those whose method is its file's name.
 RANGES_JSON is what expected.py wrote. The weights stay as they are, and so does what of the card is not given.
 """
 
@@ -21,14 +23,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("target", type=Path)
+    parser.add_argument("--version")
     parser.add_argument("--measured", type=Path)
     parser.add_argument("--ranges", type=Path)
     arguments = parser.parse_args()
     model = load_model(arguments.model)
-    card = dict(model.card)
+    card = model.card | {"name": arguments.target.stem}
+    if arguments.version:
+        card["version"] = arguments.version
     if arguments.measured:
         figures = {"test_patients_simulated_mvct": _figures(arguments.measured, arguments.model.stem)}
-        card["measured"] = card["measured"] | figures
+        card["measured"] = card.get("measured", {}) | figures
     if arguments.ranges:
         card |= json.loads(arguments.ranges.read_text(encoding="utf-8"))
     save_model(dataclasses.replace(model, card=card), arguments.target)

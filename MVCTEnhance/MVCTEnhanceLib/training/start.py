@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,5 +56,9 @@ def read_start(path: Path, config: TrainingConfig) -> Start:
             f"The model '{path}' maps HU otherwise than the preset '{config.preset}' does here: adapt it with the "
             "version of this program that made it, or choose another model."
         )
-    told = {key: model.card[key] for key in TOLD if key in model.card} | {"sha256": model_sha256(path)}
-    return Start(model.translator.state_dict(), told, tuple(model.card.get("credits", ())))
+    return Start(model.translator.state_dict(), origin(path, model.card), tuple(model.card.get("credits", ())))
+
+
+def origin(path: Path, card: Mapping[str, Any]) -> dict[str, Any]:
+    """What a card says of the model that the training started from, by that one's file and card."""
+    return {key: card[key] for key in TOLD if key in card} | {"sha256": model_sha256(path)}
