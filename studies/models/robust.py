@@ -89,7 +89,9 @@ def main() -> None:
     card = {name: value for name, value in model.card.items() if name not in ("expected", "measured")}
     card["adapted_from"] = origin(find_model(arguments.start), model.card)
     card |= {"name": f"{card['name']}-robust", "step": trainer.step, "seed": SEED}
-    card["training_data"] = {"description": DESCRIPTION, "paired_truth_used": True}
+    slices = sum(map(len, trainer.pairs.values()))
+    counts = {"mvct_slices": slices, "kvct_slices": slices}
+    card["training_data"] = {"description": DESCRIPTION, "paired_truth_used": True, **counts}
     card["losses"] = {"paired": 1.0, "contrast_hu": arguments.contrast}
     rates = {"generator_rate": trainer.rate, "final_rate": FINAL_RATE, "average": AVERAGE}
     card["schedule"] = {"steps": arguments.steps, "batch": BATCH, **rates}
