@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -80,11 +81,13 @@ def test_second_batch_in_a_folder_is_refused_and_the_first_undisturbed(start, ru
     first = start("batch", tmp_path / "a", tmp_path / "out", "--progress", "jsonl")
     while json.loads(first.stdout.readline()).get("stage") != "batch":
         pass
+    first.send_signal(signal.SIGSTOP)  # until the others were refused, however slow the computer is
     for options in ([], ["--resume"]):
         second = run("batch", tmp_path / "b", tmp_path / "out", "--progress", "none", *options)
         assert second.code == 1
         assert_one_sentence(second.stderr)
     assert "Another run writes to" in second.stderr
+    first.send_signal(signal.SIGCONT)
     first.communicate()
     assert first.returncode == 0
     assert sorted(os.listdir(tmp_path / "out")) == ["a", "batch.json", "summary.csv"]  # noqa: PTH208

@@ -12,7 +12,7 @@ from MVCTEnhanceLib.volume import Volume
 
 BORDER_PX = 40
 MEASURED_WEIGHTS = {
-    "simulated-anchor": "7c5eb05ab48d273bb7ae87269e32b88ed615290f83d197905ebb548778446594",
+    "simulated-anchor": "0c129f4ee43200be671e85ff7d15f0a10f86528fa5f6ebe0c61be1af7aaecd0f",
     "unpaired": "ffde2536d2c345ff321df02ad4f7db8513012d517c640f5214861e5ca460b700",
 }
 IMAGE = {"nselfssim", "noise_hu", "cnr_muscle_fat", "edge_width_mm", "bone_edge_width_mm"}
