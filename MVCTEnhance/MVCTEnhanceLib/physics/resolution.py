@@ -92,7 +92,7 @@ class Resolution:
         for scanner, gain in ((self, self.gain(frequency, largest_gain)), (Resolution(), 1.0)):
             shown = replace(scanner, blur_fwhm_mm=0.0).modulation(frequency) * gain  # the detector's blur is before it
             power = frequency * shown**2  # of filtered back-projection
-            variances.append(np.trapezoid(power * frequency, frequency) * scanner.pixel_mm / scanner.photons)
+            variances.append((power * frequency).sum() * scanner.pixel_mm / scanner.photons)
         return float(np.sqrt(variances[0] / variances[1]))
 
     def matched(self, mvct: Volume) -> Volume:
