@@ -30,7 +30,7 @@ from MVCTEnhanceLib.assessment.ranges import expectation
 from MVCTEnhanceLib.assessment.verdicts import gravity, judge
 from MVCTEnhanceLib.batch.folder import READOUTS
 from MVCTEnhanceLib.commissioning import make_twin
-from MVCTEnhanceLib.commissioning.commission import ADAPTED_MODEL, PROFILE, commission
+from MVCTEnhanceLib.commissioning.commission import ADAPTED_MODEL, ADAPTING, PROFILE, commission
 from MVCTEnhanceLib.commissioning.make_twin import spread
 from MVCTEnhanceLib.commissioning.site_ranges import site_ranges
 from MVCTEnhanceLib.io import read_volume, write_volume
@@ -244,9 +244,7 @@ def used() -> float:
 def measured(folder: Path) -> dict[str, Any]:
     """Errors of both models, and metrics with and without faults, of patients that were not used; all in one form."""
     site = read_site(folder / "site" / PROFILE)
-    given, adapted = find_model(DEFAULT_MODEL), folder / "site" / ADAPTED_MODEL
-    if not adapted.exists():  # it lost
-        adapted = folder / "site" / "adapting" / "training" / "model.safetensors"
+    given, adapted = find_model(DEFAULT_MODEL), folder / "site" / ADAPTING / ADAPTED_MODEL
     engines = {name: Engine(load_model(file), torch.device("cpu")) for name, file in models(folder).items()}
     records: dict[str, Any] = {how: {} for how in HOW}
     bias: dict[str, float] = {}

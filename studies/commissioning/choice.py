@@ -26,10 +26,8 @@ from MVCTEnhanceLib.commissioning.calibrate import calibrate
 from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.jobs.requests import CalibrateRequest, TwinRequest
 from MVCTEnhanceLib.model.card import find_model
-from MVCTEnhanceLib.physics.settings import MVCTSettings
 from MVCTEnhanceLib.runtime.events import ignore_event
 from MVCTEnhanceLib.site.profile import SiteProfile, read_site
-from MVCTEnhanceLib.storage.toml import build, read_toml
 from MVCTEnhanceLib.training.validation import MIN_AIR_AGREEMENT
 from MVCTEnhanceLib.volume.grid import axial
 
@@ -79,7 +77,7 @@ def prepared(folder: Path) -> tuple[SiteProfile, Path]:
         calibrate(CalibrateRequest(site, phantom=folder / "phantom.nrrd", overwrite=True))
         make_twin.make_twin(TwinRequest(twin, phantom=folder / "phantom.nrrd", site=site, device="cpu"))
     if not pairs.exists():
-        settings = replace(build(MVCTSettings, read_toml(twin, "twin"), "twin"), hu_offset=0.0, hu_slope=1.0)
+        settings = replace(adapting.read_twin(twin), hu_offset=0.0, hu_slope=1.0)
         cases = find_cases(folder / "kvct")
         adapting._write_pairs(pairs, cases, settings, read_site(site), torch.device("cpu"), ignore_event)
     return read_site(site), pairs

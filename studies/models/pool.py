@@ -42,7 +42,7 @@ from MVCTEnhanceLib.storage.atomic import atomic_file
 from MVCTEnhanceLib.storage.toml import read_toml
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import axial
-from MVCTEnhanceLib.volume.values import AIR_HU, rounded_int16
+from MVCTEnhanceLib.volume.values import AIR_HU
 from prepare import DOSES, TEST_PATIENTS, is_mvct_slice
 
 SEEDS = read_toml(Path(__file__).with_name("scanners.toml"), "list of scanners")
@@ -135,7 +135,7 @@ def matched_mvct(path: Path) -> Volume:
     if not scanner.exists():  # of prepare.py, by the standard scanner
         return mvct
     settings = MVCTSettings(**json.loads(scanner.read_text(encoding="utf-8")))
-    return replace(mvct, array=rounded_int16(Resolution.of(settings).matched(mvct).array))
+    return Resolution.of(settings).matched(mvct)
 
 
 def write_undisturbed(output: Path) -> None:

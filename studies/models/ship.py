@@ -4,8 +4,8 @@
         [--ranges RANGES_JSON]
 
 The card gets the name of the target. MEASURED_CSV is docs/results/conversion/denoisers.csv; the rows of the model are
-those whose method is its file's name.
-RANGES_JSON is what expected.py wrote. The weights stay as they are, and so does what of the card is not given.
+those whose method is its file's name. RANGES_JSON is what expected.py wrote. The weights stay as they are, and so does
+what of the card is not given.
 """
 
 from __future__ import annotations
