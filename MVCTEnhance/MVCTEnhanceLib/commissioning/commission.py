@@ -174,7 +174,7 @@ def _signature(request: CommissionRequest, cases: _Cases) -> dict[str, Any]:
         "model": site_model(request.model).sha256,
         "name": request.name,
         "adapting": request.steps if request.adapt else None,
-        "matching of the resolution": request.match_resolution,
+        "matching of the resolution": request.match_resolution or None,
         "version of the program": PROGRAM,
     }
 
