@@ -13,8 +13,9 @@ each scanner, what is not there yet:
     own/SEED/{mvct,truth,region}/PATIENT.nrrd        for a model of one held-back scanner alone: the training slices
                                                      of pool scanner number SEED - 1000
     .../SEED/scanner.json                            its settings
-    undisturbed/{mvct,truth}/SEED-PATIENT.nrrd       for `mvct-enhance train`: the scans of the pool without metal, air
-                                                     outside a field of view that truncates them
+    undisturbed/{mvct,truth}/SEED-PATIENT.nrrd       for `mvct-enhance train`: the scans of the pool without metal, MVCT
+                                                     matched as with a site profile, air outside a field of view that
+                                                     truncates them
 
 `region` is 1 where neither truncation nor metal disturbs. HU offset and slope of the scanners are left out: a network
 that sees 22 pixels cannot know them. So is motion: of what a breath has moved there is no truth at the same place.
@@ -148,7 +149,7 @@ def write_undisturbed(output: Path) -> None:
         for kind in ("mvct", "truth"):
             path = output / "undisturbed" / kind / f"{folder.name}-{region.name}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            scan = read_volume(folder / kind / region.name)
+            scan = (matched_mvct if kind == "mvct" else read_volume)(folder / kind / region.name)
             write_volume(scan.with_array(np.where(seen, scan.array, AIR_HU).astype(np.int16)), path)
 
 
