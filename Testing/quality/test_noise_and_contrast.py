@@ -10,7 +10,7 @@ from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.contrast import cnr_muscle_fat
-from MVCTEnhanceLib.quality.noise import homogeneous_tissue, noise_sd
+from MVCTEnhanceLib.quality.noise import homogeneous_tissue, noise_of_pair, noise_sd
 from MVCTEnhanceLib.volume import Volume
 from scipy import ndimage
 
@@ -63,11 +63,16 @@ def realisations(kvct, models=MODELS):
     return {name: [scan.array.astype(float) for scan in two] for name, two in scans.items()}
 
 
-def of_true(first, second, body, pixel_size):
-    """The measured noise of the first as a part of the true one, half the variance of the difference, in its region."""
-    region = homogeneous_tissue(first, body, pixel_size=pixel_size)
-    true = ((first - second)[region] / np.sqrt(2)).std() if region.any() else np.nan
-    return noise_sd(first, body, pixel_size=pixel_size) / true
+def parts_of_true(scans, scan):
+    """Measured noise as a part of the true one, half the variance of the difference of two scans, by slice."""
+    parts = []
+    for mvct, first, second in zip(scans["mvct"][0], *scans[scan], strict=True):
+        body = body_mask(mvct, pixel_size=(0.763, 0.763))
+        region = homogeneous_tissue(first, body, pixel_size=(0.763, 0.763))
+        true = ((first - second)[region] / np.sqrt(2)).std() if region.any() else np.nan
+        pair = noise_of_pair(mvct, first, body, pixel_size=(0.763, 0.763))
+        parts.append(pair[scan != "mvct"] / true)
+    return np.array(parts)
 
 
 @pytest.fixture(scope="module")
@@ -79,10 +84,7 @@ def phantom_twice():
 @pytest.mark.thorough
 @pytest.mark.parametrize("scan", WITHIN)
 def test_noise_is_that_of_the_difference_of_two_scans_in_neck_and_head(phantom_twice, scan):
-    for k, plane in enumerate(phantom_twice["mvct"][0]):
-        body = body_mask(plane, pixel_size=(0.763, 0.763))
-        part = of_true(*(array[k] for array in phantom_twice[scan]), body, (0.763, 0.763))
-        assert part == pytest.approx(1, abs=WITHIN[scan])
+    assert parts_of_true(phantom_twice, scan) == pytest.approx(1, abs=WITHIN[scan])
 
 
 @pytest.mark.thorough
@@ -91,10 +93,8 @@ def test_noise_of_whole_patients_is_that_of_the_difference_of_two_scans(request,
     """At most one slice in ten has no value, of a head, where much is structure, one in four."""
     kvct = head_neck_phantom() if patient == "phantom" else _kvct(request.getfixturevalue("real_data"), patient)
     scans = realisations(kvct)
-    bodies = [body_mask(plane, pixel_size=(0.763, 0.763)) for plane in scans["mvct"][0]]
-    for scan, (first, second) in scans.items():
-        planes = zip(first, second, bodies, strict=True)
-        parts = np.array([of_true(*plane, (0.763, 0.763)) for plane in planes])
+    for scan in scans:
+        parts = parts_of_true(scans, scan)
         known = parts[np.isfinite(parts)]
         assert len(known) >= (0.9 if patient == "chest-lungdx-a0002" else 0.75) * len(parts), scan
         assert (abs(known - 1) > WITHIN[scan]).sum() <= BEYOND.get((patient, scan), 0), scan
@@ -116,6 +116,20 @@ def test_coarse_noise_has_no_value_where_texture_grows_faster(disc, texture_hu):
     image = clean + 3 * noise / noise.std() + texture_hu * texture / texture.std()
     measured = noise_sd(image, clean > -500, pixel_size=(1, 1))
     assert np.isnan(measured) if texture_hu else measured == pytest.approx(3, rel=0.15)
+
+
+def test_enhanced_slice_has_noise_where_the_mvct_shows_little_structure(disc, fbp_noise):
+    rng = np.random.default_rng(0)
+    clean, pixel_size = disc(radius_mm=100), (1, 1)
+    body, mvct = clean > -500, clean + fbp_noise(clean.shape, 30)
+    fine, coarse = (ndimage.gaussian_filter(rng.normal(size=clean.shape), sigma) for sigma in (1.2, 4))
+    texture = 3 * fine / fine.std() + 8 * coarse / coarse.std()
+    assert np.isnan(noise_sd(clean + texture, body, pixel_size=pixel_size))
+    before, after = noise_of_pair(mvct, clean + texture, body, pixel_size=pixel_size)
+    assert before == noise_sd(mvct, body, pixel_size=pixel_size)
+    twice = noise_of_pair(mvct, clean + 2 * texture, body, pixel_size=pixel_size)[1]
+    assert 3 < after < 8.5 and twice == pytest.approx(2 * after, rel=0.1)
+    assert np.isnan(noise_of_pair(clean + texture, mvct, body, pixel_size=pixel_size)).all()
 
 
 @pytest.mark.parametrize("z_mm", NECK_AND_HEAD_MM)

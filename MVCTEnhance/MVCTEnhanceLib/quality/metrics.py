@@ -21,7 +21,7 @@ from .contrast import cnr_muscle_fat
 from .dig import NETWORK_WINDOW_HU, dig, dig_scaled
 from .edges import BONE, BONE_FROM_HU, SKIN, bone_edge_width, skin_edge_width
 from .hu_bias import hu_bias
-from .noise import NoiseParameters, noise_sd
+from .noise import NoiseParameters, noise_of_pair, noise_sd
 from .nselfssim import NSelfSSIMParameters, nselfssim
 from .overshoot import OvershootParameters, air_edge_errors, air_edge_overshoot
 from .paired import mae, psnr, ssim
@@ -156,7 +156,9 @@ def _measure_alone(image: np.ndarray, pixel_size: tuple[float, float]) -> dict[s
     image = Slice(image)
     body = body_mask(image, pixel_size=pixel_size)
     box = near_body(body, pixel_size)
-    values = _measure_near_body(image.crop(box), body[box], pixel_size)
+    near = image.crop(box)
+    noise = noise_sd(near, body[box], pixel_size=pixel_size)
+    values = _measure_near_body(near, body[box], pixel_size, noise)
     return {"planning_ct": {"nselfssim": nselfssim(image, body)} | values}
 
 
@@ -174,10 +176,11 @@ def _measure_pair(
     box = near_body(body, pixel_size)
     near = {"mvct": mvct.crop(box), "enhanced": enhanced.crop(box)}
     near_region = None if region is None else region[box]
+    noise = noise_of_pair(*near.values(), inside[box], pixel_size=pixel_size)
     measured = {
         name: {"nselfssim": nselfssim(image, inside)}  # whose noise has its place in the whole slice
-        | _measure_near_body(near[name], body[box], pixel_size, near_region)
-        for name, image in (("mvct", mvct), ("enhanced", enhanced))
+        | _measure_near_body(near[name], body[box], pixel_size, own_noise, near_region)
+        for name, image, own_noise in zip(near, (mvct, enhanced), noise, strict=True)
     }
     measured |= {
         "comparison": {
@@ -200,10 +203,9 @@ def _within(body: np.ndarray, region: np.ndarray | None) -> np.ndarray:
 
 
 def _measure_near_body(
-    image: Slice, body: np.ndarray, pixel_size: tuple[float, float], region: np.ndarray | None = None
+    image: Slice, body: np.ndarray, pixel_size: tuple[float, float], noise: float, region: np.ndarray | None = None
 ) -> dict[str, float]:
     inside = _within(body, region)
-    noise = noise_sd(image, inside, pixel_size=pixel_size)
     overshoot, undershoot = air_edge_overshoot(image, body, pixel_size=pixel_size, region=region)
     return {
         "noise_hu": noise,

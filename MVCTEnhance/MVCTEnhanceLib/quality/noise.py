@@ -62,6 +62,7 @@ def noise_sd(
     *,
     pixel_size: tuple[float, float],
     parameters: NoiseParameters | None = None,
+    any_growth: bool = False,
 ) -> float:
     """Noise SD in HU: root of half the mean squared difference of pixels 5.5 mm apart in homogeneous soft tissue.
 
@@ -76,6 +77,7 @@ def noise_sd(
         image: HU, shape (j, i).
         body: bool, shape (j, i).
         pixel_size: (row j, column i) in mm.
+        any_growth: do not look for structure; it is known elsewhere that the tissue has little.
 
     Returns:
         the SD; NaN where the slice has too little homogeneous soft tissue, or much structure in it.
@@ -90,6 +92,8 @@ def noise_sd(
     if len(squares) < parameters.minimum_pairs:
         return math.nan
     variogram = squares.mean() / 2
+    if any_growth:
+        return math.sqrt(variogram)
     unit = max(parameters.short_mm, *pixel_size)
     once, twice, thrice = (_all_squares(detrended, tissue, n * unit, pixel_size).mean() / 2 for n in (1, 2, 3))
     if thrice <= parameters.smooth * once:
@@ -97,6 +101,29 @@ def noise_sd(
         if variogram > growth * twice:
             return math.nan
     return math.sqrt(variogram)
+
+
+def noise_of_pair(
+    mvct: np.ndarray | Slice, enhanced: np.ndarray | Slice, body: np.ndarray, *, pixel_size: tuple[float, float]
+) -> tuple[float, float]:
+    """`noise_sd` of a slice of the MVCT and of the enhanced scan.
+
+    Whether there is much structure is looked for in the MVCT alone, whose noise is fine: that of an enhanced scan may
+    be as coarse as structure is.
+
+    Args:
+        mvct, enhanced: HU, shape (j, i).
+        body: bool, shape (j, i).
+        pixel_size: (row j, column i) in mm.
+
+    Returns:
+        the two SDs; both NaN where the MVCT has none, the second also where the enhanced scan has too little
+        homogeneous soft tissue.
+    """
+    before = noise_sd(mvct, body, pixel_size=pixel_size)
+    if math.isnan(before):
+        return before, math.nan
+    return before, noise_sd(enhanced, body, pixel_size=pixel_size, any_growth=True)
 
 
 def homogeneous_tissue(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..quality.noise import noise_sd
+from ..quality.noise import noise_of_pair
 from ..volume import Volume
 from .placed import PlacedStructure
 from .structure import Structure
@@ -43,8 +43,8 @@ def _values(placed: PlacedStructure, scans: Mapping[str, Volume], trained_hu: Se
     inside = structure.inside
     values: dict[str, Any] = {"volume_cm3": structure.cm3(scans["mvct"].spacing), "voxels": int(inside.sum())}
     hu = {name: scan.array[structure.box][inside].astype(np.float64) for name, scan in scans.items()}
-    for name, scan in scans.items():
-        values[name] = _of_scan(hu[name]) | {"noise_hu": _noise(scan, structure)}
+    for name, noise in zip(scans, _noise(*scans.values(), structure), strict=True):
+        values[name] = _of_scan(hu[name]) | {"noise_hu": noise}
     if placed.planned is not None:
         values["planning_ct"] = _of_scan(placed.planned) | {"volume_cm3": placed.planned_cm3}
     values["hu_change"] = _number((hu["enhanced"] - hu["mvct"]).mean()) if inside.any() else None
@@ -62,12 +62,12 @@ def _of_scan(hu: np.ndarray) -> dict[str, float | None]:
     return {"mean": _number(hu.mean()), "sd": _number(sd), "p5": _number(low), "p95": _number(high)}
 
 
-def _noise(scan: Volume, structure: Structure) -> float | None:
-    pixel_size = (scan.spacing[1], scan.spacing[0])
-    slices = zip(scan.array[structure.box], structure.inside, strict=True)
-    found = [noise_sd(image, inside, pixel_size=pixel_size) for image, inside in slices if inside.any()]
-    found = [value for value in found if np.isfinite(value)]
-    return _number(np.mean(found)) if found else None
+def _noise(mvct: Volume, enhanced: Volume, structure: Structure) -> list[float | None]:
+    """Mean over the slices of MVCT and of enhanced scan that have a value."""
+    slices = zip(mvct.array[structure.box], enhanced.array[structure.box], structure.inside, strict=True)
+    found = [noise_of_pair(*one, pixel_size=mvct.spacing[1::-1]) for one in slices if one[-1].any()]
+    known = [[value for value in of_scan if np.isfinite(value)] for of_scan in zip(*found, strict=True)]
+    return [_number(np.mean(values)) if values else None for values in known or ([], [])]
 
 
 def _number(value: float) -> float | None:

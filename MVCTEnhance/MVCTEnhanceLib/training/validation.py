@@ -14,7 +14,7 @@ from ..model.translator import Translator
 from ..quality.air import air_agreement
 from ..quality.body import body_mask
 from ..quality.dig import dig
-from ..quality.noise import noise_sd
+from ..quality.noise import noise_of_pair
 from ..quality.nselfssim import nselfssim
 
 MIN_AIR_AGREEMENT = 99.0
@@ -67,7 +67,7 @@ def validate(
         x, g = hu.float().numpy(), enhanced.cpu().numpy()
         body = body_mask(x, pixel_size=pixel_size)
         agreement = air_agreement(x, g, body, pixel_size=pixel_size)
-        rows.append((nselfssim(g, body), dig(x, g), agreement, noise_sd(g, body, pixel_size=pixel_size)))
+        rows.append((nselfssim(g, body), dig(x, g), agreement, noise_of_pair(x, g, body, pixel_size=pixel_size)[1]))
     made, dig_mean, air, noise = (_mean(values) for values in zip(*rows, strict=True))
     distance = None if made is None or target is None else abs(made - target)
     return Validation(made, distance, dig_mean, air, noise)

@@ -8,7 +8,7 @@ from methods import model_files, trained
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.quality.body import body_mask
-from MVCTEnhanceLib.quality.noise import noise_sd
+from MVCTEnhanceLib.quality.noise import noise_of_pair
 from MVCTEnhanceLib.volume import Volume
 from scipy import ndimage
 from study import Case, Row, Study, mean_and_sd
@@ -64,10 +64,8 @@ def _measured(case: Case, enhanced: np.ndarray, engine: Engine) -> Row:
         )[0]
         for kvct in (enhanced, smoothed)
     ]
-    noise = [
-        mean_and_sd(noise_sd(image, body, pixel_size=pixel_size) for image, body in zip(scan, bodies, strict=True))[0]
-        for scan in (mvct, enhanced)
-    ]
+    both = [noise_of_pair(*pair, pixel_size=pixel_size) for pair in zip(mvct, enhanced, bodies, strict=True)]
+    noise = [mean_and_sd(of_scan)[0] for of_scan in zip(*both, strict=True)]
     names = ("noise_mvct", "noise_enhanced", "cycle_error", "cycle_error_smoothed")
     return dict(zip(names, (*noise, *errors), strict=True))
 
