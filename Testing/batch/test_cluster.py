@@ -180,7 +180,7 @@ def is_running(pid: int) -> bool:
 
 @needs_dask
 @pytest.mark.integration
-def test_cases_are_done_by_workers_and_dask_s_logs_name_no_patient(dask, small, tmp_path, run):
+def test_cases_are_done_by_a_worker_and_dask_s_logs_name_no_patient(dask, small, tmp_path, run):
     folder, output = tmp_path / "in", tmp_path / "out"
     write_dicom_series(small, folder / "Secretfolder" / "fx1", description="test")
     for path in (folder / "Secretfolder" / "fx1").iterdir():
@@ -190,7 +190,7 @@ def test_cases_are_done_by_workers_and_dask_s_logs_name_no_patient(dask, small, 
         ds.save_as(path)
     (folder / "Secretbad.nrrd").write_text("NRRD0004\nno volume")
     address = dask.start_scheduler()
-    dask.start_workers("one", "two")
+    dask.start_workers("one")
     result = run("batch", folder, output, "--force", "--scheduler", address, "--progress", "jsonl")
     assert result.stderr == "mvct-enhance: 1 of 2 cases failed: the reasons are in summary.csv.\n"
     assert result.code == 1

@@ -13,9 +13,9 @@ from .. import __version__
 from ..assessment.provenance import provenance_rows
 from ..assessment.ranges import expectation
 from ..assessment.verdicts import gravity, not_as_expected, verdict_counts
-from ..jobs.register import INTENDED_USE as NOT_FOR_POSITIONING
 from ..quality.catalogue import GROUPS, INTENDED_USE, METRICS, SCANS, Metric
 from ..quality.record import Assessment
+from ..registration.motion import NOT_FOR_POSITIONING
 from ..report.page import page
 from ..report.pictures import days_png, profiles_png
 from .result import REFERENCES, Course, DayResult

@@ -13,10 +13,9 @@ import numpy as np
 
 from ..assessment.provenance import PROGRAM
 from ..errors import InputError
-from ..jobs.register import INTENDED_USE as NOT_FOR_POSITIONING
 from ..quality.catalogue import INTENDED_USE
 from ..quality.record import EnhancementRecord
-from ..registration.motion import RigidMotion
+from ..registration.motion import NOT_FOR_POSITIONING, RigidMotion
 from .body_size import BodyChange, BodySize, change
 from .days import Day
 

@@ -21,7 +21,7 @@ from ..model.device import choose_device, describe_device
 from ..model.engine import Engine
 from ..model.package import load_model
 from ..registration.couch import couch_shift
-from ..registration.motion import RigidMotion, difference, euler_deg
+from ..registration.motion import NOT_FOR_POSITIONING, RigidMotion, difference, euler_deg
 from ..registration.rigid import Body
 from ..registration.search import RUNS, Finder
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
@@ -48,7 +48,6 @@ from .scans import (
 MAX_MM, MAX_DEG = 1.0, 1.0
 SQUARE_MM = 40.0
 CHECKERBOARD = "squares of the enhanced MVCT and of the planning CT"
-INTENDED_USE = "Research only: not for positioning."
 NOT_DICOM = (
     "A Spatial Registration object refers to the images of two DICOM series: give the MVCT and the planning CT as "
     "DICOM, or write a transform."
@@ -142,7 +141,7 @@ def register_files(request: RegisterRequest, *, on_event: EventHandler = ignore_
         "assessment": assessed(apart, reason),
         "use": "mvct",
         "site": site.identity,
-        "intended_use": INTENDED_USE,
+        "intended_use": NOT_FOR_POSITIONING,
         "warnings": warnings,
     }
 

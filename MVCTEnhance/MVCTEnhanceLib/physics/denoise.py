@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
-import torch
-import torch.nn.functional as F
+if TYPE_CHECKING:
+    import torch
 
 EDGE_HU = 400.0
 _STEP = 0.2  # of time; above 0.25 the explicit scheme is not stable
@@ -26,6 +27,8 @@ def denoise(hu: torch.Tensor, sd_px: float) -> torch.Tensor:
 
 def _flow(hu: torch.Tensor, axis: int) -> torch.Tensor:
     """What comes in from both neighbours along an axis, nothing through the border."""
+    import torch.nn.functional as F  # here, since a site profile knows `EDGE_HU` and needs no torch
+
     rise = hu.diff(dim=axis)
     flux = rise / (1 + (rise / EDGE_HU) ** 2)
     ends = (1, 1) if axis == -1 else (0, 0, 1, 1)

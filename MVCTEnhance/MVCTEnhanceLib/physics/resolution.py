@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
-from scipy import fft, ndimage
 
 from ..volume import Volume
 from ..volume.grid import axial, turned
@@ -104,6 +103,8 @@ class Resolution:
         Returns:
             HU of the scan's type on the same grid; int16 is rounded and clipped.
         """
+        from scipy import fft  # here, as in `_smoothed`, since a site profile has a resolution and most change no scan
+
         scan = axial(mvct)
         column_mm, row_mm = scan.spacing[:2]
         rows, columns = (size + 2 * MARGIN_PX for size in scan.array.shape[1:])
@@ -126,5 +127,7 @@ class Resolution:
 
 def _smoothed(image: np.ndarray) -> np.ndarray:
     """How far `denoise` has smoothed a slice (j, i) at each pixel: 1 where it is flat, less near edges."""
+    from scipy import ndimage
+
     rise = np.maximum(*(np.abs(ndimage.sobel(image, axis)) for axis in (0, 1))) / 8
     return 1 / (1 + (ndimage.maximum_filter(rise, EDGE_PX) / EDGE_HU) ** 2)

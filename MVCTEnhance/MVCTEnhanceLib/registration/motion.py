@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+NOT_FOR_POSITIONING = "Research only: not for positioning."
+
 
 @dataclass(frozen=True, eq=False)
 class RigidMotion:

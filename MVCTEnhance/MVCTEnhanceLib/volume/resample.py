@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import SimpleITK as sitk
-import torch
 
 from .itk import to_itk
 from .values import AIR_HU
 from .volume import Volume
+
+if TYPE_CHECKING:
+    import torch
 
 
 def resample_slices(
@@ -44,6 +47,8 @@ def _cubic_weights(old: int, new: int, step: float) -> torch.Tensor:
     Its constant is -1/2, with which straight lines stay straight; torch's own bicubic, at -3/4, shifts edges by up to
     1/20 pixel.
     """
+    import torch  # here, since who moves scans onto the grids of others needs none of it
+
     position = (torch.arange(new, dtype=torch.float64) - (new - 1) / 2) * step + (old - 1) / 2
     weights = torch.zeros(new, old, dtype=torch.float64)
     for offset in (-1, 0, 1, 2):
