@@ -18,7 +18,7 @@ def record(distance=None, **values):
         group = next(group for group in groups if key.startswith(f"{group}_"))
         name = key.removeprefix(f"{group}_")
         groups[group][name] = metric_values(name, per_slice)
-    return EnhancementRecord(groups, distance=distance and Distance(0.0, distance))
+    return EnhancementRecord(groups, distances={"nselfssim_distance": Distance(0.0, distance)} if distance else {})
 
 
 SLICES = np.linspace(10, 30, 101)

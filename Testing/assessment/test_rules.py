@@ -3,12 +3,13 @@
 import math
 
 import pytest
-from MVCTEnhanceLib.assessment.ranges import expectation
+from MVCTEnhanceLib.assessment.ranges import chosen_offset, expectation
 from MVCTEnhanceLib.assessment.rules import (
     above_planning_ct,
     against_mvct,
     against_planning_ct,
     distance_to_planning_ct,
+    offset_from_planning_ct,
     outlier_slices,
 )
 from MVCTEnhanceLib.quality.metrics import metric_values
@@ -91,6 +92,20 @@ def test_planning_ct_without_a_value_is_no_aim():
 def test_distance_to_the_planning_ct(before, after, level, words):
     wanted = expectation(CARD, "comparison", "nselfssim_distance")
     found = distance_to_planning_ct(Distance(before, after), wanted)
+    assert (found.level, words in found.text) == (level, True), found.text
+
+
+@pytest.mark.parametrize(
+    ("offset", "level", "words"),
+    [
+        (-14.0, 0, "It is -14 HU from the planning CT's, the MVCT's -13 HU, as expected (-15 to 15 HU)."),
+        (28.0, 1, "above the expected -15 to 15 HU: the HU calibration of the MVCT may be wrong"),
+        (-20.0, 1, "the planning CT may have contrast agent"),
+        (-31.0, 2, "far below the expected"),
+    ],
+)
+def test_offset_from_the_planning_ct(offset, level, words):
+    found = offset_from_planning_ct(Distance(offset + 1, offset, "HU"), chosen_offset("soft_tissue_offset"))
     assert (found.level, words in found.text) == (level, True), found.text
 
 

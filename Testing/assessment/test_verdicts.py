@@ -1,9 +1,10 @@
 """The shipped model's own result is trusted; blur, doing nothing, invented air and shifted HU are found, and named."""
 
 import json
+import math
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
 from MVCTEnhanceLib.quality.catalogue import METRICS
-from MVCTEnhanceLib.quality.record import Assessment
+from MVCTEnhanceLib.quality.record import Assessment, Distance
 from MVCTEnhanceLib.volume import Volume
 from scipy import ndimage
 
@@ -174,6 +175,22 @@ def test_planning_ct_is_the_reference(scans, beside_kvct):
     far = scans.judged(kvct=noisy)["enhanced"]
     assert far["noise_hu"].verdict != AS_EXPECTED and "smoother than the planning CT" in far["noise_hu"].reason
     assert far["nselfssim"].verdict == LOOK_CLOSER and "no nearer" in far["nselfssim"].reason
+
+
+def test_offset_from_the_planning_ct_is_judged_without_a_range_in_the_card(measured, beside_kvct):
+    near = judge(beside_kvct, MODEL.card)["comparison"]
+    assert near["soft_tissue_offset"].verdict == AS_EXPECTED
+    offsets = {"fat_offset": Distance(28.0, 27.0, "HU"), "soft_tissue_offset": Distance(math.nan, math.nan, "HU")}
+    half = replace(measured, parameters={**measured.parameters, "strength": 50}, distances=offsets)
+    for record in (half, replace(measured, distances=offsets)):
+        found = judge(record, MODEL.card)["comparison"]
+        assert found["fat_offset"].verdict == LOOK_CLOSER
+        assert "It is +27 HU from the planning CT's, the MVCT's +28 HU" in found["fat_offset"].reason
+        assert found["soft_tissue_offset"].verdict == NOT_APPLICABLE
+    expected = {"comparison": {"fat_offset": {"expected": [20, 30], "trusted": [0, 40], "on_this_scanner": True}}}
+    here = judge(half, {"expected": expected})["comparison"]["fat_offset"]
+    assert here.verdict == "as expected on this scanner"
+    assert "fat_offset" not in judge(measured, MODEL.card)["comparison"]
 
 
 def test_value_that_others_did_not_have_is_trusted_where_the_planning_ct_has_it(measured, beside_kvct):

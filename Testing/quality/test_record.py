@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 
 import pytest
 from MVCTEnhanceLib.quality.record import Distance, EnhancementRecord
@@ -20,6 +21,7 @@ READOUTS = {
     "comparison": {
         "hu_bias": {"lung": readout(None, None), "fat": readout(-1.5, 2.0)},
         "nselfssim_distance": {"mvct": 0.1, "enhanced": 0.2, "unit": "1"},
+        "fat_offset": {"mvct": None, "enhanced": -3.0, "unit": "HU"},
     },
     "verdicts": {"mvct": {"noise_hu": {"verdict": "as expected", "reason": "It is."}}},
 }
@@ -66,7 +68,12 @@ def test_json_that_is_read_and_written_is_the_same():
 def test_values_by_tissue_have_their_own_name_and_the_path_of_the_table():
     comparison = EnhancementRecord.from_dict(READOUTS).groups["comparison"]
     assert {name: values.path for name, values in comparison.items()} == {"lung": "hu_bias.lung", "fat": "hu_bias.fat"}
-    assert EnhancementRecord.from_dict(READOUTS).distance == Distance(0.1, 0.2)
+
+
+def test_distances_from_the_planning_ct_are_of_whole_scans():
+    distances = EnhancementRecord.from_dict(READOUTS).distances
+    assert distances["nselfssim_distance"] == Distance(0.1, 0.2)
+    assert distances["fat_offset"].unit == "HU" and math.isnan(distances["fat_offset"].mvct)
 
 
 def test_slices_are_called_by_number_and_place():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..quality.catalogue import METRICS
-from ..quality.record import DISTANCE, EnhancementRecord
+from ..quality.record import NSELFSSIM_DISTANCE, EnhancementRecord
 from ..quality.spread import FOR_FEW_DATA, prediction_interval, rounded, widened
 
 CENTRAL = (2.5, 97.5)  # percentiles of the slices
@@ -65,8 +65,9 @@ def expected_ranges(
     if "cnr_muscle_fat" in ranges.get("mvct", {}):
         # A thin neck has less noise, which its own range judges.
         ranges["mvct"]["cnr_muscle_fat"]["trusted"][1] = None
-    if distances := [record.distance.enhanced for record in planning_cts if record.distance]:
-        ranges.setdefault("comparison", {})[DISTANCE] = _one_sided(distances)
+    distances = (record.distances.get(NSELFSSIM_DISTANCE) for record in planning_cts)
+    if known := [distance.enhanced for distance in distances if distance]:
+        ranges.setdefault("comparison", {})[NSELFSSIM_DISTANCE] = _one_sided(known)
     return ranges
 
 

@@ -99,6 +99,12 @@ def expectation(card: Mapping[str, Any], group: str, name: str) -> Expectation |
         return None
 
 
+def chosen_offset(name: str) -> Expectation:
+    """The ranges of an offset from the planning CT that no card has: those of the catalogue."""
+    metric = METRICS[name]
+    return Expectation(*(Range(-most, most) for most in metric.max_offset), metric.causes["comparison"])
+
+
 def is_field(sides_mm: Sequence[float], trained_mm: Sequence[float]) -> bool:
     """Whether a field of view (rows, columns) is of the size [smallest, largest] that a model was trained with."""
     low, high = trained_mm[0] * (1 - FIELD_TOLERANCE), trained_mm[1] * (1 + FIELD_TOLERANCE)

@@ -72,6 +72,16 @@ def distance_to_planning_ct(distance: Distance, wanted: Expectation | None) -> F
     return Finding(level, f"{text}: {why}." if level else f"{text}.")
 
 
+def offset_from_planning_ct(offset: Distance, wanted: Expectation) -> Finding:
+    """HU of a tissue less the planning CT's, with the MVCT's beside it, which has the same HU below those of bone."""
+    text = f"It is {offset.enhanced:+.0f} HU from the planning CT's"
+    text += f", the MVCT's {offset.mvct:+.0f} HU" if math.isfinite(offset.mvct) else ""
+    level, span = wanted.level(offset.enhanced), wanted.span(0, "HU")
+    if not level:
+        return Finding(0, f"{text}, as expected ({span}).")
+    return Finding(level, f"{text}, {wanted.place(offset.enhanced)} {span}: {wanted.cause(offset.enhanced)}.")
+
+
 def outlier_slices(measured: MetricValues, slices: Sequence[str]) -> Finding:
     """Slices that differ from their neighbours much more than slices of this scan do: a failure of one slice.
 

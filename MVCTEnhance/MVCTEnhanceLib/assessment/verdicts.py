@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..quality.catalogue import GROUPS, METRICS
-from ..quality.record import DISTANCE, FULL_STRENGTH, Assessment, Assessments, EnhancementRecord
-from .ranges import ON_THIS_SCANNER, Expectation, Finding, expectation, in_range, is_field
+from ..quality.record import FULL_STRENGTH, NSELFSSIM_DISTANCE, Assessment, Assessments, EnhancementRecord
+from .ranges import ON_THIS_SCANNER, Expectation, Finding, chosen_offset, expectation, in_range, is_field
 from .rules import (
     above_planning_ct,
     against_mvct,
     against_planning_ct,
     distance_to_planning_ct,
+    offset_from_planning_ct,
     outlier_slices,
 )
 
@@ -49,11 +51,20 @@ def judge(record: EnhancementRecord, card: Mapping[str, Any]) -> Assessments:
         for group in GROUPS
         if group in record.groups
     }
-    if record.distance:
-        finding = distance_to_planning_ct(record.distance, expectation(card, "comparison", DISTANCE))
-        judged = _here(_assessment([finding]), card, "comparison", DISTANCE)
-        found["comparison"][DISTANCE] = judged if _is_full(record) else _OF_FULL_STRENGTH
+    for name in record.distances:
+        found["comparison"][name] = _here(_judged_distance(record, card, name), card, "comparison", name)
     return found
+
+
+def _judged_distance(record: EnhancementRecord, card: Mapping[str, Any], name: str) -> Assessment:
+    """Of a distance from the planning CT."""
+    distance, wanted = record.distances[name], expectation(card, "comparison", name)
+    if name == NSELFSSIM_DISTANCE:
+        finding = distance_to_planning_ct(distance, wanted)
+        return _assessment([finding]) if _is_full(record) else _OF_FULL_STRENGTH
+    if not math.isfinite(distance.enhanced):
+        return Assessment(NOT_APPLICABLE, _not_applicable(name))
+    return _assessment([offset_from_planning_ct(distance, wanted or chosen_offset(name))])
 
 
 def _here(assessment: Assessment, card: Mapping[str, Any], group: str, name: str) -> Assessment:
@@ -159,8 +170,8 @@ def _obstacle(parameters: Mapping[str, Any], card: Mapping[str, Any], name: str,
 
 def _against_reference(record: EnhancementRecord, card: Mapping[str, Any], name: str) -> Finding | None:
     """The enhanced scan's value against the planning CT's; None where there is no such reference."""
-    if name == "nselfssim" and record.distance:
-        return distance_to_planning_ct(record.distance, expectation(card, "comparison", DISTANCE))
+    if name == "nselfssim" and (distance := record.distances.get(NSELFSSIM_DISTANCE)):
+        return distance_to_planning_ct(distance, expectation(card, "comparison", NSELFSSIM_DISTANCE))
     reference = record.group("planning_ct").get(name)
     if reference is None:
         return None

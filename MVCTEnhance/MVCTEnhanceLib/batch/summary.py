@@ -12,7 +12,7 @@ from typing import Literal
 from ..assessment.provenance import provenance_rows
 from ..assessment.verdicts import VERDICTS, verdict_counts
 from ..quality.catalogue import METRICS
-from ..quality.record import DISTANCE, EnhancementRecord
+from ..quality.record import DISTANCES, EnhancementRecord
 from ..storage.atomic import atomic_file
 
 _GROUPS = ("mvct", "enhanced", "comparison")
@@ -20,7 +20,7 @@ MEANS = tuple(
     ".".join(filter(None, (group, metric.part_of, name)))
     for group in _GROUPS
     for name, metric in METRICS.items()
-    if group in metric.groups and name != DISTANCE
+    if group in metric.groups and name not in DISTANCES
 )
 _BY_VERDICT = {verdict: verdict.replace(" ", "_") for verdict in VERDICTS}
 _COUNTS = ("slices", "warnings", *_BY_VERDICT.values())

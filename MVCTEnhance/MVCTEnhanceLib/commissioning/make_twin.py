@@ -26,8 +26,9 @@ from ..physics.settings import MVCTSettings
 from ..qa.phantoms import PHANTOMS
 from ..qa.position import find_cylinder
 from ..qa.tolerances import PositionLimits
+from ..quality.alike_slices import smooth_slice
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
-from ..site.patients import MAX_UNLIKE_HU, smooth_slice
+from ..site.patients import MAX_UNLIKE_HU
 from ..site.profile import SiteProfile, read_site
 from ..storage.atomic import atomic_file
 from ..volume import Volume
@@ -177,15 +178,15 @@ def _alike(images: list[np.ndarray], pixel_mm: float, kvcts: Sequence[Case]) -> 
     """Slices of the MVCT, and for each the slice of all planning CTs that is most like it."""
     cases = spread(kvcts, KVCT_SLICES)
     best = [(MAX_UNLIKE_HU, None)] * len(images)
-    thumbs = [one and one.thumb for one in (smooth_slice(image, (pixel_mm, pixel_mm)) for image in images)]
+    shown = [smooth_slice(image, (pixel_mm, pixel_mm)) for image in images]
     for case in cases:
         kvct = planning_ct(case)
         for k in spread(range(len(kvct.array)), -(-KVCT_SLICES // len(cases))):
             one = smooth_slice(density_hu_from_kv(kvct.array[k].astype(np.float32)), kvct.spacing[1::-1])
-            for number, thumb in enumerate(thumbs):
-                if one is None or thumb is None:
+            for number, image in enumerate(shown):
+                if one is None or image is None:
                     continue
-                unlike = float(np.abs(one.thumb - thumb).mean())
+                unlike = one.unlike_hu(image)
                 if unlike < best[number][0]:
                     best[number] = unlike, replace(kvct, array=kvct.array[k : k + 1], source=None)
     found = [(image, kvct) for image, (_, kvct) in zip(images, best, strict=True) if kvct]

@@ -16,6 +16,7 @@ _OF_SCANS = tuple(SCANS)
 _SHARP = "edges are sharper than they can be known from the MVCT"
 _SMOOTHED = "detail may have been smoothed away"
 _CNR_LOST = "noise is left, or contrast was lost"
+_SHIFTED = "the HU calibration of the MVCT may be wrong, or the enhancement changed the HU"
 _CHANGED = "the enhancement changed the HU of this tissue: look at the difference map, and do not use them for dose"
 
 
@@ -42,6 +43,8 @@ class Metric:
         max_widening: width as a part of the MVCT's above which to look closer, and above which not to trust: an
             enhancement is to keep edges or to sharpen them.
         max_above_planning_ct: difference from the planning CT above which to look closer.
+        max_offset: distance from the planning CT, on either side, above which to look closer, and above which not to
+            trust, unless a card or a site profile has a range.
         of_full_strength: whether its expected ranges hold for an enhancement at full strength only.
         outlier_step: how far a slice must at least lie from its neighbours to stand out.
         outlier_share: the same as a part of the median over the slices.
@@ -63,6 +66,7 @@ class Metric:
     limit: float | None = None
     max_widening: tuple[float, float] | None = None
     max_above_planning_ct: float | None = None
+    max_offset: tuple[float, float] | None = None
     of_full_strength: bool = False
     outlier_step: float | None = None
     outlier_share: float | None = None
@@ -142,6 +146,13 @@ def metrics(_: Callable[[str], str] = str) -> dict[str, Metric]:
         "groups": ("truth",),
         "part_of": "edge_error",
         "better": near_zero,
+    }
+    offset = {
+        "unit": "HU",
+        "digits": 0,
+        "better": near_zero,
+        "groups": ("comparison",),
+        "max_offset": (15.0, 30.0),  # half of the tolerance that TG-148 gives the HU of water, and all of it
     }
     return {
         "nselfssim": Metric(
@@ -272,6 +283,26 @@ def metrics(_: Callable[[str], str] = str) -> dict[str, Metric]:
             groups=("comparison",),
             bounds=(0.0, 1.0),
             causes={"comparison": ("", "the enhanced scan does not have the planning CT's image quality")},
+        ),
+        "fat_offset": Metric(
+            label=_("HU offset from planning CT, fat"),
+            meaning=_(
+                "HU of fat less the planning CT's, in slices that show the same part of the body: the MVCT's, then "
+                "the enhanced scan's. It shows a wrong HU calibration of the MVCT; contrast agent hardly changes fat."
+            ),
+            measured_in="fat that the planning CT shows, too",
+            causes={"comparison": (_SHIFTED, _SHIFTED)},
+            **offset,
+        ),
+        "soft_tissue_offset": Metric(
+            label=_("HU offset from planning CT, soft tissue"),
+            meaning=_(
+                "HU of muscle and the like less the planning CT's, in slices that show the same part of the body: the "
+                "MVCT's, then the enhanced scan's. Contrast agent in the planning CT lowers it."
+            ),
+            measured_in="soft tissue that the planning CT shows, too",
+            causes={"comparison": (f"the planning CT may have contrast agent, {_SHIFTED}", _SHIFTED)},
+            **offset,
         ),
         "lung": Metric(
             label=_("HU change, lung"),

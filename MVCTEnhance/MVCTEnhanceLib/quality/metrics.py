@@ -21,11 +21,12 @@ from .contrast import cnr_muscle_fat
 from .dig import NETWORK_WINDOW_HU, dig, dig_scaled
 from .edges import BONE, BONE_FROM_HU, SKIN, bone_edge_width, skin_edge_width
 from .hu_bias import hu_bias
+from .hu_offset import OffsetParameters, hu_offsets
 from .noise import NoiseParameters, noise_of_pair, noise_sd
 from .nselfssim import NSelfSSIMParameters, nselfssim
 from .overshoot import OvershootParameters, air_edge_errors, air_edge_overshoot
 from .paired import mae, psnr, ssim
-from .record import Distance, EnhancementRecord, MetricValues
+from .record import NSELFSSIM_DISTANCE, Distance, EnhancementRecord, MetricValues
 from .slices import Slice, require_same_shape
 from .ssim import SSIMParameters
 from .tissues import MIN_LUNG_MM2, TISSUE_RANGES_HU, TissueParameters
@@ -54,7 +55,8 @@ def evaluate(
         region: shape (k, j, i), not zero inside; None for the whole scan. Everything is then measured in the body
             within the region: DIG too, else over the whole slice, and edges on the part of the outlines that lies
             in it. Air agreement, else around the whole body, is over what of that lies in the region, air included.
-            The metrics of the planning CT, which lies elsewhere, stay those of its whole body.
+            The metrics of the planning CT, which lies elsewhere, stay those of its whole body, and the HU offsets from
+            it those of the whole scan.
         threads: slices that are measured at the same time.
         progress: called as progress("evaluate", done=slices, total=slices) after each slice.
 
@@ -81,12 +83,27 @@ def evaluate(
                 progress("evaluate", done=done, total=total)
     groups = {name: _columns(values) for name, values in rows.items()}
     parameters = metric_parameters() | ({} if region is None else {"region": _described(region)})
-    return EnhancementRecord(groups, parameters, _distance(groups))
+    if kvct is None:
+        return EnhancementRecord(groups, parameters)
+    offsets = offsets_to_planning_ct(mvct, enhanced, kvct, spacing=spacing, kvct_spacing=kvct_spacing)
+    return EnhancementRecord(groups, parameters, {NSELFSSIM_DISTANCE: _nselfssim_distance(groups)} | offsets)
 
 
-def _distance(groups: Mapping[str, Mapping[str, MetricValues]]) -> Distance | None:
-    if "planning_ct" not in groups:
-        return None
+def offsets_to_planning_ct(
+    mvct: np.ndarray,
+    enhanced: np.ndarray,
+    kvct: np.ndarray,
+    *,
+    spacing: tuple[float, float, float],
+    kvct_spacing: tuple[float, float, float],
+) -> dict[str, Distance]:
+    """HU offsets of both scans by metric, see `hu_offset.hu_offsets`; arguments as of `evaluate`."""
+    sizes = {"pixel_size": spacing[1::-1], "kvct_pixel_size": kvct_spacing[1::-1]}
+    after, before = hu_offsets((enhanced, mvct), kvct, **sizes)
+    return {name: Distance(before[name], after[name], METRICS[name].unit) for name in after}
+
+
+def _nselfssim_distance(groups: Mapping[str, Mapping[str, MetricValues]]) -> Distance:
     mvct, enhanced, reference = (groups[scan]["nselfssim"].mean for scan in ("mvct", "enhanced", "planning_ct"))
     return Distance(abs(mvct - reference), abs(enhanced - reference))
 
@@ -121,7 +138,7 @@ def _described(region: np.ndarray) -> dict[str, int | str]:
         "slices": int(region.any(axis=(1, 2)).sum()),
         "measured": (
             "all in the body within the region, DIG (else over the whole slice) too; air agreement with the air "
-            "of the region around the body; the planning CT as a whole"
+            "of the region around the body; the planning CT and the HU offsets from it as a whole"
         ),
     }
 
@@ -261,6 +278,8 @@ def metric_parameters() -> dict[str, Any]:
         "dig": {"gradient": "forward differences", "scaled_window_hu": NETWORK_WINDOW_HU, "scaled_to": (-1.0, 1.0)},
         "air_agreement": asdict(AirParameters()),
         "hu_bias": {"comparison": "enhanced - MVCT", "truth": "scan - truth"},
+        "fat_offset": asdict(OffsetParameters()),
+        "soft_tissue_offset": {"as": "fat_offset"},
         "ssim": asdict(SSIMParameters()),
         "psnr_db": {"clip_hu": SSIMParameters().clip_hu, "peak_hu": SSIMParameters().data_range},
     }

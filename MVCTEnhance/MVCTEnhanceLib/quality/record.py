@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-DISTANCE = "nselfssim_distance"
+NSELFSSIM_DISTANCE = "nselfssim_distance"
+OFFSETS = ("fat_offset", "soft_tissue_offset")
+DISTANCES = (NSELFSSIM_DISTANCE, *OFFSETS)  # from the planning CT, of a whole scan
 FULL_STRENGTH = 100  # of an enhancement, in %
 TRUTH = ("truth.mvct", "truth.enhanced")
 _GROUPS = ("mvct", "enhanced", "comparison", "planning_ct")
@@ -68,10 +70,20 @@ Group = Mapping[str, MetricValues]
 
 @dataclass(frozen=True)
 class Distance:
-    """|mean NSelfSSIM - that of the planning CT|, of the MVCT and of the enhanced scan."""
+    """How far the MVCT and the enhanced scan are from the planning CT; NaN where that cannot be measured."""
 
     mvct: float
     enhanced: float
+    unit: str = "1"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-serialisable; null for no value."""
+        return {"mvct": _null(self.mvct), "enhanced": _null(self.enhanced), "unit": self.unit}
+
+    @classmethod
+    def from_dict(cls, entry: Mapping[str, Any]) -> Distance:
+        """What `to_dict` gave."""
+        return cls(_nan(entry["mvct"]), _nan(entry["enhanced"]), entry["unit"])
 
 
 @dataclass(frozen=True)
@@ -120,7 +132,8 @@ class EnhancementRecord:
             (on its own grid), of the "comparison" of enhanced scan and MVCT, and of each scan against a paired truth,
             "truth.mvct" and "truth.enhanced"; which metric is in which group, the catalogue says.
         parameters: what the values depend on, by metric.
-        distance: of NSelfSSIM to the planning CT's; None without a planning CT.
+        distances: from the planning CT, by metric: |mean NSelfSSIM - its mean|, and HU less its HU of fat and of soft
+            tissue; empty without a planning CT.
         structures: what both scans show in each structure, see `structures.metrics`; empty without any.
         z_mm, planning_ct_z_mm: patient z of the slices of the lists; empty where older records do not tell.
         assessments: by group and metric; empty where nothing was assessed.
@@ -131,7 +144,7 @@ class EnhancementRecord:
 
     groups: Mapping[str, Group]
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    distance: Distance | None = None
+    distances: Mapping[str, Distance] = field(default_factory=dict)
     structures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     z_mm: tuple[float, ...] = ()
     planning_ct_z_mm: tuple[float, ...] = ()
@@ -163,9 +176,8 @@ class EnhancementRecord:
     def to_dict(self) -> dict[str, Any]:
         """The JSON-serialisable form of readouts.json; entries that are empty are left out."""
         tables = {name: _nested(self.groups[name].values()) for name in _GROUPS if name in self.groups}
-        if self.distance:
-            distance = {"mvct": _null(self.distance.mvct), "enhanced": _null(self.distance.enhanced), "unit": "1"}
-            tables["comparison"][DISTANCE] = distance
+        for name, distance in self.distances.items():
+            tables["comparison"][name] = distance.to_dict()
         truth = {name.partition(".")[2]: _nested(self.groups[name].values()) for name in TRUTH if name in self.groups}
         places = {"z_mm": list(self.z_mm), "planning_ct_z_mm": list(self.planning_ct_z_mm)}
         given, made = self.provenance.input_sha256, self.provenance
@@ -204,7 +216,8 @@ class EnhancementRecord:
 
     @classmethod
     def _read(cls, entries: dict[str, Any]) -> EnhancementRecord:
-        distance = entries["comparison"].get(DISTANCE)
+        compared = entries["comparison"].items()
+        distances = {name: Distance.from_dict(entry) for name, entry in compared if _is_distance(entry)}
         groups = {name: _flat(entries.pop(name)) for name in ("mvct", "enhanced", "comparison")}
         groups |= {"planning_ct": _flat(entries.pop("planning_ct"))} if "planning_ct" in entries else {}
         groups |= {f"truth.{scan}": _flat(group) for scan, group in entries.pop("truth", {}).items()}
@@ -214,7 +227,7 @@ class EnhancementRecord:
             groups=groups,
             parameters=entries.pop("parameters", {}),
             structures=entries.pop("structures", {}),
-            distance=distance and Distance(_nan(distance["mvct"]), _nan(distance["enhanced"])),
+            distances=distances,
             z_mm=tuple(places.get("z_mm", ())),
             planning_ct_z_mm=tuple(places.get("planning_ct_z_mm", ())),
             assessments={
@@ -249,9 +262,13 @@ def _flat(group: Mapping[str, Any]) -> dict[str, MetricValues]:
     for name, entry in group.items():
         if "per_slice" in entry:
             flat[name] = MetricValues.from_dict(name, entry)
-        elif name != DISTANCE:
+        elif not _is_distance(entry):
             flat |= {part: MetricValues.from_dict(part, inner, name) for part, inner in entry.items()}
     return flat
+
+
+def _is_distance(entry: Mapping[str, Any]) -> bool:
+    return {"mvct", "enhanced"} <= entry.keys()
 
 
 def _null(value: float) -> float | None:

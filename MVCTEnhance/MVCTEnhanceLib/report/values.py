@@ -8,7 +8,7 @@ from typing import Any
 
 from ..assessment.verdicts import AS_EXPECTED, NOT_APPLICABLE, not_as_expected, verdict_counts
 from ..quality.catalogue import GROUPS, METRICS, SCANS, Metric
-from ..quality.record import DISTANCE, NOT_ASSESSED, TRUTH, Assessment, Distance, EnhancementRecord, MetricValues
+from ..quality.record import NOT_ASSESSED, TRUTH, Assessment, Distance, EnhancementRecord, MetricValues
 from .pictures import plot_png
 
 Cell = tuple[str, Assessment]  # the value as text
@@ -57,8 +57,10 @@ def tables(record: EnhancementRecord) -> list[tuple[str, list[str], list[Row]]]:
     scans = [scan for scan in SCANS if scan in record.groups]
     of_scans = [_row(name, [_cell(record, scan, name) for scan in scans]) for name in record.groups["mvct"]]
     compared = [_row(name, [_cell(record, "comparison", name)]) for name in record.groups["comparison"]]
-    if record.distance:
-        compared.append(_row(DISTANCE, [(_distance(record.distance), record.assessment("comparison", DISTANCE))]))
+    compared += [
+        _row(name, [(_distance(name, distance), record.assessment("comparison", name))])
+        for name, distance in record.distances.items()
+    ]
     shown = [
         ("Image-quality metrics", [SCANS[scan] for scan in scans], of_scans),
         ("Enhanced against MVCT", ["Enhanced - MVCT"], compared),
@@ -104,8 +106,8 @@ def _cell(record: EnhancementRecord, group: str, name: str) -> Cell:
     return _mean_sd(record.groups[group][name]), record.assessment(group, name)
 
 
-def _distance(distance: Distance) -> str:
-    return f"{_number(distance.mvct, DISTANCE)} → {_number(distance.enhanced, DISTANCE)}"
+def _distance(name: str, distance: Distance) -> str:
+    return _with_unit(f"{_number(distance.mvct, name)} → {_number(distance.enhanced, name)}", distance.unit)
 
 
 def _mean(values: MetricValues) -> str:

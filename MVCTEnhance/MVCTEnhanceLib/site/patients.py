@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
-from scipy import ndimage
 
 from ..errors import InputError
 from ..physics.calibration import Calibration
 from ..physics.density import density_hu_from_kv
-from ..quality.body import body_mask
+from ..quality.alike_slices import SmoothSlice, most_alike, some_slices
 from ..quality.masks import erode
 from ..volume import Volume
 from ..volume.grid import axial
@@ -26,12 +25,9 @@ from .profile import FittedCalibration
 
 MIN_PATIENTS = 3
 MVCT_SLICES, KVCT_SLICES = 9, 60  # of a scan, evenly placed
-SMOOTHING_MM = 2.0  # SD, more than either scan's own blur, so that bone is as thick in both
 EROSION_MM = 2.0
 MIN_AREA_MM2 = 500.0  # of a tissue in all slices of a scan together
-THUMB_MM, THUMB_REACH_MM = 5.0, 200.0
-THUMB_HU = (-1000.0, 300.0)
-MAX_UNLIKE_HU = 40.0  # mean difference of slices; neighbouring ones of a patient differ by 5 to 10
+MAX_UNLIKE_HU = 40.0
 ROUNDS = 12
 CLOSE_HU = 0.05
 
@@ -45,36 +41,6 @@ TISSUES = MappingProxyType(
         "bone": ((200.0, 1000.0), 40.0),
     }
 )
-
-
-@dataclass(frozen=True, eq=False)
-class SmoothSlice:
-    """Args: hu, smoothed, shape (j, i); body, bool, the same shape; pixel_size (row, column) in mm."""
-
-    hu: np.ndarray
-    body: np.ndarray
-    pixel_size: tuple[float, float]
-
-    @property
-    def thumb(self) -> np.ndarray:
-        """The body alone, coarse and about its centre, to tell how much alike slices are."""
-        low, high = THUMB_HU
-        coarse = ndimage.gaussian_filter(
-            np.where(self.body, self.hu, low).clip(low, high), [THUMB_MM / 2 / size for size in self.pixel_size]
-        )
-        steps = np.arange(-THUMB_REACH_MM, THUMB_REACH_MM + 1, THUMB_MM)
-        centre = [places.mean() for places in np.nonzero(self.body)]
-        places = [middle + steps / size for middle, size in zip(centre, self.pixel_size, strict=True)]
-        return ndimage.map_coordinates(coarse, np.meshgrid(*places, indexing="ij"), order=1, cval=low)
-
-    def tissue(self, name: str, line: Calibration) -> np.ndarray:
-        """The smoothed HU where they are those of a tissue for a scanner with this line."""
-        low, high = TISSUES[name][0]
-        exact = line.exact_hu(self.hu)
-        mask = self.body & (low <= exact) & (exact <= high)
-        if name != "bone":  # too thin
-            mask = erode(mask, tuple(2 * round(EROSION_MM / size) + 1 for size in self.pixel_size))
-        return self.hu[mask]
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,14 +59,13 @@ def patient_of(mvcts: Sequence[Volume], kvcts: Sequence[Volume]) -> Patient:
     Raises:
         InputError: no slice of the MVCT is like one of the planning CT.
     """
-    shown = [image for volume in mvcts for image in _slices(volume, MVCT_SLICES, kilovoltage=False)]
-    exact = [image for volume in kvcts for image in _slices(volume, KVCT_SLICES, kilovoltage=True)]
-    thumbs = [image.thumb for image in exact]
-    pairs = []
-    for image in shown:
-        unlike = [float(np.abs(image.thumb - thumb).mean()) for thumb in thumbs]
-        if unlike and min(unlike) <= MAX_UNLIKE_HU:
-            pairs.append((image, exact[int(np.argmin(unlike))]))
+    mvcts, kvcts = map(axial, mvcts), map(axial, kvcts)
+    shown = [one for mvct in mvcts for one in some_slices(mvct.array, mvct.spacing[1::-1], MVCT_SLICES)]
+    exact = [
+        one for kvct in kvcts for one in some_slices(kvct.array, kvct.spacing[1::-1], KVCT_SLICES, density_hu_from_kv)
+    ]
+    alike = [(one, most_alike(one, exact, MAX_UNLIKE_HU)) for one in shown]
+    pairs = [pair for pair in alike if pair[1]]
     if not pairs:
         raise InputError(
             "No slice of the MVCT is like one of the planning CT: check that both are of this patient and of the same "
@@ -144,27 +109,18 @@ def calibration_of(patients: Sequence[Patient], *, numbers: Sequence[int] = ()) 
     return fitted
 
 
-def _slices(volume: Volume, most: int, *, kilovoltage: bool) -> list[SmoothSlice]:
-    volume = axial(volume)
-    pixel_size = volume.spacing[1::-1]
-    found = []
-    for k in np.unique(np.linspace(0, len(volume.array) - 1, most).round().astype(int)):
-        hu = volume.array[k].astype(np.float32)
-        if image := smooth_slice(density_hu_from_kv(hu) if kilovoltage else hu, pixel_size):
-            found.append(image)
-    return found
-
-
-def smooth_slice(hu: np.ndarray, pixel_size: tuple[float, float]) -> SmoothSlice | None:
-    """An axial slice of an exact MVCT's HU, shape (j, i), smoothed; None where it shows no body."""
-    body = body_mask(hu, pixel_size=pixel_size)
-    if not body.any():
-        return None
-    return SmoothSlice(ndimage.gaussian_filter(hu, [SMOOTHING_MM / size for size in pixel_size]), body, pixel_size)
-
-
 def _medians(slices: Sequence[SmoothSlice], line: Calibration) -> dict[str, float]:
     """Of each tissue of which there is enough."""
     area = math.prod(slices[0].pixel_size)
-    values = {name: np.concatenate([image.tissue(name, line) for image in slices]) for name in TISSUES}
+    values = {name: np.concatenate([_tissue(image, name, line) for image in slices]) for name in TISSUES}
     return {name: float(np.median(hu)) for name, hu in values.items() if hu.size * area >= MIN_AREA_MM2}
+
+
+def _tissue(image: SmoothSlice, name: str, line: Calibration) -> np.ndarray:
+    """The smoothed HU where they are those of a tissue for a scanner with this line."""
+    low, high = TISSUES[name][0]
+    exact = line.exact_hu(image.hu)
+    mask = image.body & (low <= exact) & (exact <= high)
+    if name != "bone":  # too thin
+        mask = erode(mask, tuple(2 * round(EROSION_MM / size) + 1 for size in image.pixel_size))
+    return image.hu[mask]

@@ -36,6 +36,16 @@ def test_the_distance_to_the_planning_ct_has_a_row_only_with_a_planning_ct(app):
     assert title not in rows(readouts(planning_ct=False))
 
 
+def test_the_hu_offsets_from_the_planning_ct_come_last(app):
+    found = readouts()
+    offset = found["comparison"]["fat_offset"]
+    titles = [f"HU offset from planning CT, {tissue} (HU)" for tissue in ("fat", "soft tissue")]
+    assert list(rows(found))[-2:] == titles
+    cells = rows(found)[titles[0]].cells
+    assert cells["enhanced"].text == ("-" if offset["enhanced"] is None else f"{offset['enhanced']:.0f}")
+    assert cells["enhanced"].verdict == found["verdicts"]["comparison"]["fat_offset"]["verdict"]
+
+
 def test_every_value_has_the_library_s_verdict_and_its_reason(app):
     found = readouts()
     for group, scan in (("mvct", "mvct"), ("enhanced", "enhanced"), ("planning_ct", "planning_ct")):

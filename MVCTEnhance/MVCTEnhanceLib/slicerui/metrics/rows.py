@@ -10,7 +10,7 @@ from slicer.i18n import tr as _
 
 from ...assessment.verdicts import gravity
 from ...quality.catalogue import metrics
-from ...quality.record import DISTANCE, Assessment, EnhancementRecord, MetricValues
+from ...quality.record import NSELFSSIM_DISTANCE, Assessment, EnhancementRecord, MetricValues
 
 SCANS = ("mvct", "enhanced", "planning_ct")
 OTHER = "other"  # the enhanced scan of another model
@@ -67,16 +67,22 @@ def scan_title(scan: str) -> str:
 
 def metric_title(values: MetricValues) -> str:
     """Label of a metric with its unit."""
-    label = METRICS[values.name].label if values.name in METRICS else values.name.replace("_", " ")
-    return label if values.unit == "1" else f"{label} ({values.unit})"
+    return _title(values.name, values.unit)
+
+
+def _title(name: str, unit: str) -> str:
+    label = METRICS[name].label if name in METRICS else name.replace("_", " ")
+    return label if unit == "1" else f"{label} ({unit})"
 
 
 def metric_rows(record: EnhancementRecord) -> list[MetricRow]:
     """Rows for all metrics of the scans, then of their comparison, whose values stand in the enhanced column."""
     rows = [_scan_row(record, values) for values in record.groups["mvct"].values()]
-    if record.distance:
-        rows.insert(1, _distance_row(record))
-    return rows + [_comparison_row(record, values) for values in record.groups["comparison"].values()]
+    distances = {name: _distance_row(record, name) for name in record.distances}
+    if NSELFSSIM_DISTANCE in distances:
+        rows.insert(1, distances.pop(NSELFSSIM_DISTANCE))
+    compared = [_comparison_row(record, values) for values in record.groups["comparison"].values()]
+    return [*rows, *compared, *distances.values()]
 
 
 def model_rows(record: EnhancementRecord, other: EnhancementRecord) -> list[MetricRow]:
@@ -97,13 +103,13 @@ def _comparison_row(record: EnhancementRecord, values: MetricValues) -> MetricRo
     return MetricRow(metric_title(values), _meaning(values.name), {"enhanced": cell})
 
 
-def _distance_row(record: EnhancementRecord) -> MetricRow:
-    found, of = record.assessment("comparison", DISTANCE), record.distance
+def _distance_row(record: EnhancementRecord, name: str) -> MetricRow:
+    found, of = record.assessment("comparison", name), record.distances[name]
     cells = {
-        "mvct": Cell(_number(of.mvct, DISTANCE)),
-        "enhanced": Cell(_number(of.enhanced, DISTANCE), "", found.verdict, found.reason),
+        "mvct": Cell(_number(of.mvct, name)),
+        "enhanced": Cell(_number(of.enhanced, name), "", found.verdict, found.reason),
     }
-    return MetricRow(METRICS[DISTANCE].label, _meaning(DISTANCE), cells)
+    return MetricRow(_title(name, of.unit), _meaning(name), cells)
 
 
 def _cell(found: Assessment, values: MetricValues) -> Cell:
