@@ -4,11 +4,13 @@
 
 DATA holds kVCTs of patients (docs/models.md). The scanners differ in dose, kernel, blur, denoising, scatter, HU line.
 Each has a cheese phantom and ten patients, whose planning CTs are other slices than their MVCT. Tested are seven other
-patients, whose truth is known: error and bias of the shipped model and of the kept one, both with the calibration;
-values outside of the scanner's ranges; and planted faults, with the profile and without it, also in the phantom of
-another month. WORK keeps what was made: the same command goes on, and with --judge nothing but ranges and assessments
-is made again, from the metrics in WORK/SCANNER/measured.json. The results are in WORK/SCANNER/result.json, and a table
-of all is printed.
+patients, whose truth is known: error and bias of the shipped model and of the kept one, both with the calibration
+and, where the profile has one, the resolution; values outside of the scanner's ranges; and planted faults, with the
+profile and without it, also in the phantom of another month. The HU offsets of a tested scan are from a planning CT of
+other slices of the patient; of a patient with two single slices, which show two parts of the body, from the slice
+itself, which flatters. WORK keeps what was made: the same command goes on, and with --judge nothing but ranges and
+assessments is made again, from the metrics in WORK/SCANNER/measured.json. The results are in WORK/SCANNER/result.json,
+and a table of all is printed.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import numpy as np
 import torch
 from MVCTEnhanceLib.assessment.distribution import GROUPS
 from MVCTEnhanceLib.assessment.ranges import expectation
-from MVCTEnhanceLib.assessment.verdicts import gravity, judge
+from MVCTEnhanceLib.assessment.verdicts import AS_EXPECTED, gravity, judge
 from MVCTEnhanceLib.batch.folder import READOUTS
 from MVCTEnhanceLib.commissioning import make_twin
 from MVCTEnhanceLib.commissioning.commission import ADAPTED_MODEL, ADAPTING, PROFILE, commission
@@ -44,8 +46,8 @@ from MVCTEnhanceLib.physics.qa_phantoms import cheese_phantom
 from MVCTEnhanceLib.physics.settings import MVCTSettings
 from MVCTEnhanceLib.physics.truth import true_kvct
 from MVCTEnhanceLib.quality.body import body_mask
-from MVCTEnhanceLib.quality.metrics import evaluate
-from MVCTEnhanceLib.quality.record import Assessments, EnhancementRecord
+from MVCTEnhanceLib.quality.metrics import evaluate, offsets_to_planning_ct
+from MVCTEnhanceLib.quality.record import OFFSETS, Assessments, EnhancementRecord
 from MVCTEnhanceLib.site.profile import NO_SITE, SiteProfile, read_site
 from MVCTEnhanceLib.volume import Volume
 from MVCTEnhanceLib.volume.grid import axial
@@ -146,7 +148,7 @@ def scanner(name: str, matrix: int, views: int) -> MVCTSettings:
 
 
 def write_scans(arguments: argparse.Namespace, folder: Path, settings: MVCTSettings) -> None:
-    """phantom.nrrd, mvct and kvct of the site's patients; below test mvct, truth and noisy, with twice the noise."""
+    """phantom.nrrd; mvct and kvct of the patients; below test mvct, truth, kvct and noisy, with twice the noise."""
 
     def write(path: Path, made) -> None:
         if not path.exists():
@@ -161,9 +163,10 @@ def write_scans(arguments: argparse.Namespace, folder: Path, settings: MVCTSetti
         own = replace(settings, seed=settings.seed + number)
         write(folder / "kvct" / f"{name}.nrrd", lambda planned=planned: planned)
         write(folder / "mvct" / f"{name}.nrrd", lambda shown=shown, own=own: simulate_mvct(shown, own))
-    for number, (name, shown) in enumerate(other_patients(arguments.data, arguments.tested)):
+    for number, (name, planned, shown) in enumerate(other_patients(arguments.data, arguments.tested)):
         own = replace(settings, seed=settings.seed + 50 + number)
         write(folder / "test" / "mvct" / f"{name}.nrrd", lambda shown=shown, own=own: simulate_mvct(shown, own))
+        write(folder / "test" / "kvct" / f"{name}.nrrd", lambda planned=planned: planned)
         write(folder / "test" / "truth" / f"{name}.nrrd", lambda shown=shown, own=own: true_kvct(shown, own))
         quarter = replace(own, photons=own.photons / 4)
         write(folder / "test" / "noisy" / f"{name}.nrrd", lambda shown=shown, own=quarter: simulate_mvct(shown, own))
@@ -183,13 +186,16 @@ def site_patients(data: Path, planned_slices: int, slices: int) -> Iterator[tupl
         yield name, *(axial(read_volume(data / SINGLE.format(name, number))) for number in (1, 2))
 
 
-def other_patients(data: Path, slices: int) -> Iterator[tuple[str, Volume]]:
+def other_patients(data: Path, slices: int) -> Iterator[tuple[str, Volume, Volume]]:
+    """Name, planning CT and the slices that are scanned."""
     for name, path in OTHERS.items():
         kvct = axial(read_volume(data / path, slices_only=True))
-        yield name, part(kvct, spread(range(len(kvct.array)), slices))
+        shown = spread(range(len(kvct.array)), slices)
+        yield name, part(kvct, [k for k in range(len(kvct.array)) if k not in shown]), part(kvct, shown)
     for name in OTHER_SINGLES:
         for number in (1, 2)[:slices]:
-            yield f"{name}-{number}", axial(read_volume(data / SINGLE.format(name, number)))
+            shown = axial(read_volume(data / SINGLE.format(name, number)))
+            yield f"{name}-{number}", shown, shown
 
 
 def part(kvct: Volume, slices: list[int]) -> Volume:
@@ -250,12 +256,12 @@ def measured(folder: Path) -> dict[str, Any]:
     bias: dict[str, float] = {}
     for number, path in enumerate(sorted((folder / "test" / "mvct").iterdir()), start=1):
         name, mvct = path.name.removesuffix(".nrrd"), read_volume(path)
-        noisy, truth = (read_volume(folder / "test" / part / path.name) for part in ("noisy", "truth"))
-        made = engines["with"].enhance(site.calibrated(mvct)).array.astype(float)
+        noisy, truth, kvct = (read_volume(folder / "test" / part / path.name) for part in ("noisy", "truth", "kvct"))
+        made = engines["with"].enhance(site.matched(site.calibrated(mvct))).array.astype(float)
         soft = bodies_of(truth) & (truth.array > SOFT_TISSUE_HU[0]) & (truth.array < SOFT_TISSUE_HU[1])
         bias[name] = float(np.median((made - truth.array)[soft]))
         for how, profile in (("with", site), ("without", NO_SITE)):
-            found = planted(profile, engines[how], mvct, noisy, seed=number)
+            found = planted(profile, engines[how], mvct, noisy, kvct, seed=number)
             records[how][name] = {fault: record.to_dict() for fault, record in found.items()}
         print(f"{folder.name} {name} {used():.0f} s", flush=True)
     errors = {name: errors_of(folder, site, file) for name, file in (("given", given), ("adapted", adapted))}
@@ -292,12 +298,16 @@ def judged(folder: Path, found: Mapping[str, Any]) -> dict[str, Any]:
     site = replace(site, expected=site_ranges([EnhancementRecord.from_dict(kept(path)) for path in sorted(patients)]))
     files, values, where = models(folder), [0, 0, 0], Counter()
     noticed: dict[str, Counts] = {how: {fault: [0, 0] for fault in FAULTS} for how in HOW}
+    alarms: Counts = {how: [0, 0] for how in HOW}
     missed: dict[str, list[str]] = {fault: [] for fault in FAULTS}
     for how, profile in (("with", site), ("without", NO_SITE)):
         card = profile.card(read_card(files[how])[1], model_sha256(files[how]))
         for name, entries in found["records"][how].items():
             records = {fault: EnhancementRecord.from_dict(entry) for fault, entry in entries.items()}
             clean = judge(records[""], card)
+            offsets = [clean["comparison"][metric].verdict for metric in OFFSETS if metric in clean["comparison"]]
+            alarms[how][0] += any(gravity(verdict) > gravity(AS_EXPECTED) for verdict in offsets)
+            alarms[how][1] += bool(offsets)
             for fault, metrics in FAULTS.items():
                 worse = is_worse(judge(records[fault], card), clean, metrics)
                 noticed[how][fault][0] += worse
@@ -314,6 +324,7 @@ def judged(folder: Path, found: Mapping[str, Any]) -> dict[str, Any]:
         "values": values,
         "outside": dict(where.most_common()),
         "noticed": noticed,
+        "alarms": alarms,
         "missed": missed,
         "phantom": found["phantom"],
     }
@@ -334,7 +345,7 @@ def errors_of(folder: Path, site: SiteProfile, model: Path) -> dict[str, float]:
     engine, errors = Engine(load_model(model), torch.device("cpu")), {}
     for path in sorted((folder / "test" / "mvct").iterdir()):
         truth = read_volume(folder / "test" / "truth" / path.name)
-        made = engine.enhance(site.calibrated(read_volume(path))).array.astype(float)
+        made = engine.enhance(site.matched(site.calibrated(read_volume(path)))).array.astype(float)
         errors[path.name.removesuffix(".nrrd")] = float(np.abs(made - truth.array)[bodies_of(truth)].mean())
     return errors
 
@@ -344,12 +355,17 @@ def bodies_of(truth: Volume) -> np.ndarray:
 
 
 def planted(
-    site: SiteProfile, engine: Engine, mvct: Volume, noisy: Volume, *, seed: int
+    site: SiteProfile, engine: Engine, mvct: Volume, noisy: Volume, kvct: Volume, *, seed: int
 ) -> Mapping[str, EnhancementRecord]:
     """Metrics of an enhancement without a fault and with each of them."""
+
+    def of(given: Volume, made: np.ndarray) -> EnhancementRecord:
+        offsets = offsets_to_planning_ct(given.array, made, kvct.array, spacing=mvct.spacing, kvct_spacing=kvct.spacing)
+        return replace(evaluate(given.array, made, spacing=mvct.spacing), distances=offsets)
+
     given = site.calibrated(mvct)
-    made = engine.enhance(given).array.astype(float)
-    record = evaluate(given.array, made, spacing=mvct.spacing)
+    made = engine.enhance(site.matched(given)).array.astype(float)
+    record = of(given, made)
     tissue = (made > SOFT_TISSUE_HU[0]) & (made < SOFT_TISSUE_HU[1])
     grain = gaussian_filter(np.random.default_rng(seed).normal(0, 1, made.shape), (0, 0.7, 0.7))
     grain *= np.sqrt(3) * fine_structure(made, tissue) / fine_structure(grain, tissue)
@@ -358,11 +374,11 @@ def planted(
         "noise of the enhanced scan doubled": made + grain,
         "+20 HU in soft tissue": made + SHIFT_HU * tissue,
     }
-    records = {fault: evaluate(given.array, array, spacing=mvct.spacing) for fault, array in faulty.items()}
+    records = {fault: of(given, array) for fault, array in faulty.items()}
     shifted = mvct.with_array((mvct.array + WRONG_HU).astype(np.int16))
     for fault, scan in (("wrong calibration", shifted), ("noise of the MVCT doubled", noisy)):
         scan = site.calibrated(scan)
-        records[fault] = evaluate(scan.array, engine.enhance(scan).array, spacing=mvct.spacing)
+        records[fault] = of(scan, engine.enhance(site.matched(scan)).array)
     return {"": record} | records
 
 
@@ -411,6 +427,8 @@ def print_table(results: Mapping[str, Mapping[str, Any]]) -> None:
         for fault in FAULTS:
             both = (found["noticed"][how][fault] for how in HOW)
             add(f"{fault}: noticed with profile, without", ", ".join(f"{count} of {of}" for count, of in both))
+        both = (found["alarms"][how] for how in HOW)
+        add("HU offset outside without a fault", ", ".join(f"{count} of {of}" for count, of in both))
         seen = ("noticed" if found["phantom"][how] else "not noticed" for how in HOW)
         add("wrong calibration, phantom: with profile, without", ", ".join(seen))
     print(f"| | {' | '.join(results)} |\n|---|{'--:|' * len(results)}")

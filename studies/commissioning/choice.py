@@ -23,6 +23,7 @@ from MVCTEnhanceLib.commissioning import adapt as adapting
 from MVCTEnhanceLib.commissioning import make_twin
 from MVCTEnhanceLib.commissioning.adapt import Judgement, better, judge
 from MVCTEnhanceLib.commissioning.calibrate import calibrate
+from MVCTEnhanceLib.commissioning.commission import CALIBRATED, MATCHED
 from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.jobs.requests import CalibrateRequest, TwinRequest
 from MVCTEnhanceLib.model.card import find_model
@@ -52,7 +53,7 @@ def main() -> None:
         write_scans(arguments, folder, scanner(scanner_name, arguments.matrix, arguments.views))
         site, pairs = prepared(folder)
         real = [site.calibrated(axial(read_volume(path))) for path in sorted((folder / "mvct").iterdir())]
-        judged = judge(models, real, pairs, torch.device("cpu"))
+        judged = judge(models, real, pairs, torch.device("cpu"), site)
         true = {name: mean(errors_of(folder, site, file)) for name, file in models.items()}
         for name in models:
             print(f"{folder.name} {name:20} true error {true[name]:.1f} HU, {judged[name]}", flush=True)
@@ -72,7 +73,8 @@ def prepared(folder: Path) -> tuple[SiteProfile, Path]:
     """Calibration of a scanner, and pairs of its twin."""
     site, twin, pairs = folder / "calibrated.toml", folder / "twin.toml", folder / "pairs"
     if (folder / "site" / "adapting" / "pairs").exists():
-        return read_site(folder / "site" / "calibrated.toml"), folder / "site" / "adapting" / "pairs"
+        made_with = next(path for name in (MATCHED, CALIBRATED) if (path := folder / "site" / name).exists())
+        return read_site(made_with), folder / "site" / "adapting" / "pairs"
     if not twin.exists():
         calibrate(CalibrateRequest(site, phantom=folder / "phantom.nrrd", overwrite=True))
         make_twin.make_twin(TwinRequest(twin, phantom=folder / "phantom.nrrd", site=site, device="cpu"))
