@@ -55,7 +55,16 @@ def test_what_runs_no_network_starts_without_torch(run):
         "    assert 'torch' not in sys.modules, name\n"
     )
     waiting = ("batch.cohort", "batch.remote", "node.service", "course.review")
-    result = run(*waiting, "jobs.evaluate", "jobs.report", "jobs.dicom", "commissioning.calibrate", python=("-c", code))
+    result = run(
+        *waiting,
+        "jobs.register",
+        "jobs.qa",
+        "jobs.evaluate",
+        "jobs.report",
+        "jobs.dicom",
+        "commissioning.calibrate",
+        python=("-c", code),
+    )
     assert (result.code, result.stderr) == (0, "")
 
 
@@ -112,7 +121,7 @@ def test_jsonl_is_json_in_each_line_of_every_command(main, extra):
 
 @pytest.mark.integration
 def test_console_without_the_letters_is_no_error(run, scan, tmp_path):
-    result = run("enhance", scan, "--output", tmp_path / "e.nrrd", env={"PYTHONIOENCODING": "ascii"})
+    result = run("evaluate", "--mvct", scan, "--enhanced", scan, env={"PYTHONIOENCODING": "ascii"})
     assert result.code == 0, result.stderr
     assert "HU\\xb2/px\\xb2" in result.stdout
 
@@ -191,7 +200,7 @@ def test_error_is_an_event_too(main, tmp_path):
     [
         ["--progress", "jsonl"],
         pytest.param(["--progress", "none"], marks=pytest.mark.thorough),
-        ["--progress", "none", "--json"],
+        pytest.param(["--progress", "none", "--json"], marks=pytest.mark.thorough),
     ],
 )
 def test_reader_that_goes_away_ends_the_work(start, scan, tmp_path, shown, assert_one_sentence):
@@ -203,6 +212,17 @@ def test_reader_that_goes_away_ends_the_work(start, scan, tmp_path, shown, asser
     assert process.returncode == 1
     assert_one_sentence("".join(line for line in err.splitlines(keepends=True) if not line.startswith("Warning: ")))
     assert not list(tmp_path.rglob(".partial*"))
+
+
+@only_posix
+def test_result_without_a_reader_is_an_error(start, assert_one_sentence):
+    ours, theirs = os.pipe()
+    process = start("models", "--json", stdout=theirs)
+    os.close(theirs)
+    os.close(ours)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert_one_sentence(err)
 
 
 @pytest.fixture
@@ -230,7 +250,7 @@ def signal_at(process, stage, *signals) -> str:
     [
         pytest.param("read", [signal.SIGTERM], marks=pytest.mark.thorough),
         ("enhance", [signal.SIGINT]),
-        ("measure", [signal.SIGTERM]),
+        pytest.param("measure", [signal.SIGTERM], marks=pytest.mark.thorough),
         pytest.param("write", [signal.SIGINT], marks=pytest.mark.thorough),
         ("write", [signal.SIGTERM, signal.SIGINT, signal.SIGTERM]),
     ],

@@ -12,6 +12,7 @@ import SimpleITK as sitk
 from MVCTEnhanceLib.assessment.verdicts import AS_EXPECTED, LOOK_CLOSER
 from MVCTEnhanceLib.io import read_volume, write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs import register
+from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.registration import rigid
 from MVCTEnhanceLib.registration.motion import RigidMotion
 from MVCTEnhanceLib.site.profile import FittedCalibration, Made, Scanner, SiteProfile, write_site
@@ -145,7 +146,7 @@ def test_site_profile_calibrates_what_the_model_gets_and_not_the_mvct(main, mvct
     made = Made("2026-11-30T10:00:00+01:00", "me", "p")
     write_site(SiteProfile(Scanner("Bunker 2"), made, line), tmp_path / "s.toml")
     told = []
-    monkeypatch.setattr(register.Engine, "enhance", lambda self, scan: told.append(scan) or scan)
+    monkeypatch.setattr(Engine, "enhance", lambda self, scan: told.append(scan) or scan)
     monkeypatch.setattr(
         register.Finder,
         "find",

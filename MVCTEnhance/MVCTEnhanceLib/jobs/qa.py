@@ -18,9 +18,6 @@ from ..assessment.provenance import PROGRAM, identity
 from ..errors import InputError, OutputError
 from ..io import write_dicom_series
 from ..model.card import model_sha256
-from ..model.device import choose_device, describe_device
-from ..model.engine import Engine
-from ..model.package import load_model
 from ..qa.history import History, read_history, with_result, write_history
 from ..qa.phantoms import PHANTOMS, TOMO_CHEESE, Phantom
 from ..qa.position import Cylinder, find_cylinder, roll_of
@@ -135,6 +132,11 @@ def _enhanced(
         for message in (*enhanced.warnings, *enhanced_warnings(enhanced, mvct)):
             on_event("warning", message=message)
         return enhanced, {"model": GIVEN}
+    # Here, since a scan that is refused, or was enhanced before, needs no torch, which takes seconds to be imported.
+    from ..model.device import choose_device, describe_device
+    from ..model.engine import Engine
+    from ..model.package import load_model
+
     path, of_model = site.model_file(request.model)
     model, device = load_model(path), choose_device(request.device)
     on_event("device", device=str(device), name=describe_device(device))

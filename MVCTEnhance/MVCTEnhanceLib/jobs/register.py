@@ -17,9 +17,6 @@ from ..io import write_volume
 from ..io.dicom.spatial_registration import write_spatial_registration
 from ..io.files.transform import require_transform_name, write_transform
 from ..model.card import model_sha256
-from ..model.device import choose_device, describe_device
-from ..model.engine import Engine
-from ..model.package import load_model
 from ..registration.couch import couch_shift
 from ..registration.motion import NOT_FOR_POSITIONING, RigidMotion, difference, euler_deg
 from ..registration.rigid import Body
@@ -31,7 +28,6 @@ from ..volume import Volume
 from ..volume.grid import axial
 from ..volume.resample import resample_to
 from ..volume.values import rounded_int16
-from .enhance import require_plausible_pixels
 from .evaluate import read_pair
 from .requests import PATIENT_POSITIONS, RegisterRequest
 from .scans import (
@@ -73,8 +69,14 @@ def register_files(request: RegisterRequest, *, on_event: EventHandler = ignore_
     on_event = collecting_warnings(warnings, on_event)
     site = read_site(request.site)
     model_file, of_model = site.model_file(request.model)
-    model = None if request.enhanced else load_model(model_file)
-    device = choose_device(request.device)
+    model = None
+    if not request.enhanced:  # else nothing needs torch, which takes seconds to be imported
+        from ..model.device import choose_device, describe_device
+        from ..model.engine import Engine
+        from ..model.package import load_model
+        from .enhance import require_plausible_pixels
+
+        model, device = load_model(model_file), choose_device(request.device)
     on_event("stage", stage="read")
     if model:
         mvct, enhanced = read_scan(request.mvct, "MVCT", series_uid=request.series_uid), None
