@@ -61,7 +61,9 @@ def fingerprint() -> str:
 
 def run(*command) -> int:
     print("+", *command, flush=True)
-    return subprocess.call([str(part) for part in command], cwd=ROOT)
+    # Without bytecode each of the hundreds of processes that tests start would compile the library anew.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.call([str(part) for part in command], cwd=ROOT, env=environment)
 
 
 def set_up(extras: str) -> None:
