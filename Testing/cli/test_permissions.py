@@ -11,7 +11,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("umask", [0o027, 0o077], ids=oct)
+@pytest.mark.parametrize("umask", [0o027, pytest.param(0o077, marks=pytest.mark.thorough)], ids=oct)
 def test_every_file_and_folder_follows_the_umask(main, dicom_scan, tmp_path, umask):
     out = tmp_path / "out"
     given = set(tmp_path.rglob("*"))

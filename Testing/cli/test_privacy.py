@@ -148,8 +148,8 @@ def refuse(event, arguments):
         sys.stderr.write(f"FORBIDDEN {event} {arguments}\\n")
         raise PermissionError(event)
 sys.addaudithook(refuse)
-from MVCTEnhanceLib.cli.program import main
-sys.exit(main())
+from MVCTEnhanceLib.cli.program import command
+command()
 """
 
 
@@ -166,7 +166,7 @@ def test_nothing_is_sent_and_no_program_started(run, dicom_scan, more_inputs, tm
     assert trapped.returncode == 1 and "FORBIDDEN socket.connect" in trapped.stderr
 
 
-@pytest.mark.integration
+@pytest.mark.thorough
 def test_a_computer_without_any_network_suffices(run, scan, tmp_path):
     unshare = shutil.which("unshare")
     if not unshare or subprocess.run([unshare, "-rn", "true"], capture_output=True).returncode:

@@ -50,7 +50,7 @@ def end_of(process) -> tuple[int, list[str], str]:
 
 @pytest.mark.integration
 def test_jobs_in_one_process_give_what_each_alone_gives_with_the_model_of_that_moment(
-    conversation, run, scan, tmp_path
+    conversation, main, scan, tmp_path
 ):
     """Also of a model whose file was replaced meanwhile under the same name."""
     names, model = list(installed_models()), tmp_path / "model.safetensors"
@@ -64,7 +64,7 @@ def test_jobs_in_one_process_give_what_each_alone_gives_with_the_model_of_that_m
         assert str(tmp_path) not in command_line.read_text(encoding="utf-8")
     assert end_of(conversation.process) == (0, [], "")  # with its stdin
     request = EnhanceRequest(scan, tmp_path / "alone.nrrd", model=names[0], device="cpu")
-    assert run(*request.to_argv()).code == 0
+    assert main(*request.to_argv()).code == 0
     alone, *others = ((tmp_path / f"{name}.nrrd").read_bytes() for name in ("alone", 0, 2, 1))
     assert others[0] == others[1] == alone != others[2]
 
@@ -81,8 +81,15 @@ def test_job_that_fails_ends_it_as_a_process_of_its_own(conversation, files, tmp
 
 @pytest.mark.integration
 @only_posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("stage", ["ready", "write"])
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [
+        ("ready", signal.SIGINT),
+        ("ready", signal.SIGTERM),
+        pytest.param("write", signal.SIGINT, marks=pytest.mark.thorough),
+        ("write", signal.SIGTERM),
+    ],
+)
 def test_cancel_ends_it_with_nothing_half_written(conversation, scan, tmp_path, files, stage, number):
     before = files()
     if stage != "ready":

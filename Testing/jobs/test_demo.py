@@ -10,12 +10,16 @@ from MVCTEnhanceLib.errors import DeviceError
 from MVCTEnhanceLib.jobs import demo, phantom
 from MVCTEnhanceLib.jobs.requests import DemoRequest
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+from MVCTEnhanceLib.physics.settings import MVCTSettings
 
 
 @pytest.fixture
 def small_phantom(monkeypatch):
-    """The demo with 2 of its 24 slices, which takes seconds."""
-    monkeypatch.setattr(phantom, "head_neck_phantom", partial(head_neck_phantom, slices=2))
+    """The demo with 2 of its 24 slices, of few pixels, which takes seconds."""
+    small = partial(head_neck_phantom, slices=2, shape=(96, 96), spacing_mm=(2.0, 2.0, 6.0))
+    settings = MVCTSettings(matrix=96, pixel_mm=2.0, views=60)
+    monkeypatch.setattr(phantom, "head_neck_phantom", small)
+    monkeypatch.setattr(phantom, "simulate_mvct", partial(phantom.simulate_mvct, settings=settings))
 
 
 @pytest.mark.integration

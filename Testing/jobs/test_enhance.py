@@ -163,10 +163,9 @@ def test_oblique_and_left_handed_grids_are_kept(main, mvct, tmp_path, handedness
     assert_same_grid(read(tmp_path / "difference.mha"), read(tmp_path / "in.nrrd"))
 
 
-@pytest.mark.integration
-def test_json_is_one_object_with_all_readouts_and_what_they_depend_on(run, scan, tmp_path):
-    result = run("enhance", scan, "--output", tmp_path / "e.nrrd", "--json")
-    readouts = json.loads(result.stdout)
+def test_json_is_one_object_with_all_readouts_and_what_they_depend_on(main, scan, tmp_path):
+    result = main("enhance", scan, "--output", tmp_path / "e.nrrd", "--json")
+    readouts = result.json()
     assert result.code == 0
     measured = {"mvct", "enhanced", "comparison", "slices", "parameters", "verdicts"}
     assert measured | {"model", "device", "warnings", "program", "input", "time"} == set(readouts)
@@ -217,10 +216,8 @@ def test_readouts_are_shown_to_a_person(main, scan, tmp_path):
     assert "device: " in result.stderr and "4/4" in result.stderr
 
 
-@pytest.mark.integration
-def test_jsonl_tells_the_course_of_the_work(run, scan, tmp_path):
-    arguments = ["enhance", scan, "--output", tmp_path / "e.nrrd", "--progress", "jsonl", "--json"]
-    result = run(*arguments)
+def test_jsonl_tells_the_course_of_the_work(main, scan, tmp_path):
+    result = main("enhance", scan, "--output", tmp_path / "e.nrrd", "--progress", "jsonl", "--json")
     assert (result.code, result.stderr) == (0, "")
     events = [json.loads(line) for line in result.stdout.splitlines()]
     stages = [event["stage"] for event in events if event["event"] == "stage"]
@@ -267,7 +264,7 @@ def odd_dicom_scan(dicom_scan) -> Path:
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("style", ["jsonl", "bar", "none"])
+@pytest.mark.parametrize("style", ["jsonl", "bar", pytest.param("none", marks=pytest.mark.thorough)])
 def test_patient_is_not_told(main, odd_dicom_scan, tmp_path, style):
     """Nor the folder, whose name may be the patient's, nor the series' identifier."""
     uid = pydicom.dcmread(next(odd_dicom_scan.iterdir())).SeriesInstanceUID

@@ -1,6 +1,5 @@
 """Readouts of a scan that was enhanced earlier, by the command line."""
 
-import json
 from datetime import datetime
 
 import numpy as np
@@ -78,11 +77,11 @@ def test_model_that_is_not_there_is_named(main, scans, tmp_path, assert_refused)
 
 
 @pytest.mark.integration
-def test_json_is_one_object(run, scans, tmp_path):
+def test_json_is_one_object(main, scans, tmp_path):
     pair = ["--mvct", tmp_path / "mvct.nrrd", "--enhanced", tmp_path / "enhanced.nrrd"]
-    result = run("evaluate", *pair, "--json")
+    result = main("evaluate", *pair, "--json")
     assert result.code == 0
-    readouts = json.loads(result.stdout)
+    readouts = result.json()
     told = {"slices", "verdicts", "card", "warnings", "program", "input", "time"}
     assert set(readouts) == {"mvct", "enhanced", "comparison", "parameters"} | told
 

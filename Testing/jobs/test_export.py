@@ -57,7 +57,8 @@ def test_other_programs_are_timed_with_the_exported_model(mvct):
     ways[ONNX_RUNTIME]()
 
 
-def test_exported_model_that_gives_other_hu_is_not_written(tmp_path, main, assert_refused, monkeypatch):
+def test_exported_model_that_gives_other_hu_is_not_written(exported, tmp_path, main, assert_refused, monkeypatch):
+    monkeypatch.setattr(export_module, "onnx_of", lambda package: exported[0].read_bytes())
     monkeypatch.setattr(export_module, "_difference_hu", lambda package, content: 0.7)
     assert_refused(main("export", "--output", tmp_path / "model.onnx"), "0.7 HU", "not written")
 

@@ -248,7 +248,13 @@ def test_a_failure_of_the_pytorch_extension_is_told_in_a_sentence(app, place, re
 
 
 @pytest.mark.integration
-@pytest.mark.parametrize("error", [OSError("[WinError 126]"), AttributeError("'Popen' has no attribute 'x'")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("[WinError 126]"),
+        pytest.param(AttributeError("'Popen' has no attribute 'x'"), marks=pytest.mark.thorough),
+    ],
+)
 def test_a_torch_that_is_there_is_enough_whatever_loading_it_raised(
     app, place, wheels, resources, torch_utils, monkeypatch, error
 ):

@@ -6,11 +6,6 @@ from slicerui.results import add_result
 
 
 @pytest.fixture
-def looks_for_devices():
-    """For a test in which the panel asks the worker for the devices of this computer."""
-
-
-@pytest.fixture
 def result(app):
     """The enhanced scan of 'Day 1', which the user has chosen."""
     result = add_result(app, open_with_scan(app, "Day 1"))
@@ -32,13 +27,3 @@ def shown_files(app):
     app.qt.QDesktopServices.setUrlHandler("file", browser, "show")
     yield shown
     app.qt.QDesktopServices.unsetUrlHandler("file")
-
-
-@pytest.fixture(autouse=True)
-def pause_before_devices(request, monkeypatch):
-    """In the other tests it does not come to it: the worker that looks for them takes seconds of the processor."""
-    if "app" in request.fixturenames and "looks_for_devices" not in request.fixturenames:
-        request.getfixturevalue("app")
-        from MVCTEnhanceLib.slicerui.panel import devices
-
-        monkeypatch.setattr(devices, "PAUSE_MS", 3_600_000)
