@@ -17,7 +17,7 @@ from scipy import ndimage
 MODELS = ("simulated-anchor", "unpaired")
 NECK_AND_HEAD_MM = (-109.0, 11.0)  # heights above the eyes; the neck is little but edges
 WITHIN = {"mvct": 0.15} | dict.fromkeys(MODELS, 0.2)
-BEYOND = {  # slices, by less than 30 %
+BEYOND = {  # slices, by less than 40 %
     ("head-ge", MODELS[0]): 1,
     ("head-ge", MODELS[1]): 2,
     ("phantom", "mvct"): 1,
@@ -98,7 +98,7 @@ def test_noise_of_whole_patients_is_that_of_the_difference_of_two_scans(request,
         known = parts[np.isfinite(parts)]
         assert len(known) >= (0.9 if patient == "chest-lungdx-a0002" else 0.75) * len(parts), scan
         assert (abs(known - 1) > WITHIN[scan]).sum() <= BEYOND.get((patient, scan), 0), scan
-        assert abs(known - 1).max() < 0.3, scan
+        assert abs(known - 1).max() < 0.4, scan
         assert np.median(known) == pytest.approx(1, abs=0.1 if scan == "mvct" else 0.15)
 
 
