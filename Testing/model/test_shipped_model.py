@@ -12,7 +12,7 @@ from MVCTEnhanceLib.volume import Volume
 
 BORDER_PX = 40
 MEASURED_WEIGHTS = {
-    "simulated-anchor": "0c129f4ee43200be671e85ff7d15f0a10f86528fa5f6ebe0c61be1af7aaecd0f",
+    "simulated-anchor": "5f263e2188db4520185c859702cb989cd3a135ebec56c3e3876b854c24db98f4",
     "unpaired": "ffde2536d2c345ff321df02ad4f7db8513012d517c640f5214861e5ca460b700",
 }
 IMAGE = {"nselfssim", "noise_hu", "cnr_muscle_fat", "edge_width_mm", "bone_edge_width_mm"}
