@@ -103,6 +103,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     add_scans(parser)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--match-resolution", action="store_true", help="as `commission` has it")
     parser.add_argument("--judge", action="store_true", help="judge again what was measured")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -113,7 +114,7 @@ def main() -> None:
         if not arguments.judge:
             settings = scanner(name, arguments.matrix, arguments.views)
             write_scans(arguments, folder, settings)
-            keep(folder / COMMISSIONED, lambda folder=folder: commissioned(folder, arguments.steps))
+            keep(folder / COMMISSIONED, lambda folder=folder: commissioned(folder, arguments))
             keep(folder / MEASURED, lambda folder=folder: measured(folder))
         found = kept(folder / COMMISSIONED)
         results[name] = found | judged(folder, kept(folder / MEASURED))
@@ -202,7 +203,7 @@ def part(kvct: Volume, slices: list[int]) -> Volume:
     return replace(kvct, array=kvct.array[slices], source=None)
 
 
-def commissioned(folder: Path, steps: int) -> dict[str, Any]:
+def commissioned(folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Commission, and tell how long it took without what was there already."""
     (folder / "tolerances.toml").write_text(TOLERANCES, encoding="utf-8")
     times: list[tuple[str, float, float]] = [("start", used(), time.perf_counter())]
@@ -220,7 +221,8 @@ def commissioned(folder: Path, steps: int) -> dict[str, Any]:
         tolerances=folder / "tolerances.toml",
         name=folder.name,
         adapt=True,
-        steps=steps,
+        steps=arguments.steps,
+        match_resolution=arguments.match_resolution,
         resume=True,
         device="cpu",
     )
@@ -264,7 +266,14 @@ def measured(folder: Path) -> dict[str, Any]:
             found = planted(profile, engines[how], mvct, noisy, kvct, seed=number)
             records[how][name] = {fault: record.to_dict() for fault, record in found.items()}
         print(f"{folder.name} {name} {used():.0f} s", flush=True)
-    errors = {name: errors_of(folder, site, file) for name, file in (("given", given), ("adapted", adapted))}
+    errors = {
+        name: errors_of(folder, profile, file)
+        for name, profile, file in (
+            ("given", replace(site, resolution=None), given),
+            ("matched", site, given),
+            ("adapted", site, adapted),
+        )
+    }
     return {"errors": errors, "bias": bias, "records": records, "phantom": phantom_faults(folder)}
 
 
@@ -416,6 +425,7 @@ def print_table(results: Mapping[str, Mapping[str, Any]]) -> None:
         add("without --adapt / core s", f"{found['core_seconds_without_adapting']}")
         add("kept", found["kept"])
         add("error of the shipped model / HU", f"{errors['given']:.1f}")
+        add("the same with the profile's resolution / HU", f"{errors['matched']:.1f}")
         add("error of the adapted model / HU", f"{errors['adapted']:.1f}")
         add("difference", f"{100 * (errors['adapted'] / errors['given'] - 1):.0f} %")
         low, high = min(found["bias"].values()), max(found["bias"].values())
