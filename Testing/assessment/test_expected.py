@@ -1,6 +1,7 @@
 """The rule by which ranges come from slices, as docs/models.md states it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -117,6 +118,18 @@ def test_hu_change_of_a_scanner_is_not_taken_for_positive_by_nature():
 def test_values_that_are_all_the_same_have_a_range_without_width():
     found = expected_ranges([record(comparison_dig=[3.0, 3.0])] * 5, of_scanner=True)
     assert found["comparison"]["dig"]["expected"] == pytest.approx([3.0, 3.0])
+
+
+def test_hu_offset_from_the_planning_ct_has_a_range_of_the_scanner_only():
+    """No narrower than calibration, and not trusted beyond the limit that holds without a range."""
+    offsets = [-9.0, -8.0, -6.0, -10.0, -7.0, -8.0]
+    soft = {"soft_tissue_offset": Distance(0.0, math.nan)}
+    records = [replace(record(), distances={"fat_offset": Distance(0.0, offset)} | soft) for offset in offsets]
+    assert "comparison" not in expected_ranges(records, planning_cts=records)
+    found = expected_ranges(records, of_scanner=True, min_scans=5)["comparison"]
+    low, high = found["fat_offset"]["expected"]
+    assert -16 < low < -11 and high == 5.0 and found["fat_offset"]["trusted"] == [-30.0, 30.0]
+    assert "soft_tissue_offset" not in found
 
 
 @pytest.mark.parametrize(("percent", "least"), [(99.9, 99.0), (98.5, 97.0)])

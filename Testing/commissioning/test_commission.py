@@ -142,6 +142,10 @@ def test_profile_has_calibration_ranges_and_the_values_of_the_phantom(accepted):
     found = {found["name"]: found for found in result["metrics"] if found["group"] == "enhanced"}["edge_width_mm"]
     low, high = profile.expected["enhanced"]["edge_width_mm"]["expected"]
     assert low < found["low"] < found["median"] < found["high"] < high and found["scans"] == 8
+    found = {found["name"]: found for found in result["metrics"]}["soft_tissue_offset"]
+    low, high = profile.expected["comparison"]["soft_tissue_offset"]["expected"]
+    assert low <= found["low"] <= found["high"] <= high and found["scans"] == 8
+    assert -20 < low <= -5 and 5 <= high < 20
     assert (profile.qa.phantom, profile.qa.passed) == ("water", True)
     assert profile.qa.mvct["water_hu"] == pytest.approx(12, abs=2)  # as it was given
     assert abs(profile.qa.enhanced["water_hu"]) < 6

@@ -304,7 +304,10 @@ def judged(folder: Path, found: Mapping[str, Any]) -> dict[str, Any]:
     """What assessments say of the metrics that were measured, by the ranges that these patients give today."""
     site = read_site(folder / "site" / PROFILE)
     patients = (folder / "site" / "patients").glob(f"*/{READOUTS}")
-    site = replace(site, expected=site_ranges([EnhancementRecord.from_dict(kept(path)) for path in sorted(patients)]))
+    ranges = site_ranges([EnhancementRecord.from_dict(kept(path)) for path in sorted(patients)])
+    from_planning_cts = site.expected.get("comparison", {})
+    ranges["comparison"] |= {name: from_planning_cts[name] for name in OFFSETS if name in from_planning_cts}
+    site = replace(site, expected=ranges)
     files, values, where = models(folder), [0, 0, 0], Counter()
     noticed: dict[str, Counts] = {how: {fault: [0, 0] for fault in FAULTS} for how in HOW}
     alarms: Counts = {how: [0, 0] for how in HOW}

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..quality.record import EnhancementRecord
+from ..quality.record import OFFSETS, EnhancementRecord
 from .expected import CENTRAL
-from .ranges import Expectation, expectation
+from .ranges import Expectation, chosen_offset, expectation
 
 GROUPS = ("mvct", "enhanced", "comparison")
 
@@ -64,7 +64,7 @@ class Distribution:
 
 
 def distributions(records: Sequence[EnhancementRecord], card: Mapping[str, Any]) -> list[Distribution]:
-    """Of every metric that a slice of the scans shows."""
+    """Of every metric that a slice of the scans shows, and of the HU offsets from their planning CTs."""
     found = []
     for group in GROUPS:
         for name in records[0].group(group):
@@ -72,4 +72,9 @@ def distributions(records: Sequence[EnhancementRecord], card: Mapping[str, Any])
             one = Distribution(group, name, tuple(map(tuple, per_scan)), expectation(card, group, name))
             if one.scans:
                 found.append(one)
+    for name in OFFSETS:
+        offsets = [record.distances[name].enhanced if name in record.distances else math.nan for record in records]
+        per_scan = tuple((offset,) if math.isfinite(offset) else () for offset in offsets)
+        if any(per_scan):
+            found.append(Distribution("comparison", name, per_scan, chosen_offset(name)))
     return found

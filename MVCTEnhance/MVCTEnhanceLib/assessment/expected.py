@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..quality.catalogue import METRICS
-from ..quality.record import NSELFSSIM_DISTANCE, EnhancementRecord
+from ..quality.record import NSELFSSIM_DISTANCE, OFFSETS, EnhancementRecord
 from ..quality.spread import FOR_FEW_DATA, prediction_interval, rounded, widened
 
 CENTRAL = (2.5, 97.5)  # percentiles of the slices
@@ -45,7 +45,7 @@ def expected_ranges(
         planning_cts: those of them that show each planning CT once; none for no ranges of planning CTs.
         min_scans: in fewer of which a metric has values it gets no range.
         of_scanner: whether they are the ranges of the scanner of these scans, one a patient: no narrower than what is
-            predicted for another patient, and of air agreement, too.
+            predicted for another patient, and of air agreement and the HU offsets from planning CTs, too.
     """
     ranges: Ranges = {}
 
@@ -62,6 +62,8 @@ def expected_ranges(
     for name in _named(TO_MVCT):
         if all(name in record.group("enhanced") for record in records):
             add(TO_MVCT, name, [_parts(record, name) for record in records])
+    for name in OFFSETS if of_scanner else ():
+        add("comparison", name, [[record.distances[name].enhanced] for record in records if name in record.distances])
     if "cnr_muscle_fat" in ranges.get("mvct", {}):
         # A thin neck has less noise, which its own range judges.
         ranges["mvct"]["cnr_muscle_fat"]["trusted"][1] = None
@@ -119,6 +121,10 @@ def _range(group: str, name: str, values: _Values) -> dict[str, Any]:
         return {"expected": [min(low, AIR), None], "trusted": [min(trusted, TRUSTED_AIR), None]}
     if METRICS[name].max_above_planning_ct:  # little of it is blur, which edge widths show
         return _at_most(values)
+    if limits := METRICS[name].max_offset:
+        low, high = values.central()
+        low, high = min(low, -MIN_BIAS_HU), max(high, MIN_BIAS_HU)
+        return {"expected": [low, high], "trusted": [min(low, -limits[1]), max(high, limits[1])]}
     if name not in TRUSTED_BIAS_HU:
         return _two_sided(values)
     low, high = values.central()

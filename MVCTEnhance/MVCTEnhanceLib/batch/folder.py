@@ -111,7 +111,7 @@ def load_completed(place: Path) -> dict[str, Any] | None:
     """The note of a case whose files are all there; else None.
 
     It has made_of (input, model, suffix, and which outputs), made_by (the program), seconds, files (name -> size),
-    withheld where no DICOM was written (the reason), and record, that of the case.
+    withheld where no DICOM was written (the reason), place, and record, that of the case.
     """
     note = read_json(place / NOTE)
     if not {"made_of", "made_by", "seconds", "files"} <= set(note):
@@ -119,7 +119,7 @@ def load_completed(place: Path) -> dict[str, Any] | None:
     if any(_size(place / name) != size for name, size in note["files"].items()):
         return None
     try:
-        return note | {"record": EnhancementRecord.from_dict(read_json(place / READOUTS))}
+        return note | {"place": place, "record": EnhancementRecord.from_dict(read_json(place / READOUTS))}
     except ValueError:
         return None
 

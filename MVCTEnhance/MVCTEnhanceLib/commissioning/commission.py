@@ -8,6 +8,7 @@ come last.
 from __future__ import annotations
 
 import json
+import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,12 +22,14 @@ from ..batch.cases import Case, find_cases
 from ..batch.cohort import enhance_folder
 from ..batch.folder import SUMMARY, earlier_results
 from ..errors import InputError, OutputError
+from ..jobs.evaluate import read_pair
 from ..jobs.qa import run_qa
 from ..jobs.requests import TWIN_PHANTOMS, AdaptRequest, BatchRequest, CommissionRequest, QARequest, TwinRequest
-from ..jobs.scans import require_permission
+from ..jobs.scans import read_scan, require_permission
 from ..model.card import find_model, model_identity, model_sha256, read_card
 from ..physics.resolution import Resolution
-from ..quality.record import EnhancementRecord
+from ..quality.metrics import offsets_to_planning_ct
+from ..quality.record import Distance, EnhancementRecord
 from ..report.acceptance import Acceptance, acceptance_page
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
 from ..site.patients import calibration_of
@@ -34,6 +37,7 @@ from ..site.profile import AcceptedQA, FittedCalibration, SiteModel, SiteProfile
 from ..storage.atomic import atomic_file, atomic_folder
 from ..storage.digest import file_sha256
 from ..storage.lock import locked
+from ..volume.grid import axial
 from .adapt import MODEL, adapt, read_twin, require_slices
 from .calibrate import calibration_from_phantom, patient_of_scans, require_pairs, site_model
 from .make_twin import make_twin
@@ -351,13 +355,33 @@ def _enhanced(
     )
     enhance_folder(batch, on_event=on_event)
     notes = earlier_results(folder / PATIENTS, cases.mvcts)
-    records = {number: notes[case.key]["record"] for number, case in enumerate(cases.mvcts) if case.key in notes}
+    done = {number: notes[case.key] for number, case in enumerate(cases.mvcts) if case.key in notes}
+    records = {number: note["record"] for number, note in done.items()}
     if len(records) < MIN_PATIENTS:
         raise InputError(
             f"Of {len(cases.mvcts)} patients {len(records)} could be enhanced, but the expected ranges of a scanner "
             f"need at least {MIN_PATIENTS}: the reasons are in {PATIENTS}/{SUMMARY}."
         )
+    profile, both = read_site(site), [number for number in done if number in cases.pairs]
+    for count, number in enumerate(both, start=1):
+        enhanced = done[number]["place"] / "enhanced.nrrd"
+        offsets = _offsets(cases.mvcts[number], enhanced, cases.pairs[number], profile)
+        records[number] = replace(records[number], distances=offsets)
+        on_event("progress", stage="measure", done=count, total=len(both))
     return records
+
+
+def _offsets(case: Case, enhanced: Path, kvcts: Sequence[Case], site: SiteProfile) -> Mapping[str, Distance]:
+    """HU offsets of a patient's enhanced scan from the first planning CT that shows the same part of the body."""
+    mvct, made = read_pair(case.source, enhanced, series_uid=case.series_uid)
+    scans, offsets = (axial(site.calibrated(mvct)), axial(made)), {}
+    for kvct in kvcts:
+        planned = axial(read_scan(kvct.source, "planning CT", series_uid=kvct.series_uid, slices_only=True))
+        spacing = {"spacing": scans[0].spacing, "kvct_spacing": planned.spacing}
+        offsets = offsets_to_planning_ct(*(scan.array for scan in scans), planned.array, **spacing)
+        if any(math.isfinite(offset.enhanced) for offset in offsets.values()):
+            break
+    return offsets
 
 
 def _accept(

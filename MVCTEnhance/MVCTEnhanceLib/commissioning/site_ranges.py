@@ -30,7 +30,7 @@ def site_ranges(records: Sequence[EnhancementRecord]) -> dict[str, Any]:
     """The `[expected]` of a site profile, by the rule of docs/commissioning.md.
 
     A metric that fewer than five of the patients show gets no range, so that the model's own holds; nor does whatever
-    is compared with a planning CT.
+    is compared with a planning CT, but for the HU offsets.
 
     Args:
         records: one a patient, of scans enhanced with this scanner's calibration and at full strength.

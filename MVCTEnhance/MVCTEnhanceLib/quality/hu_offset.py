@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
+from scipy.signal import find_peaks
 
 from .alike_slices import SmoothSlice, most_alike, places_of, smooth_slice, some_slices
 from .body import body_mask
@@ -25,10 +26,11 @@ class OffsetParameters:
         erosion_mm: width of the rim of the body that is left out.
         fat_hu, soft_tissue_hu: HU of the planning CT that are found again in the scan; the latter end below those of
             organs that take up much contrast agent.
-        min_fat_share: of fat in the fat and soft tissue of the planning CT: less has no peak of its own.
+        min_fat_share: of fat in the planning CT's fat and soft tissue, organs included: less has no peak of its own.
         min_mm2: of a tissue in all slices of the planning CT together.
         smoothing_hu: SD of the Gaussian over the histograms.
-        reach_hu: largest offset that is told; fat and muscle lie farther apart.
+        reach_hu: beyond which no offset is looked for; fat and muscle lie farther apart.
+        ambiguous: by how much smaller overlaps may be than the largest; of these, the smallest offset counts.
     """
 
     slices: int = 9
@@ -40,7 +42,8 @@ class OffsetParameters:
     min_fat_share: float = 0.15
     min_mm2: float = 500.0
     smoothing_hu: float = 6.0
-    reach_hu: int = 70
+    reach_hu: int = 100
+    ambiguous: float = 0.003
 
 
 def hu_offsets(
@@ -65,7 +68,7 @@ def hu_offsets(
 
     Returns:
         for each scan fat_offset and soft_tissue_offset in whole HU; NaN for a tissue of which the slices do not show
-        enough, and where no slices show the same part of the body.
+        enough, where no slices show the same part of the body, and where no offset is better than those around it.
     """
     p = parameters or OffsetParameters()
     planned = some_slices(kvct, kvct_pixel_size, p.planning_ct_slices)
@@ -93,7 +96,7 @@ def _histogram(image: SmoothSlice, p: OffsetParameters) -> np.ndarray:
 
 def _offsets(shown: np.ndarray, wanted: np.ndarray, p: OffsetParameters) -> dict[str, float]:
     fat, soft = (slice(*(end - p.fat_hu[0] + p.reach_hu for end in ends)) for ends in (p.fat_hu, p.soft_tissue_hu))
-    share = wanted[fat].sum() / max(wanted[fat.start : soft.stop].sum(), 1.0)
+    share = wanted[fat].sum() / max(wanted[fat.start :].sum(), 1.0)
     offset = _offset(shown, wanted, fat, p) if share >= p.min_fat_share else math.nan
     return dict(zip(OFFSETS, (offset, _offset(shown, wanted, soft, p)), strict=True))
 
@@ -105,4 +108,7 @@ def _offset(shown: np.ndarray, wanted: np.ndarray, tissue: slice, p: OffsetParam
     shifts = range(-p.reach_hu, p.reach_hu + 1)
     parts = [shown[tissue.start + shift : tissue.stop + shift] for shift in shifts]
     overlaps = [np.sqrt(part * wanted[tissue]).sum() / math.sqrt(max(part.sum(), 1.0)) for part in parts]
-    return float(shifts[int(np.argmax(overlaps))])
+    overlaps = np.array(overlaps) / math.sqrt(wanted[tissue].sum())
+    peaks, _ = find_peaks(overlaps)
+    near = peaks[overlaps[peaks] >= overlaps[peaks].max(initial=0.0) - p.ambiguous]
+    return float(min((shifts[peak] for peak in near), key=abs, default=math.nan))
