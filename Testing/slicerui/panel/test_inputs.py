@@ -109,17 +109,17 @@ def test_results_of_the_module_and_label_maps_are_not_chosen_by_themselves(app):
     assert app.ui.mvctSelector.currentNode() is None
 
 
-@pytest.mark.parametrize("selector", ["enhancedSelector", "differenceSelector", "cycleErrorSelector"])
-def test_an_output_is_never_an_input(app, selector):
+def test_an_output_is_never_an_input(app):
     mvct = open_with_scan(app)
     app.ui.advancedGroupBox.collapsed = False
-    if selector == "cycleErrorSelector":
-        app.click(app.ui.makeCycleErrorCheckBox)
-    app.choose(getattr(app.ui, selector), mvct)
-    assert not app.ui.applyButton.enabled
-    assert "never overwritten" in app.ui.applyButton.toolTip
-    app.choose(getattr(app.ui, selector), None)
-    assert app.ui.applyButton.enabled
+    for selector in (app.ui.enhancedSelector, app.ui.differenceSelector, app.ui.cycleErrorSelector):
+        if selector is app.ui.cycleErrorSelector:
+            app.click(app.ui.makeCycleErrorCheckBox)
+        app.choose(selector, mvct)
+        assert not app.ui.applyButton.enabled
+        assert "never overwritten" in app.ui.applyButton.toolTip
+        app.choose(selector, None)
+        assert app.ui.applyButton.enabled
 
 
 def test_the_planning_ct_is_another_volume(app):
@@ -161,7 +161,7 @@ def test_an_output_of_this_program_is_said_before_the_run(app):
     assert "The planning CT is an enhanced scan that this program made" in input_warnings(app)
 
 
-@pytest.mark.parametrize("suffix", ["nrrd", "nii.gz", "mha"])
+@pytest.mark.parametrize("suffix", ["nrrd", "nii.gz", pytest.param("mha", marks=pytest.mark.thorough)])
 def test_an_output_that_was_loaded_from_a_file_is_known(app, tmp_path, suffix):
     from MVCTEnhanceLib.io import write_volume
     from MVCTEnhanceLib.volume import Volume
