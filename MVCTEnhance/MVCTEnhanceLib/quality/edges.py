@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from .masks import outline
 from .profiles import EdgeParameters, flat_edges, steps
@@ -101,6 +101,8 @@ def _within(mask: np.ndarray, region: np.ndarray | None) -> np.ndarray:
 
 def _fitted_width(t: np.ndarray, values: np.ndarray) -> float:
     """Width of the edge-spread function with these values at the distances t."""
+    from scipy import optimize  # here, since it takes half a second, and not every job measures
+
     start = [0, 1, 0, 0.8]
     lowest, highest = np.array([-1, 0.2, -2, 0.05]), np.array([1, 3, 2, 10])
     try:

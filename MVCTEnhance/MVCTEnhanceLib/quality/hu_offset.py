@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.signal import find_peaks
 
 from .alike_slices import SmoothSlice, most_alike, places_of, smooth_slice, some_slices
 from .body import body_mask
@@ -102,6 +101,8 @@ def _offsets(shown: np.ndarray, wanted: np.ndarray, p: OffsetParameters) -> dict
 
 
 def _offset(shown: np.ndarray, wanted: np.ndarray, tissue: slice, p: OffsetParameters) -> float:
+    from scipy.signal import find_peaks  # here, since it takes most of a second, and most scans have no planning CT
+
     if wanted[tissue].sum() < p.min_mm2:
         return math.nan
     shown, wanted = (ndimage.gaussian_filter1d(areas, p.smoothing_hu) for areas in (shown, wanted))
