@@ -63,6 +63,13 @@ def test_another_part_of_the_body_tells_nothing(scan):
     assert all(map(math.isnan, offsets(np.full_like(scan, -1000), planning_ct())))
 
 
+def test_body_that_the_field_of_view_cuts_is_found_in_the_planning_ct(scan):
+    j, i = np.mgrid[:160, :160] - 79.5
+    cut = np.where(np.hypot(j - 10, i) < 40, np.roll(scan, 10, axis=1), -1000)[:, 50:130, 40:120]
+    assert offsets(cut + 30, planning_ct()) == pytest.approx((30, 30), abs=3)
+    assert all(map(math.isnan, offsets(cut + 30, planning_ct()[:1])))
+
+
 def test_little_fat_tells_nothing(scan):
     fat, soft = offsets(scan, planning_ct(fat_mm=2))
     assert math.isnan(fat) and abs(soft) <= 2

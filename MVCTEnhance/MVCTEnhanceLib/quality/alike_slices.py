@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,9 @@ from .body import body_mask
 SMOOTHING_MM = 2.0  # SD, more than either scan's own blur, so that bone is as thick in both
 THUMB_MM, THUMB_REACH_MM = 5.0, 200.0
 THUMB_HU = (-1000.0, 300.0)
+CUT_PART, RIM_PX = 0.05, 2.0  # of the rim of the field of view that is body, from which the body is cut
+BODY_PART = 0.5  # of a thumb, about: what differs in the rest of it is nothing
+SHIFTS = range(-4, 5, 2)  # in steps of a thumb, since the centre of a body that is cut lies elsewhere
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +35,44 @@ class SmoothSlice:
         coarse = ndimage.gaussian_filter(
             np.where(self.body, self.hu, low).clip(low, high), [THUMB_MM / 2 / size for size in self.pixel_size]
         )
+        return ndimage.map_coordinates(coarse, self._places, order=1, cval=low)
+
+    @cached_property
+    def seen(self) -> np.ndarray | None:
+        """Of `thumb`, bool, what the field of view shows, the circle in the image; None where the body is not cut."""
+        radius = min(size * count for size, count in zip(self.pixel_size, self.hu.shape, strict=True)) / 2
+        from_rim = radius - self._from_middle(np.indices(self.hu.shape))
+        rim = (from_rim >= 0) & (from_rim < RIM_PX * max(self.pixel_size))
+        if self.body[rim].mean() < CUT_PART:
+            return None
+        return self._from_middle(self._places) < radius - RIM_PX * max(self.pixel_size)
+
+    def unlike_hu(self, other: SmoothSlice) -> float:
+        """Mean difference of two slices, of a body that is cut within its field of view alone.
+
+        Neighbouring slices of a patient differ by 5 to 10 HU.
+        """
+        cut, whole = (self, other) if self.seen is not None else (other, self)
+        if cut.seen is None:
+            return float(np.abs(self.thumb - other.thumb).mean())
+        shifted = (np.roll(whole.thumb, shift, (0, 1)) for shift in itertools.product(SHIFTS, SHIFTS))
+        return BODY_PART * min(float(np.abs(cut.thumb - thumb)[cut.seen].mean()) for thumb in shifted)
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """Rows and columns of the pixels of `thumb` in the image."""
         steps = np.arange(-THUMB_REACH_MM, THUMB_REACH_MM + 1, THUMB_MM)
         centre = [places.mean() for places in np.nonzero(self.body)]
         places = [middle + steps / size for middle, size in zip(centre, self.pixel_size, strict=True)]
-        return ndimage.map_coordinates(coarse, np.meshgrid(*places, indexing="ij"), order=1, cval=low)
+        return np.stack(np.meshgrid(*places, indexing="ij"))
 
-    def unlike_hu(self, other: SmoothSlice) -> float:
-        """Mean difference of two slices; neighbouring ones of a patient differ by 5 to 10 HU."""
-        return float(np.abs(self.thumb - other.thumb).mean())
+    def _from_middle(self, places: np.ndarray) -> np.ndarray:
+        """Distance from the middle of the image in mm of rows and columns."""
+        offsets = (
+            (place - (count - 1) / 2) * size
+            for place, count, size in zip(places, self.hu.shape, self.pixel_size, strict=True)
+        )
+        return np.hypot(*offsets)
 
 
 def smooth_slice(
