@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from MVCTEnhanceLib.io import read_volume
 from MVCTEnhanceLib.quality.hu_offset import hu_offsets
 
 PIXEL, KVCT_PIXEL = (1.6, 1.6), (2.0, 2.0)
@@ -42,11 +43,11 @@ def offsets(scan, kvct):
 
 
 @pytest.mark.parametrize("shift", [-90, -30, -12, 0, 30, 90])
-def test_shift_is_told_of_both_tissues(scan, shift):
+def test_shift_is_found_in_both_tissues(scan, shift):
     assert offsets(scan + shift, planning_ct()) == pytest.approx((shift, shift), abs=2)
 
 
-def test_tissues_are_told_apart(scan):
+def test_tissues_are_measured_apart(scan):
     fat = np.stack([trunk(size=size) for size in (0.9, 1.0, 1.1)]) == -100
     assert offsets(scan + 20 * fat, planning_ct()) == pytest.approx((20, 0), abs=2)
 
@@ -57,7 +58,7 @@ def test_weight_lost_and_contrast_agent_in_an_organ_are_no_shift(scan, anatomy, 
     assert offsets(scan + 30, planning_ct(**anatomy)) == pytest.approx((30, 30), abs=off)
 
 
-def test_another_part_of_the_body_tells_nothing(scan):
+def test_another_part_of_the_body_gives_no_offset(scan):
     neck = np.stack([trunk(KVCT_PIXEL[0], size=0.4)])
     assert all(map(math.isnan, offsets(scan, neck)))
     assert all(map(math.isnan, offsets(np.full_like(scan, -1000), planning_ct())))
@@ -70,7 +71,7 @@ def test_body_that_the_field_of_view_cuts_is_found_in_the_planning_ct(scan):
     assert all(map(math.isnan, offsets(cut + 30, planning_ct()[:1])))
 
 
-def test_little_fat_tells_nothing(scan):
+def test_little_fat_gives_no_offset_of_fat(scan):
     fat, soft = offsets(scan, planning_ct(fat_mm=2))
     assert math.isnan(fat) and abs(soft) <= 2
 
@@ -78,3 +79,17 @@ def test_little_fat_tells_nothing(scan):
 def test_each_scan_has_its_own_offsets(scan):
     enhanced, mvct = hu_offsets([scan, scan - 15], planning_ct(), pixel_size=PIXEL, kvct_pixel_size=KVCT_PIXEL)
     assert enhanced["fat_offset"] - mvct["fat_offset"] == pytest.approx(15, abs=2)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("name", "fat"), [("abdomen-crlm-1006", True), ("headneck-cthead-stanford", False)])
+def test_shift_of_a_real_scan_is_found_by_other_slices_of_half_of_it(real_data, white_noise, name, fat):
+    kvct = read_volume(real_data / "kvct" / f"{name}.nrrd", slices_only=True)
+    scan = kvct.array[::8] + white_noise(kvct.array[::8].shape, 20)
+    sizes = {"pixel_size": kvct.spacing[1::-1], "kvct_pixel_size": kvct.spacing[1::-1]}
+    half = kvct.array[1 : len(kvct.array) // 2 : 2]
+    for shift in (0, 30):
+        (found,) = hu_offsets([scan + shift], half, **sizes)
+        assert math.isnan(found["fat_offset"]) != fat
+        known = [offset for offset in found.values() if math.isfinite(offset)]
+        assert known == pytest.approx([shift] * len(known), abs=5)
