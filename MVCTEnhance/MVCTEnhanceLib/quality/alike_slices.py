@@ -11,11 +11,11 @@ import numpy as np
 from scipy import ndimage
 
 from .body import body_mask
+from .field_of_view import RIM_PX, inside_mm, is_cut
 
 SMOOTHING_MM = 2.0  # SD, more than either scan's own blur, so that bone is as thick in both
 THUMB_MM, THUMB_REACH_MM = 5.0, 200.0
 THUMB_HU = (-1000.0, 300.0)
-CUT_PART, RIM_PX = 0.05, 2.0  # of the rim of the field of view that is body, from which the body is cut
 BODY_PART = 0.5  # of a thumb, about: what differs in the rest of it is nothing
 SHIFTS = range(-4, 5, 2)  # in steps of a thumb, since the centre of a body that is cut lies elsewhere
 
@@ -39,13 +39,10 @@ class SmoothSlice:
 
     @cached_property
     def seen(self) -> np.ndarray | None:
-        """Of `thumb`, bool, what the field of view shows, the circle in the image; None where the body is not cut."""
-        radius = min(size * count for size, count in zip(self.pixel_size, self.hu.shape, strict=True)) / 2
-        from_rim = radius - self._from_middle(np.indices(self.hu.shape))
-        rim = (from_rim >= 0) & (from_rim < RIM_PX * max(self.pixel_size))
-        if self.body[rim].mean() < CUT_PART:
+        """Of `thumb`, bool, what the field of view shows; None where it does not cut the body."""
+        if not is_cut(self.body, self.pixel_size):
             return None
-        return self._from_middle(self._places) < radius - RIM_PX * max(self.pixel_size)
+        return inside_mm(self._places, self.hu.shape, self.pixel_size) > RIM_PX * max(self.pixel_size)
 
     def unlike_hu(self, other: SmoothSlice) -> float:
         """Mean difference of two slices, of a body that is cut within its field of view alone.
@@ -65,14 +62,6 @@ class SmoothSlice:
         centre = [places.mean() for places in np.nonzero(self.body)]
         places = [middle + steps / size for middle, size in zip(centre, self.pixel_size, strict=True)]
         return np.stack(np.meshgrid(*places, indexing="ij"))
-
-    def _from_middle(self, places: np.ndarray) -> np.ndarray:
-        """Distance from the middle of the image in mm of rows and columns."""
-        offsets = (
-            (place - (count - 1) / 2) * size
-            for place, count, size in zip(places, self.hu.shape, self.pixel_size, strict=True)
-        )
-        return np.hypot(*offsets)
 
 
 def smooth_slice(

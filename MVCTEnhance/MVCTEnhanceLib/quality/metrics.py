@@ -20,6 +20,7 @@ from .catalogue import METRICS
 from .contrast import cnr_muscle_fat
 from .dig import NETWORK_WINDOW_HU, dig, dig_scaled
 from .edges import BONE, BONE_FROM_HU, SKIN, bone_edge_width, skin_edge_width
+from .field_of_view import away_from_cut
 from .hu_bias import hu_bias
 from .hu_offset import OffsetParameters, hu_offsets
 from .noise import NoiseParameters, noise_of_pair, noise_sd
@@ -175,7 +176,7 @@ def _measure_alone(image: np.ndarray, pixel_size: tuple[float, float]) -> dict[s
     box = near_body(body, pixel_size)
     near = image.crop(box)
     noise = noise_sd(near, body[box], pixel_size=pixel_size)
-    values = _measure_near_body(near, body[box], pixel_size, noise)
+    values = _measure_near_body(near, body[box], pixel_size, noise, _skin(body, None, box, pixel_size))
     return {"planning_ct": {"nselfssim": nselfssim(image, body)} | values}
 
 
@@ -194,9 +195,10 @@ def _measure_pair(
     near = {"mvct": mvct.crop(box), "enhanced": enhanced.crop(box)}
     near_region = None if region is None else region[box]
     noise = noise_of_pair(*near.values(), inside[box], pixel_size=pixel_size)
+    skin = _skin(body, region, box, pixel_size)
     measured = {
         name: {"nselfssim": nselfssim(image, inside)}  # whose noise has its place in the whole slice
-        | _measure_near_body(near[name], body[box], pixel_size, own_noise, near_region)
+        | _measure_near_body(near[name], body[box], pixel_size, own_noise, skin, near_region)
         for name, image, own_noise in zip(near, (mvct, enhanced), noise, strict=True)
     }
     measured |= {
@@ -219,15 +221,30 @@ def _within(body: np.ndarray, region: np.ndarray | None) -> np.ndarray:
     return body if region is None else body & region
 
 
+def _skin(
+    body: np.ndarray, region: np.ndarray | None, box: tuple[slice, slice], pixel_size: tuple[float, float]
+) -> np.ndarray | None:
+    """Where in a box the outline of the body is skin in the region; None for everywhere."""
+    away = away_from_cut(body, pixel_size, margin_mm=SKIN.high_mm[1] + SKIN.fit_mm)
+    if away is None:
+        return None if region is None else region[box]
+    return _within(away, region)[box]
+
+
 def _measure_near_body(
-    image: Slice, body: np.ndarray, pixel_size: tuple[float, float], noise: float, region: np.ndarray | None = None
+    image: Slice,
+    body: np.ndarray,
+    pixel_size: tuple[float, float],
+    noise: float,
+    skin: np.ndarray | None,
+    region: np.ndarray | None = None,
 ) -> dict[str, float]:
     inside = _within(body, region)
     overshoot, undershoot = air_edge_overshoot(image, body, pixel_size=pixel_size, region=region)
     return {
         "noise_hu": noise,
         "cnr_muscle_fat": cnr_muscle_fat(image, inside, pixel_size=pixel_size, noise_hu=noise),
-        "edge_width_mm": skin_edge_width(image, body, pixel_size=pixel_size, region=region),
+        "edge_width_mm": skin_edge_width(image, body, pixel_size=pixel_size, region=skin),
         "bone_edge_width_mm": bone_edge_width(image, body, pixel_size=pixel_size, region=region),
         "edge_overshoot_hu": overshoot,
         "edge_undershoot_hu": undershoot,
