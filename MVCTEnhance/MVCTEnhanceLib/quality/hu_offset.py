@@ -34,7 +34,7 @@ class OffsetParameters:
 
     slices: int = 9
     planning_ct_slices: int = 60
-    max_unlike_hu: float = 60.0
+    max_unlike_hu: float = 40.0
     erosion_mm: float = 3.0
     fat_hu: tuple[int, int] = (-180, -40)
     soft_tissue_hu: tuple[int, int] = (-20, 90)
