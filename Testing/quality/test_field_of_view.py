@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from MVCTEnhanceLib.quality.field_of_view import away_from_cut, is_cut
+from MVCTEnhanceLib.quality.field_of_view import away_from_cut, cutting_field
 from MVCTEnhanceLib.quality.metrics import evaluate
 from scipy import ndimage, special
 
@@ -27,24 +27,27 @@ def cut(image):
 
 
 @pytest.mark.parametrize(
-    ("body", "found"),
+    ("body", "is_round"),
     [
-        (ellipse(60, 80) < 1, False),
+        (ellipse(60, 80) < 1, None),
         ((ellipse(60, 120) < 1) & (ellipse(99.5, 99.5) < 1), True),
-        (ellipse(60, 120) < 1, False),
-        (ellipse(60, 98, (130, 200)) < 1, False),
-        (np.zeros((200, 200), bool), False),
+        (ellipse(60, 150) < 1, False),
+        (ellipse(60, 98, (130, 200)) < 1, None),
+        (np.zeros((200, 200), bool), None),
     ],
-    ids=["within", "cut", "beyond the circle", "cropped image", "air"],
+    ids=["within", "cut by the circle", "cut by the image", "cropped around the body", "air"],
 )
-def test_a_body_is_cut_that_ends_at_the_circle_and_not_beyond(body, found):
-    assert is_cut(body, (1.0, 1.0)) == found
+def test_a_body_is_cut_that_ends_at_the_field_of_view_and_not_beyond(body, is_round):
+    field = cutting_field(body, (1.0, 1.0))
+    assert (field and field.round) == is_round
 
 
 def test_what_lies_near_the_cut_is_left_out():
     body = (ellipse(60, 120) < 1) & (ellipse(99.5, 99.5) < 1)
     away = away_from_cut(body, (1.0, 1.0), margin_mm=10)
     assert away[100, 12] and not away[100, 8] and not away[0, 0]
+    away = away_from_cut(ellipse(60, 150) < 1, (1.0, 1.0), margin_mm=10)
+    assert away[100, 12] and away[15, 15] and not away[100, 8]
     assert away_from_cut(ellipse(60, 80) < 1, (1.0, 1.0), margin_mm=10) is None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from .body import body_mask
-from .field_of_view import RIM_PX, inside_mm, is_cut
+from .field_of_view import cutting_field
 
 SMOOTHING_MM = 2.0  # SD, more than either scan's own blur, so that bone is as thick in both
 THUMB_MM, THUMB_REACH_MM = 5.0, 200.0
@@ -40,9 +40,8 @@ class SmoothSlice:
     @cached_property
     def seen(self) -> np.ndarray | None:
         """Of `thumb`, bool, what the field of view shows; None where it does not cut the body."""
-        if not is_cut(self.body, self.pixel_size):
-            return None
-        return inside_mm(self._places, self.hu.shape, self.pixel_size) > RIM_PX * max(self.pixel_size)
+        field = cutting_field(self.body, self.pixel_size)
+        return field and field.inside_mm(self._places) > field.rim_mm
 
     def unlike_hu(self, other: SmoothSlice) -> float:
         """Mean difference of two slices, of a body that is cut within its field of view alone.

@@ -1,6 +1,8 @@
-"""The round field of view of a slice, by which a body is cut that reaches beyond it."""
+"""The field of view of a slice, a circle or the whole image, by which a body is cut that reaches beyond it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,32 +10,51 @@ RIM_PX = 3.0
 CUT_PART = 0.05  # of the rim that is body, from which the body is cut
 
 
-def inside_mm(places: np.ndarray, shape: tuple[int, int], pixel_size: tuple[float, float]) -> np.ndarray:
-    """How far places lie inside of the largest circle in an image, negative outside.
+@dataclass(frozen=True)
+class FieldOfView:
+    """Args: shape of the image, (j, i); pixel_size (row j, column i) in mm; round, the largest circle in the image."""
 
-    Args:
-        places: rows and columns in pixels, shape (2, ...).
-        shape: of the image, (j, i).
-        pixel_size: (row j, column i) in mm.
-    """
-    offsets = [(place - (count - 1) / 2) * size for place, count, size in zip(places, shape, pixel_size, strict=True)]
-    return min(count * size for count, size in zip(shape, pixel_size, strict=True)) / 2 - np.hypot(*offsets)
+    shape: tuple[int, int]
+    pixel_size: tuple[float, float]
+    round: bool
+
+    @property
+    def rim_mm(self) -> float:
+        """Width of the rim in which a body that is cut ends."""
+        return RIM_PX * max(self.pixel_size)
+
+    def inside_mm(self, places: np.ndarray | None = None) -> np.ndarray:
+        """How far rows and columns, shape (2, ...), None for all pixels, lie inside of it; negative outside."""
+        places = np.indices(self.shape) if places is None else places
+        from_middle = np.stack(
+            [
+                np.abs(place - (count - 1) / 2) * size
+                for place, count, size in zip(places, self.shape, self.pixel_size, strict=True)
+            ]
+        )
+        halves = np.array([count * size / 2 for count, size in zip(self.shape, self.pixel_size, strict=True)])
+        if self.round:
+            return halves.min() - np.hypot(*from_middle)
+        return (halves.reshape(2, *[1] * (from_middle.ndim - 1)) - from_middle).min(axis=0)
 
 
-def is_cut(body: np.ndarray, pixel_size: tuple[float, float]) -> bool:
-    """Whether the circle in the image cuts the body: there is body at its rim, and none outside of it.
+def cutting_field(body: np.ndarray, pixel_size: tuple[float, float]) -> FieldOfView | None:
+    """The field of view that cuts a body: there is body at its rim, and none outside of it; None where none does.
 
     Args:
         body: bool, shape (j, i).
         pixel_size: (row j, column i) in mm.
     """
-    inside, rim_mm = inside_mm(np.indices(body.shape), body.shape, pixel_size), RIM_PX * max(pixel_size)
-    rim = (inside >= 0) & (inside < rim_mm)
-    return bool(body[rim].mean() >= CUT_PART and not body[inside < -rim_mm].any())
+    for is_round in (True, False):
+        field = FieldOfView(body.shape, pixel_size, is_round)
+        inside = field.inside_mm()
+        rim = (inside >= 0) & (inside < field.rim_mm)
+        if body[rim].mean() >= CUT_PART and not body[inside < -field.rim_mm].any():
+            return field
+    return None
 
 
 def away_from_cut(body: np.ndarray, pixel_size: tuple[float, float], *, margin_mm: float) -> np.ndarray | None:
-    """Bool, shape (j, i): what lies farther than a margin inside of the circle that cuts the body; else None."""
-    if not is_cut(body, pixel_size):
-        return None
-    return inside_mm(np.indices(body.shape), body.shape, pixel_size) > margin_mm
+    """Bool, shape (j, i): what lies farther than a margin inside of the field that cuts the body; None if none does."""
+    field = cutting_field(body, pixel_size)
+    return field and field.inside_mm() > margin_mm
