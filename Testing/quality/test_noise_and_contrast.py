@@ -18,9 +18,9 @@ MODELS = ("simulated-anchor", "unpaired")
 NECK_AND_HEAD_MM = (-109.0, 11.0)  # heights above the eyes; the neck is little but edges
 WITHIN = {"mvct": 0.15} | dict.fromkeys(MODELS, 0.2)
 BEYOND = {  # slices, by less than 40 %
-    ("head-ge", MODELS[0]): 1,
-    ("head-ge", MODELS[1]): 2,
+    ("chest-lungdx-a0002", MODELS[0]): 1,
     ("phantom", "mvct"): 1,
+    ("phantom", MODELS[0]): 1,
     ("phantom", MODELS[1]): 2,
 }
 
