@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,9 +24,8 @@ class FieldOfView:
         """Width of the rim in which a body that is cut ends."""
         return RIM_PX * max(self.pixel_size)
 
-    def inside_mm(self, places: np.ndarray | None = None) -> np.ndarray:
-        """How far rows and columns, shape (2, ...), None for all pixels, lie inside of it; negative outside."""
-        places = np.indices(self.shape) if places is None else places
+    def inside_mm(self, places: np.ndarray) -> np.ndarray:
+        """How far rows and columns, shape (2, ...), lie inside of it; negative outside."""
         from_middle = np.stack(
             [
                 np.abs(place - (count - 1) / 2) * size
@@ -38,6 +38,12 @@ class FieldOfView:
         return (halves.reshape(2, *[1] * (from_middle.ndim - 1)) - from_middle).min(axis=0)
 
 
+@lru_cache(maxsize=8)
+def _pixels_inside_mm(field: FieldOfView) -> np.ndarray:
+    """`inside_mm` of all pixels, which the slices of a scan have in common; not to be written to."""
+    return field.inside_mm(np.indices(field.shape))
+
+
 def cutting_field(body: np.ndarray, pixel_size: tuple[float, float]) -> FieldOfView | None:
     """The field of view that cuts a body: there is body at its rim, and none outside of it; None where none does.
 
@@ -47,7 +53,7 @@ def cutting_field(body: np.ndarray, pixel_size: tuple[float, float]) -> FieldOfV
     """
     for is_round in (True, False):
         field = FieldOfView(body.shape, pixel_size, is_round)
-        inside = field.inside_mm()
+        inside = _pixels_inside_mm(field)
         rim = (inside >= 0) & (inside < field.rim_mm)
         if body[rim].mean() >= CUT_PART and not body[inside < -field.rim_mm].any():
             return field
@@ -57,4 +63,4 @@ def cutting_field(body: np.ndarray, pixel_size: tuple[float, float]) -> FieldOfV
 def away_from_cut(body: np.ndarray, pixel_size: tuple[float, float], *, margin_mm: float) -> np.ndarray | None:
     """Bool, shape (j, i): what lies farther than a margin inside of the field that cuts the body; None if none does."""
     field = cutting_field(body, pixel_size)
-    return field and field.inside_mm() > margin_mm
+    return field and _pixels_inside_mm(field) > margin_mm
