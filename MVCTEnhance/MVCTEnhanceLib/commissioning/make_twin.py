@@ -26,9 +26,8 @@ from ..physics.settings import MVCTSettings
 from ..qa.phantoms import PHANTOMS
 from ..qa.position import find_cylinder
 from ..qa.tolerances import PositionLimits
-from ..quality.alike_slices import smooth_slice
+from ..quality.alike_slices import MAX_UNLIKE_HU, smooth_slice
 from ..runtime.events import EventHandler, collecting_warnings, ignore_event
-from ..site.patients import MAX_UNLIKE_HU
 from ..site.profile import SiteProfile, read_site
 from ..storage.atomic import atomic_file
 from ..volume import Volume

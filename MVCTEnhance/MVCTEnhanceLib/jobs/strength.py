@@ -12,6 +12,7 @@ from ..physics.density import at_strength
 from ..quality.body import body_mask
 from ..quality.nselfssim import nselfssim
 from ..quality.record import FULL_STRENGTH
+from ..quality.slices import places_of
 from ..volume import Volume
 from ..volume.grid import axial
 from ..volume.values import rounded_int16
@@ -41,8 +42,10 @@ def matching_strength(mvct: Volume, enhanced: Volume, kvct: Volume) -> int:
         InputError: one of the scans shows no body.
     """
     mvct, enhanced, kvct = axial(mvct), axial(enhanced), axial(kvct)
-    goal = _mean_nselfssim("planning CT", ((kvct.array[k], _body(kvct, k)) for k in _places(kvct)))
-    slices = [(mvct.array[k], enhanced.array[k], _body(mvct, k)) for k in _places(mvct)]
+    goal = _mean_nselfssim(
+        "planning CT", ((kvct.array[k], _body(kvct, k)) for k in places_of(len(kvct.array), _SLICES))
+    )
+    slices = [(mvct.array[k], enhanced.array[k], _body(mvct, k)) for k in places_of(len(mvct.array), _SLICES)]
 
     @lru_cache
     def distance(strength: int) -> float:
@@ -51,10 +54,6 @@ def matching_strength(mvct: Volume, enhanced: Volume, kvct: Volume) -> int:
 
     near = min(range(0, FULL_STRENGTH + 1, _STEP), key=distance)
     return min(range(max(near - _STEP, 0), min(near + _STEP, FULL_STRENGTH) + 1), key=distance)
-
-
-def _places(scan: Volume) -> np.ndarray:
-    return np.unique(np.linspace(0, len(scan.array) - 1, _SLICES).round().astype(int))
 
 
 def _body(scan: Volume, k: int) -> np.ndarray:

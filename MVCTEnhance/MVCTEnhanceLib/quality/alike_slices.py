@@ -12,10 +12,12 @@ from scipy import ndimage
 
 from .body import body_mask
 from .field_of_view import cutting_field
+from .slices import places_of
 
 SMOOTHING_MM = 2.0  # SD, more than either scan's own blur, so that bone is as thick in both
 THUMB_MM, THUMB_REACH_MM = 5.0, 200.0
 THUMB_HU = (-1000.0, 300.0)
+MAX_UNLIKE_HU = 40.0  # above it slices show other parts of a body
 BODY_PART = 0.5  # of a thumb, about: what differs in the rest of it is nothing
 SHIFTS = range(-4, 5, 2)  # in steps of a thumb, since the centre of a body that is cut lies elsewhere
 
@@ -77,11 +79,6 @@ def smooth_slice(
     if not body.any():
         return None
     return SmoothSlice(ndimage.gaussian_filter(hu, [SMOOTHING_MM / size for size in pixel_size]), body, pixel_size)
-
-
-def places_of(count: int, most: int) -> list[int]:
-    """Numbers of slices from 0, evenly placed, at most so many."""
-    return np.unique(np.linspace(0, count - 1, most).round().astype(int)).tolist()
 
 
 def some_slices(

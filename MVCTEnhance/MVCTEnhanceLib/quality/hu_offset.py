@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .alike_slices import SmoothSlice, most_alike, places_of, smooth_slice, some_slices
+from .alike_slices import MAX_UNLIKE_HU, SmoothSlice, most_alike, smooth_slice, some_slices
 from .body import body_mask
 from .masks import erode
 from .record import OFFSETS
+from .slices import places_of
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class OffsetParameters:
 
     slices: int = 9
     planning_ct_slices: int = 60
-    max_unlike_hu: float = 40.0
+    max_unlike_hu: float = MAX_UNLIKE_HU
     erosion_mm: float = 3.0
     fat_hu: tuple[int, int] = (-180, -40)
     soft_tissue_hu: tuple[int, int] = (-20, 90)

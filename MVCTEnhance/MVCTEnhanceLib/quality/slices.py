@@ -61,6 +61,11 @@ class Slice:
         return ndimage.spline_filter(np.pad(self.hu, SPLINE_PAD, mode="edge"), order=3, mode="nearest")
 
 
+def places_of(count: int, most: int) -> list[int]:
+    """Numbers of slices from 0, evenly placed, at most so many."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int)).tolist()
+
+
 def require_same_shape(a: np.ndarray, b: np.ndarray, *, names: tuple[str, str]) -> None:
     """Raise InputError, with both shapes, unless the two arrays have the same one."""
     if a.shape != b.shape:

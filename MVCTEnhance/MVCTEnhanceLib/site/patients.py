@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..physics.calibration import Calibration
 from ..physics.density import density_hu_from_kv
-from ..quality.alike_slices import SmoothSlice, most_alike, some_slices
+from ..quality.alike_slices import MAX_UNLIKE_HU, SmoothSlice, most_alike, some_slices
 from ..quality.masks import erode
 from ..volume import Volume
 from ..volume.grid import axial
@@ -27,7 +27,6 @@ MIN_PATIENTS = 3
 MVCT_SLICES, KVCT_SLICES = 9, 60  # of a scan, evenly placed
 EROSION_MM = 2.0
 MIN_AREA_MM2 = 500.0  # of a tissue in all slices of a scan together
-MAX_UNLIKE_HU = 40.0
 ROUNDS = 12
 CLOSE_HU = 0.05
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..quality.body import body_mask
 from ..quality.noise import noise_sd
+from ..quality.slices import places_of
 from ..quality.spread import widened
 from ..volume import Volume
 
@@ -36,8 +37,7 @@ class TrainedOn:
         self._pixels_mm += pixel_size
         self._sides_mm += [pixels * mm for pixels, mm in zip(scan.array.shape[1:], pixel_size, strict=True)]
         self._axial &= bool(abs(scan.direction[2, 2]) >= AXIAL_COSINE)
-        count = len(scan.array)
-        for k in np.unique(np.linspace(0, count - 1, min(NOISE_SLICES, count)).round().astype(int)):
+        for k in places_of(len(scan.array), NOISE_SLICES):
             image = scan.array[k]
             noise = noise_sd(image, body_mask(image, pixel_size=pixel_size), pixel_size=pixel_size)
             if math.isfinite(noise):
