@@ -196,6 +196,27 @@ def metrics(_: Callable[[str], str] = str) -> dict[str, Metric]:
                 "planning_ct": of_planning_ct,
             },
         ),
+        "fine_noise_hu": Metric(
+            label=_("Fine noise"),
+            unit="HU",
+            digits=1,
+            meaning=_(
+                "SD of what pixels in homogeneous soft tissue differ by from those around, for a body like 30 cm of "
+                "water. It shows a change of the noise that the size of the body and coarse structure hide in the "
+                "noise itself."
+            ),
+            groups=("mvct", "enhanced"),
+            bounds=(0.0, None),
+            measured_in="homogeneous soft tissue",
+            of_full_strength=True,
+            causes={
+                "mvct": (
+                    "the scan may be filtered already, or was made with more dose",
+                    "the scan was made with less dose or with a sharper kernel",
+                ),
+                "enhanced": (f"{_SMOOTHED} with the noise", "noise is left"),
+            },
+        ),
         "cnr_muscle_fat": Metric(
             label=_("CNR muscle-fat"),
             unit="1",

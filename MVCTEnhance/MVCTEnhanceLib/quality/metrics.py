@@ -21,9 +21,10 @@ from .contrast import cnr_muscle_fat
 from .dig import NETWORK_WINDOW_HU, dig, dig_scaled
 from .edges import BONE, BONE_FROM_HU, SKIN, bone_edge_width, skin_edge_width
 from .field_of_view import away_from_cut
+from .fine_noise import FineNoiseParameters, fine_noise, water_equivalent_diameter
 from .hu_bias import hu_bias
 from .hu_offset import OffsetParameters, hu_offsets
-from .noise import NoiseParameters, noise_of_pair, noise_sd
+from .noise import NoiseParameters, homogeneous_tissue, noise_of_pair, noise_sd
 from .nselfssim import NSelfSSIMParameters, nselfssim
 from .overshoot import OvershootParameters, air_edge_errors, air_edge_overshoot
 from .paired import mae, psnr, ssim
@@ -194,13 +195,18 @@ def _measure_pair(
     box = near_body(body, pixel_size)
     near = {"mvct": mvct.crop(box), "enhanced": enhanced.crop(box)}
     near_region = None if region is None else region[box]
-    noise = noise_of_pair(*near.values(), inside[box], pixel_size=pixel_size)
+    tissues = tuple(homogeneous_tissue(image, inside[box], pixel_size=pixel_size) for image in near.values())
+    noise = noise_of_pair(*near.values(), inside[box], pixel_size=pixel_size, tissues=tissues)
+    water_mm = water_equivalent_diameter(near["mvct"], body[box], pixel_size=pixel_size)
     skin = _skin(body, region, box, pixel_size)
     measured = {
         name: {"nselfssim": nselfssim(image, inside)}  # whose noise has its place in the whole slice
         | _measure_near_body(near[name], body[box], pixel_size, own_noise, skin, near_region)
-        for name, image, own_noise in zip(near, (mvct, enhanced), noise, strict=True)
+        | {"fine_noise_hu": fine_noise(near[name], tissue, pixel_size=pixel_size, water_mm=water_mm)}
+        for name, image, own_noise, tissue in zip(near, (mvct, enhanced), noise, tissues, strict=True)
     }
+    if math.isnan(measured["mvct"]["edge_width_mm"]):  # what is no single edge there is none in the enhanced scan
+        measured["enhanced"]["edge_width_mm"] = math.nan
     measured |= {
         "comparison": {
             "dig": dig(mvct.hu, enhanced.hu, region=dig_region),
@@ -285,6 +291,7 @@ def metric_parameters() -> dict[str, Any]:
         "body": asdict(BodyParameters()),
         "nselfssim": asdict(NSelfSSIMParameters()),
         "noise_hu": asdict(NoiseParameters()),
+        "fine_noise_hu": {"tissue": "noise_hu", **asdict(FineNoiseParameters())},
         "tissues": {"range_hu": dict(TISSUE_RANGES_HU), "least_lung_mm2": MIN_LUNG_MM2, **asdict(TissueParameters())},
         "cnr_muscle_fat": {"muscle": "soft_tissue", "fat": "fat", "noise": "noise_hu"},
         "edge_width_mm": asdict(SKIN),

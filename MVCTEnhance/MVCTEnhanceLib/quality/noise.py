@@ -63,6 +63,7 @@ def noise_sd(
     pixel_size: tuple[float, float],
     parameters: NoiseParameters | None = None,
     any_growth: bool = False,
+    tissue: np.ndarray | None = None,
 ) -> float:
     """Noise SD in HU: root of half the mean squared difference of pixels 5.5 mm apart in homogeneous soft tissue.
 
@@ -78,13 +79,15 @@ def noise_sd(
         body: bool, shape (j, i).
         pixel_size: (row j, column i) in mm.
         any_growth: do not look for structure; it is known elsewhere that the tissue has little.
+        tissue: its `homogeneous_tissue`, where that is known already.
 
     Returns:
         the SD; NaN where the slice has too little homogeneous soft tissue, or much structure in it.
     """
     parameters = parameters or NoiseParameters()
     image = Slice.of(image)
-    tissue = homogeneous_tissue(image, body, pixel_size=pixel_size, parameters=parameters)
+    if tissue is None:
+        tissue = homogeneous_tissue(image, body, pixel_size=pixel_size, parameters=parameters)
     if tissue.sum() * math.prod(pixel_size) < parameters.minimum_mm2:
         return math.nan
     detrended = _without_trend(image.hu, tissue, [parameters.trend_mm / size for size in pixel_size])
@@ -104,7 +107,12 @@ def noise_sd(
 
 
 def noise_of_pair(
-    mvct: np.ndarray | Slice, enhanced: np.ndarray | Slice, body: np.ndarray, *, pixel_size: tuple[float, float]
+    mvct: np.ndarray | Slice,
+    enhanced: np.ndarray | Slice,
+    body: np.ndarray,
+    *,
+    pixel_size: tuple[float, float],
+    tissues: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
 ) -> tuple[float, float]:
     """`noise_sd` of a slice of the MVCT and of the enhanced scan.
 
@@ -115,15 +123,16 @@ def noise_of_pair(
         mvct, enhanced: HU, shape (j, i).
         body: bool, shape (j, i).
         pixel_size: (row j, column i) in mm.
+        tissues: `homogeneous_tissue` of each, where it is known already.
 
     Returns:
         the two SDs; both NaN where the MVCT has none, the second also where the enhanced scan has too little
         homogeneous soft tissue.
     """
-    before = noise_sd(mvct, body, pixel_size=pixel_size)
+    before = noise_sd(mvct, body, pixel_size=pixel_size, tissue=tissues[0])
     if math.isnan(before):
         return before, math.nan
-    return before, noise_sd(enhanced, body, pixel_size=pixel_size, any_growth=True)
+    return before, noise_sd(enhanced, body, pixel_size=pixel_size, any_growth=True, tissue=tissues[1])
 
 
 def homogeneous_tissue(

@@ -78,13 +78,13 @@ def steps(between: tuple[float, float], p: EdgeParameters) -> np.ndarray:
 def flat_edges(image: Slice, edge: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters) -> FlatEdges:
     """The usable profiles across the edge at the pixels `edge`, a mask of shape (j, i)."""
     lines = _half_way(image, _profile_lines(image.smooth(p.smoothing_px), edge, pixel_size, p), p)
-    sides = []
-    for between, (lowest, highest) in zip(_sides(p), (p.low_hu, p.high_hu), strict=True):
+    found = []
+    for between, (lowest, highest) in zip(sides(p), (p.low_hu, p.high_hu), strict=True):
         mean, change = _side(image.sample, lines, between, p)
         kept = (lowest <= mean) & (mean <= highest)  # the rest need not be sampled any further
-        sides = [values[kept] for values in (*sides, mean, change)]
+        found = [values[kept] for values in (*found, mean, change)]
         lines = lines[kept]
-    low, low_change, high, high_change = sides
+    low, low_change, high, high_change = found
     flat = np.maximum(low_change, high_change) < p.plateau_change * (high - low)
     return FlatEdges(lines[flat], low[flat], high[flat])
 
@@ -119,7 +119,7 @@ def _half_way(image: Slice, lines: Lines, p: EdgeParameters) -> Lines:
     def sample(places: np.ndarray) -> np.ndarray:
         return ndimage.map_coordinates(image.smooth(p.smoothing_px), places, order=1, mode="nearest")
 
-    (low, _), (high, _) = (_side(sample, lines, between, p) for between in _sides(p))
+    (low, _), (high, _) = (_side(sample, lines, between, p) for between in sides(p))
     distances = steps((-HALF_WAY_MM, HALF_WAY_MM + p.step_mm), p)
     above = sample(lines.places(distances)) - ((low + high) / 2)[:, None]
     rises = (above[:, :-1] < 0) & (above[:, 1:] >= 0)
@@ -130,7 +130,7 @@ def _half_way(image: Slice, lines: Lines, p: EdgeParameters) -> Lines:
     return lines[rows].moved(distances[at] - p.step_mm * before / (after - before))
 
 
-def _sides(p: EdgeParameters) -> tuple[tuple[float, float], tuple[float, float]]:
+def sides(p: EdgeParameters) -> tuple[tuple[float, float], tuple[float, float]]:
     """Between which distances the outside and the inside lie."""
     return (-p.low_mm[1], -p.low_mm[0]), p.high_mm
 
