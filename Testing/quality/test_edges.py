@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from MVCTEnhanceLib.quality.body import body_mask
-from MVCTEnhanceLib.quality.edges import bone_edge_width, skin_edge_width
+from MVCTEnhanceLib.quality.edges import bone_edge_width, skin_edge_profile, skin_edge_width
 
 
 @pytest.mark.parametrize("pixel_mm", [0.5, 0.763])
@@ -31,6 +31,20 @@ def test_pixels_need_not_be_square(disc):
     image = disc(blur_mm=1.0)[::2]
     width = skin_edge_width(image, body_mask(image, pixel_size=(2, 1)), pixel_size=(2.0, 1.0))
     assert width == pytest.approx(2.563, rel=0.08)
+
+
+@pytest.mark.parametrize("blur_mm", [3.0, 4.0])
+def test_a_very_blurred_skin_has_its_width(disc, blur_mm):
+    image = disc(blur_mm=blur_mm)
+    width = skin_edge_width(image, body_mask(image, pixel_size=(1, 1)), pixel_size=(1.0, 1.0))
+    assert width == pytest.approx(2.563 * blur_mm, rel=0.12)
+
+
+def test_a_skin_that_something_covers_has_no_width(disc):
+    covered = 0.5 * (disc(radius_mm=70, blur_mm=1.0) + disc(radius_mm=73, blur_mm=1.0))  # 3 mm of -500 HU
+    body = body_mask(covered, pixel_size=(1, 1))
+    assert np.isfinite(skin_edge_profile(covered, body, pixel_size=(1, 1))[1]).all()
+    assert np.isnan(skin_edge_width(covered, body, pixel_size=(1, 1)))
 
 
 def test_air_clipped_to_600_still_has_a_skin(disc):

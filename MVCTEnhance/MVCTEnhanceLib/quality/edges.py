@@ -11,8 +11,8 @@ from .slices import Slice
 
 # 10-90 % width of a step blurred by a Gaussian, in units of its SD.
 WIDTH_PER_SD = 2.5631031310892007
-# The ends of an edge that a mattress or clothes cover in part lie farther apart, by fit, than those of a blurred edge of
-# its width: 1.26 to 1.45 times in simulated MVCT, those of other skin at most 1.19 times.
+# The ends of an edge that a mattress or clothes cover in part lie farther apart, by fit, than those of a blurred edge
+# of its width: 1.26 to 1.45 times in simulated MVCT, those of other skin at most 1.19 times.
 MAX_STEP_OF_BLUR = 1.2
 
 
