@@ -27,7 +27,7 @@ from ..jobs.qa import run_qa
 from ..jobs.requests import TWIN_PHANTOMS, AdaptRequest, BatchRequest, CommissionRequest, QARequest, TwinRequest
 from ..jobs.scans import read_scan, require_permission
 from ..model.card import find_model, model_identity, model_sha256, read_card
-from ..physics.resolution import Resolution
+from ..physics.resolution import MAX_NOISE, MAX_NOISE_OF_ONE_SCANNER, Resolution
 from ..quality.metrics import offsets_to_planning_ct
 from ..quality.record import Distance, EnhancementRecord
 from ..report.acceptance import Acceptance, acceptance_page
@@ -53,8 +53,9 @@ ADAPTING, ADAPTATION = "adapting", "adaptation.json"  # a folder, and what came 
 ADAPTED_MODEL, ADAPTED = MODEL, "adapted.toml"  # and the profile with it, without ranges
 MATCHING, MATCHED = "matching.json", "matched.toml"  # what came of it, and the profile with it, without ranges
 UNLIKE_NOISE = (
-    "the model was trained with unpaired scans, and may take the noise of a matched scan for structure: compare its "
-    "enhanced scans with those of a commissioning without --match-resolution."
+    "the model was trained with unpaired scans of one scanner, and may take the noise of a matched scan for structure, "
+    "so that the resolution is matched less: compare its enhanced scans with those of a commissioning without "
+    "--match-resolution."
 )
 PATIENT = "Patient "  # before the number, in warnings
 
@@ -276,13 +277,20 @@ def _matching(request: CommissionRequest, on_event: EventHandler) -> dict[str, A
     warnings: list[str] = []
     on_event = _of("Matching the resolution", collecting_warnings(warnings, on_event))
     twin, site = _twin(request, on_event), read_site(folder / CALIBRATED)
-    resolution = Resolution.of(read_twin(folder / TWIN))
-    if not read_card(find_model(request.model))[1].get("training_data", {}).get("paired_truth_used"):
+    max_noise = largest_matched_noise(read_card(find_model(request.model))[1])
+    if max_noise < MAX_NOISE:
         on_event("warning", message=UNLIKE_NOISE)
+    resolution = Resolution.of(read_twin(folder / TWIN), max_noise=max_noise)
     write_site(replace(site, resolution=resolution), folder / MATCHED, overwrite=True)
     qa = _measured(request, folder / MATCHED, on_event)
     _write_json(path, {"twin": twin, "qa": qa, "warnings": list(dict.fromkeys(warnings))})
     return _read_json(path)
+
+
+def largest_matched_noise(card: Mapping[str, Any]) -> float:
+    """Noise of a matched scan that a model copes with, as a part of the standard scanner's."""
+    paired = card.get("training_data", {}).get("paired_truth_used")
+    return MAX_NOISE if paired else MAX_NOISE_OF_ONE_SCANNER
 
 
 def _adaptation(request: CommissionRequest, site: Path, on_event: EventHandler) -> dict[str, Any]:

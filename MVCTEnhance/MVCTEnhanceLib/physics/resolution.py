@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
+from ..errors import InputError
 from ..volume import Volume
 from ..volume.grid import axial, turned
 from ..volume.values import AIR_HU, PADDING_HU, rounded_int16
@@ -18,9 +19,12 @@ from .settings import MVCTSettings
 #: leaves such frequencies out; here they stay as they are, so that a standard scanner's scan does not change).
 FLOOR = 0.035
 MAX_GAIN = 4.0
-MAX_NOISE = 1.5  # of the standard scanner's: the models were trained with up to twice that
+# Parts of the standard scanner's noise: for models that were trained with scanners of up to twice that, and for those
+# that know one scanner's and take more noise for structure.
+MAX_NOISE, MAX_NOISE_OF_ONE_SCANNER = 1.5, 0.8
 EDGE_PX = 5
 MARGIN_PX = 32  # mirrored at the borders, since a Fourier transform joins opposite ones
+_OF_SETTINGS = ("kernel", "blur_fwhm_mm", "denoising_mm", "pixel_mm", "photons")
 _SD_OF_FWHM = 1 / (2 * math.sqrt(2 * math.log(2)))
 
 
@@ -30,9 +34,10 @@ class Resolution:
 
     Args:
         kernel, blur_fwhm_mm, denoising_mm, pixel_mm, photons: as in `MVCTSettings`.
+        max_noise: of a matched scan, as a part of the standard scanner's, unless the scan has more as it is.
 
     Raises:
-        InputError: a value beyond its limits there.
+        InputError: a value beyond its limits there, or no largest noise above zero.
     """
 
     kernel: float = MVCTSettings.kernel
@@ -40,14 +45,17 @@ class Resolution:
     denoising_mm: float = MVCTSettings.denoising_mm
     pixel_mm: float = MVCTSettings.pixel_mm
     photons: float = MVCTSettings.photons
+    max_noise: float = MAX_NOISE
 
     def __post_init__(self):
-        MVCTSettings(**{item.name: getattr(self, item.name) for item in fields(self)})
+        MVCTSettings(**{name: getattr(self, name) for name in _OF_SETTINGS})
+        if not 0 < self.max_noise < math.inf:
+            raise InputError(f"The largest noise of a matched scan is {self.max_noise}, but must be above zero.")
 
     @classmethod
-    def of(cls, settings: MVCTSettings) -> Resolution:
+    def of(cls, settings: MVCTSettings, *, max_noise: float = MAX_NOISE) -> Resolution:
         """That of a simulated scanner."""
-        return cls(**{item.name: getattr(settings, item.name) for item in fields(cls)})
+        return cls(**{name: getattr(settings, name) for name in _OF_SETTINGS}, max_noise=max_noise)
 
     def modulation(self, frequency: np.ndarray) -> np.ndarray:
         """Part of the contrast that a scan shows, by the frequency in cycles per mm (any shape).
@@ -78,9 +86,9 @@ class Resolution:
 
     @cached_property
     def largest_gain(self) -> float:
-        """With which the noise stays within `MAX_NOISE`, at most `MAX_GAIN`; 1 where it is above that already."""
+        """With which the noise stays within `max_noise`, at most `MAX_GAIN`; 1 where it is above that already."""
         tried = np.arange(MAX_GAIN, 1, -0.05)
-        return float(next((largest for largest in tried if self.noise(largest) <= MAX_NOISE), 1.0))
+        return float(next((largest for largest in tried if self.noise(largest) <= self.max_noise), 1.0))
 
     def noise(self, largest_gain: float) -> float:
         """SD of the noise in water after the gain, as a part of the standard scanner's; 0 photons have none."""

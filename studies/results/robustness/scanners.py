@@ -22,9 +22,11 @@ from conversion import conventional as denoising
 from conversion.conventional import NOTE_ON_BM3D, Tuned, density_curve
 from conversion.inserts import shipped
 from MVCTEnhanceLib.commissioning.adapt import read_twin
+from MVCTEnhanceLib.commissioning.commission import largest_matched_noise
 from MVCTEnhanceLib.commissioning.make_twin import make_twin
 from MVCTEnhanceLib.io import read_volume, write_volume
 from MVCTEnhanceLib.jobs.requests import TwinRequest
+from MVCTEnhanceLib.model.card import find_model, read_card
 from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
@@ -84,7 +86,6 @@ def _of_scanner(study: Study, folder: Path) -> list[Row]:
         "MVCT + density curve": ("curve", lambda mvct: density_curve(mvct.array)),
         **{method.name: (method.kept.name, method.convert) for method in shipped(study)},
     }
-    seen = [replace(scan, mvct=resolution(folder).matched(scan.mvct)) for scan in scans]
     own = study.work / "own" / f"{folder.name}.safetensors"
     if own.exists():
         converts["fine-tuned on it alone"] = (f"own {weights_digest(own)}", partial(_enhance, own))
@@ -93,9 +94,12 @@ def _of_scanner(study: Study, folder: Path) -> list[Row]:
         for name, (key, convert) in converts.items()
     }
     for method in shipped(study):
-        key = f"scanners/{folder.name}/{method.kept.name} matched"
-        measured = study.once(key, lambda convert=method.convert: _measured(convert, seen))
-        rows[f"{method.name}, resolution matched"] = measured
+        max_noise = largest_matched_noise(read_card(find_model(method.name))[1])
+        matched = replace(resolution(folder), max_noise=max_noise).matched
+        rows[f"{method.name}, resolution matched"] = study.once(
+            f"scanners/{folder.name}/{method.kept.name} matched to noise {max_noise:g}",
+            lambda convert=method.convert, matched=matched: _measured(lambda mvct: convert(matched(mvct)), scans),
+        )
     if denoising.bm3d:
         rows["BM3D"] = _best_bm3d(study, folder.name, scans)
     best = rows.get("BM3D", {"mae": math.nan})["mae"]
