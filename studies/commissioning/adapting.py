@@ -87,9 +87,9 @@ SOFT_TISSUE_HU = (-20, 100)
 #: Each fault with the metrics that are concerned; None for all.
 FAULTS = {
     "wrong calibration": None,
-    "blur of 1.5 px": ("edge_width_mm", "bone_edge_width_mm", "nselfssim", "noise_hu"),
-    "noise of the MVCT doubled": ("noise_hu", "nselfssim", "cnr_muscle_fat"),
-    "noise of the enhanced scan doubled": ("noise_hu", "nselfssim", "cnr_muscle_fat"),
+    "blur of 1.5 px": ("edge_width_mm", "bone_edge_width_mm", "nselfssim", "noise_hu", "fine_noise_hu"),
+    "noise of the MVCT doubled": ("noise_hu", "fine_noise_hu", "nselfssim", "cnr_muscle_fat"),
+    "noise of the enhanced scan doubled": ("noise_hu", "fine_noise_hu", "nselfssim", "cnr_muscle_fat"),
     "+20 HU in soft tissue": ("soft_tissue",),
 }
 Counts = dict[str, list[int]]
