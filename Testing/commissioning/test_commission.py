@@ -11,7 +11,7 @@ import pytest
 from MVCTEnhanceLib.commissioning import adapt as adapting
 from MVCTEnhanceLib.commissioning import commission as module
 from MVCTEnhanceLib.commissioning import make_twin
-from MVCTEnhanceLib.commissioning.commission import commission
+from MVCTEnhanceLib.commissioning.commission import commission, largest_matched_noise
 from MVCTEnhanceLib.errors import Cancelled, InputError, OutputError
 from MVCTEnhanceLib.io import write_dicom_series, write_volume
 from MVCTEnhanceLib.jobs.requests import CommissionRequest
@@ -20,7 +20,7 @@ from MVCTEnhanceLib.physics.calibration import Calibration
 from MVCTEnhanceLib.physics.density import density_hu_from_kv
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
 from MVCTEnhanceLib.physics.phantom import density_inserts, head_neck_phantom
-from MVCTEnhanceLib.physics.resolution import Resolution
+from MVCTEnhanceLib.physics.resolution import MAX_NOISE, MAX_NOISE_OF_ONE_SCANNER, Resolution
 from MVCTEnhanceLib.physics.settings import MVCTSettings
 from MVCTEnhanceLib.site.profile import read_site
 from MVCTEnhanceLib.volume import Volume
@@ -249,6 +249,11 @@ def test_model_is_adapted_judged_and_gone_on_with(with_phantom, monkeypatch, kep
     assert again["adaptation"] == result["adaptation"]
     with pytest.raises(OutputError, match="commissioning with other adapting"):
         commission(replace(with_phantom, resume=True, steps=11))
+
+
+@pytest.mark.parametrize(("model", "limit"), [(DEFAULT_MODEL, MAX_NOISE), ("unpaired", MAX_NOISE_OF_ONE_SCANNER)])
+def test_a_model_that_was_trained_without_pairs_gets_less_noise(model, limit):
+    assert largest_matched_noise(read_card(find_model(model))[1]) == limit
 
 
 @pytest.mark.thorough

@@ -7,7 +7,7 @@ import pytest
 from MVCTEnhanceLib.errors import InputError
 from MVCTEnhanceLib.physics.mvct import simulate_mvct
 from MVCTEnhanceLib.physics.phantom import density_inserts
-from MVCTEnhanceLib.physics.resolution import MAX_GAIN, MAX_NOISE, Resolution
+from MVCTEnhanceLib.physics.resolution import MAX_GAIN, MAX_NOISE, MAX_NOISE_OF_ONE_SCANNER, Resolution
 from MVCTEnhanceLib.physics.settings import MVCTSettings
 from MVCTEnhanceLib.volume.grid import reorient_like, turned
 
@@ -69,6 +69,9 @@ def test_sharpening_stops_where_the_noise_would_be_more_than_the_models_know(pho
     assert (scanner.largest_gain < MAX_GAIN) == limited
     assert scanner.gain(frequency).max() <= scanner.largest_gain
     assert scanner.noise(scanner.largest_gain) <= max(MAX_NOISE, scanner.noise(1.0))
+    careful = replace(scanner, max_noise=MAX_NOISE_OF_ONE_SCANNER)
+    assert careful.largest_gain < scanner.largest_gain or scanner.largest_gain == 1
+    assert careful.noise(careful.largest_gain) <= max(MAX_NOISE_OF_ONE_SCANNER, scanner.noise(1.0))
 
 
 @pytest.mark.thorough
@@ -92,6 +95,7 @@ def test_softer_scanner_shows_half_of_the_contrast_at_fewer_line_pairs():
     assert Resolution(kernel=0.7).half_per_cm < Resolution().half_per_cm < Resolution(kernel=1.5).half_per_cm
 
 
-def test_resolution_that_no_scanner_has_is_refused():
-    with pytest.raises(InputError, match="kernel"):
-        Resolution(kernel=0)
+@pytest.mark.parametrize(("values", "words"), [({"kernel": 0}, "kernel"), ({"max_noise": 0}, "must be above zero")])
+def test_resolution_that_no_scanner_has_is_refused(values, words):
+    with pytest.raises(InputError, match=words):
+        Resolution(**values)

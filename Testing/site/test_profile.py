@@ -39,7 +39,7 @@ PROFILE = SiteProfile(
     FITTED,
     SiteModel(DEFAULT_MODEL, DIGEST),
     {"enhanced": {"noise_hu": {"expected": [4.0, 9.5], "trusted": [2.0, 20.0]}}},
-    resolution=Resolution(0.7, 1.8, 0.8, 0.7634, 12000.0),
+    resolution=Resolution(0.7, 1.8, 0.8, 0.7634, 12000.0, 0.8),
 )
 
 
