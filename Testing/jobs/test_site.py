@@ -76,7 +76,14 @@ def test_network_sees_the_matched_scan_and_everything_else_the_scan_as_it_was_gi
     np.testing.assert_array_equal(result.enhanced.array, engine.enhance(seen).array)
     np.testing.assert_array_equal(result.mvct.array, mvct.array)
     told = result.record.provenance.site["resolution"]
-    assert told == {"kernel": 0.7, "blur_fwhm_mm": 1.8, "denoising_mm": 0.8, "pixel_mm": 0.763, "photons": 2.66e4}
+    assert told == {
+        "kernel": 0.7,
+        "blur_fwhm_mm": 1.8,
+        "denoising_mm": 0.8,
+        "pixel_mm": 0.763,
+        "photons": 2.66e4,
+        "max_noise": 1.5,
+    }
 
 
 def test_metrics_and_verdicts_are_those_of_the_calibrated_scan(scan, shifted, site, tmp_path):

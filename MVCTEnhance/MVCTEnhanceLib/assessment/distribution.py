@@ -68,7 +68,8 @@ def distributions(records: Sequence[EnhancementRecord], card: Mapping[str, Any])
     found = []
     for group in GROUPS:
         for name in records[0].group(group):
-            per_scan = [filter(math.isfinite, record.group(group)[name].per_slice) for record in records]
+            measured = [values for record in records if (values := record.group(group).get(name))]
+            per_scan = [filter(math.isfinite, values.per_slice) for values in measured]
             one = Distribution(group, name, tuple(map(tuple, per_scan)), expectation(card, group, name))
             if one.scans:
                 found.append(one)

@@ -58,7 +58,7 @@ def expected_ranges(
         measured = planning_cts if group == "planning_ct" else records
         for name in measured[0].group(group) if measured else ():
             if name != AIR_AGREEMENT or of_scanner:
-                add(group, name, [record.group(group)[name].per_slice for record in measured])
+                add(group, name, [values.per_slice for record in measured if (values := record.group(group).get(name))])
     for name in _named(TO_MVCT):
         if all(name in record.group("enhanced") for record in records):
             add(TO_MVCT, name, [_parts(record, name) for record in records])

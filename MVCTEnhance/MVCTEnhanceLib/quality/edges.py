@@ -29,6 +29,7 @@ def skin_edge_width(
     pixel_size: tuple[float, float],
     parameters: EdgeParameters = SKIN,
     region: np.ndarray | None = None,
+    covered_too: bool = False,
 ) -> float:
     """10-90 % width of the edge between body and air, in mm.
 
@@ -42,6 +43,7 @@ def skin_edge_width(
         body: bool, shape (j, i).
         pixel_size: (row j, column i) in mm.
         region: bool, shape (j, i); only profiles across the outline inside it count. None for the whole outline.
+        covered_too: do not look whether something covers the edge; it is known elsewhere that nothing does.
 
     Returns:
         the width in mm; NaN where fewer than 30 profiles have two flat sides, or something covers the edge, so that it
@@ -49,7 +51,38 @@ def skin_edge_width(
 
     Source: patient-based edge-spread functions after J. Sanders et al., Med. Phys. 43(10), 2016.
     """
-    return _edge_width(Slice.of(image), _within(outline(body), region), pixel_size, parameters)
+    distances, values = _edge_spread(Slice.of(image), _within(outline(body), region), pixel_size, parameters)
+    if np.isnan(values).any():
+        return float("nan")
+    step, sd = _fitted(distances, values)
+    if covered_too or step <= MAX_STEP_OF_BLUR * _step_of_blur(sd, parameters):
+        return WIDTH_PER_SD * sd
+    return float("nan")
+
+
+def skin_edge_widths_of_pair(
+    mvct: np.ndarray | Slice,
+    enhanced: np.ndarray | Slice,
+    body: np.ndarray,
+    *,
+    pixel_size: tuple[float, float],
+    region: np.ndarray | None = None,
+) -> tuple[float, float]:
+    """`skin_edge_width` of a slice of the MVCT and of the enhanced scan.
+
+    Whether something covers the edge is looked for in the MVCT alone, so that what the enhancement did to it shows.
+
+    Args:
+        mvct, enhanced: HU, shape (j, i).
+        body, pixel_size, region: as of `skin_edge_width`.
+
+    Returns:
+        the two widths in mm; both NaN where the MVCT has none.
+    """
+    before = skin_edge_width(mvct, body, pixel_size=pixel_size, region=region)
+    if np.isnan(before):
+        return before, before
+    return before, skin_edge_width(enhanced, body, pixel_size=pixel_size, region=region, covered_too=True)
 
 
 def skin_edge_profile(
@@ -77,13 +110,8 @@ def bone_edge_width(
     """
     image = Slice.of(image)
     bone = body & (image.smooth(parameters.smoothing_px) > BONE_FROM_HU)
-    return _edge_width(image, _within(outline(bone), region), pixel_size, parameters)
-
-
-def _edge_width(image: Slice, edge: np.ndarray, pixel_size: tuple[float, float], p: EdgeParameters) -> float:
-    """The width at the pixels `edge`, a mask of shape (j, i)."""
-    distances, values = _edge_spread(image, edge, pixel_size, p)
-    return float("nan") if np.isnan(values).any() else _fitted_width(distances, values, p)
+    distances, values = _edge_spread(image, _within(outline(bone), region), pixel_size, parameters)
+    return float("nan") if np.isnan(values).any() else WIDTH_PER_SD * _fitted(distances, values)[1]
 
 
 def _edge_spread(
@@ -103,8 +131,8 @@ def _within(mask: np.ndarray, region: np.ndarray | None) -> np.ndarray:
     return mask if region is None else mask & region
 
 
-def _fitted_width(t: np.ndarray, values: np.ndarray, p: EdgeParameters) -> float:
-    """Width of the edge-spread function with these values at the distances t; NaN where it is no single step."""
+def _fitted(t: np.ndarray, values: np.ndarray) -> tuple[float, float]:
+    """Step and SD in mm of the blurred step with these values at the distances t; NaN where there is none."""
     from scipy import optimize  # here, since it takes half a second, and not every job measures
 
     start = [0, 1, 0, 0.8]
@@ -115,10 +143,14 @@ def _fitted_width(t: np.ndarray, values: np.ndarray, p: EdgeParameters) -> float
         if not ((lowest <= fit) & (fit <= highest)).all():  # the slower way keeps to the limits
             fit, _ = optimize.curve_fit(_blurred_step, t, values, p0=start, bounds=(lowest, highest))
     except RuntimeError:
-        return float("nan")
-    _, step, _, sd = fit
+        return float("nan"), float("nan")
+    return float(fit[1]), float(fit[3])
+
+
+def _step_of_blur(sd: float, p: EdgeParameters) -> float:
+    """Step of an edge that is only blurred, as a part of what lies between the means of its two sides."""
     low, high = (special.ndtr(steps(side, p) / sd).mean() for side in sides(p))
-    return float(WIDTH_PER_SD * sd) if step * (high - low) <= MAX_STEP_OF_BLUR else float("nan")
+    return 1 / (high - low)
 
 
 def _blurred_step(t: np.ndarray, low: float, step: float, centre: float, sd: float) -> np.ndarray:

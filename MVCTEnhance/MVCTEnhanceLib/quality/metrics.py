@@ -19,7 +19,7 @@ from .body import BodyParameters, body_mask, near_body
 from .catalogue import METRICS
 from .contrast import cnr_muscle_fat
 from .dig import NETWORK_WINDOW_HU, dig, dig_scaled
-from .edges import BONE, BONE_FROM_HU, SKIN, bone_edge_width, skin_edge_width
+from .edges import BONE, BONE_FROM_HU, SKIN, bone_edge_width, skin_edge_width, skin_edge_widths_of_pair
 from .field_of_view import away_from_cut
 from .fine_noise import FineNoiseParameters, fine_noise, water_equivalent_diameter
 from .hu_bias import hu_bias
@@ -177,7 +177,8 @@ def _measure_alone(image: np.ndarray, pixel_size: tuple[float, float]) -> dict[s
     box = near_body(body, pixel_size)
     near = image.crop(box)
     noise = noise_sd(near, body[box], pixel_size=pixel_size)
-    values = _measure_near_body(near, body[box], pixel_size, noise, _skin(body, None, box, pixel_size))
+    skin_width = skin_edge_width(near, body[box], pixel_size=pixel_size, region=_skin(body, None, box, pixel_size))
+    values = _measure_near_body(near, body[box], pixel_size, noise, skin_width)
     return {"planning_ct": {"nselfssim": nselfssim(image, body)} | values}
 
 
@@ -199,14 +200,15 @@ def _measure_pair(
     noise = noise_of_pair(*near.values(), inside[box], pixel_size=pixel_size, tissues=tissues)
     water_mm = water_equivalent_diameter(near["mvct"], body[box], pixel_size=pixel_size)
     skin = _skin(body, region, box, pixel_size)
+    skin_widths = skin_edge_widths_of_pair(*near.values(), body[box], pixel_size=pixel_size, region=skin)
     measured = {
         name: {"nselfssim": nselfssim(image, inside)}  # whose noise has its place in the whole slice
-        | _measure_near_body(near[name], body[box], pixel_size, own_noise, skin, near_region)
+        | _measure_near_body(near[name], body[box], pixel_size, own_noise, skin_width, near_region)
         | {"fine_noise_hu": fine_noise(near[name], tissue, pixel_size=pixel_size, water_mm=water_mm)}
-        for name, image, own_noise, tissue in zip(near, (mvct, enhanced), noise, tissues, strict=True)
+        for name, image, own_noise, tissue, skin_width in zip(
+            near, (mvct, enhanced), noise, tissues, skin_widths, strict=True
+        )
     }
-    if math.isnan(measured["mvct"]["edge_width_mm"]):  # what is no single edge there is none in the enhanced scan
-        measured["enhanced"]["edge_width_mm"] = math.nan
     measured |= {
         "comparison": {
             "dig": dig(mvct.hu, enhanced.hu, region=dig_region),
@@ -242,7 +244,7 @@ def _measure_near_body(
     body: np.ndarray,
     pixel_size: tuple[float, float],
     noise: float,
-    skin: np.ndarray | None,
+    skin_width: float,
     region: np.ndarray | None = None,
 ) -> dict[str, float]:
     inside = _within(body, region)
@@ -250,7 +252,7 @@ def _measure_near_body(
     return {
         "noise_hu": noise,
         "cnr_muscle_fat": cnr_muscle_fat(image, inside, pixel_size=pixel_size, noise_hu=noise),
-        "edge_width_mm": skin_edge_width(image, body, pixel_size=pixel_size, region=skin),
+        "edge_width_mm": skin_width,
         "bone_edge_width_mm": bone_edge_width(image, body, pixel_size=pixel_size, region=region),
         "edge_overshoot_hu": overshoot,
         "edge_undershoot_hu": undershoot,

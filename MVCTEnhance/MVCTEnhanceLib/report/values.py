@@ -103,7 +103,8 @@ def _row(name: str, cells: list[Cell], *, truth: bool = False) -> Row:
 
 
 def _cell(record: EnhancementRecord, group: str, name: str) -> Cell:
-    return _mean_sd(record.groups[group][name]), record.assessment(group, name)
+    values = record.groups[group].get(name)  # some metrics are not measured in the planning CT
+    return (_mean_sd(values), record.assessment(group, name)) if values else ("-", NOT_ASSESSED)
 
 
 def _distance(name: str, distance: Distance) -> str:
