@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from MVCTEnhanceLib.assessment.distribution import distributions
 from MVCTEnhanceLib.assessment.expected import chosen_ranges, expected_ranges
 from MVCTEnhanceLib.model.card_checks import require_expected
 from MVCTEnhanceLib.quality.catalogue import METRICS
@@ -37,6 +38,14 @@ def test_expected_is_the_central_95_percent_a_tenth_wider_and_trusted_half_of_th
 def test_slices_of_all_scans_count_and_those_without_a_value_do_not():
     halves = [record(mvct_noise_hu=[*part, math.nan]) for part in (SLICES[:50], SLICES[50:])]
     assert expected_ranges(halves) == expected_ranges([record(mvct_noise_hu=SLICES)])
+
+
+def test_scans_that_were_measured_before_a_metric_was_known_do_not_count_for_it():
+    records = [record(mvct_noise_hu=SLICES, mvct_fine_noise_hu=SLICES), record(mvct_noise_hu=2 * SLICES)]
+    found = expected_ranges(records)["mvct"]
+    assert found["fine_noise_hu"] == expected_ranges(records[:1])["mvct"]["fine_noise_hu"]
+    assert found["noise_hu"]["expected"][1] > 55
+    assert [one.scans for one in distributions(records, {}) if one.name == "fine_noise_hu"] == [1]
 
 
 def test_metric_that_few_scans_show_gets_no_range():

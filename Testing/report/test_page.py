@@ -156,13 +156,15 @@ def test_texts_are_escaped(report):
 
 
 def test_values_units_and_cautions_are_shown(report, readouts):
-    page, _ = report()
+    page, html = report()
     noise = readouts["mvct"]["noise_hu"]
     assert f"{noise['mean']:.1f} ± {noise['sd']:.1f} HU" in page.text
     assert "Lower is not better" in page.text
     assert "Blind to a constant HU shift" in page.text
     assert "HU²/px²" in page.text
     assert "Planning CT" in page.text and "Against the true kVCT" in page.text
+    row = next(row for row in re.findall("<tr.*?</tr>", html, re.DOTALL) if METRICS["fine_noise_hu"].label in row)
+    assert re.findall('<td class="number">(.*?)</td>', row)[-1] == "-"  # it has no planning CT's
 
 
 def test_colours_of_a_map_reach_as_far_as_what_was_changed(report, scans):
