@@ -58,6 +58,10 @@ SCANNERS = {
     "soft": (1.6, MVCTSettings(kernel=0.7, blur_fwhm_mm=1.8, denoising_mm=0.8, hu_offset=-12, hu_slope=1.015)),
     "typical": (1.0, MVCTSettings(kernel=1.1, blur_fwhm_mm=1.3, scatter=0.006, hu_offset=8, hu_slope=0.99)),
     "noisy": (0.45, MVCTSettings(kernel=1.7, blur_fwhm_mm=1.1, scatter=0.012, hu_offset=14, hu_slope=0.985)),
+    "iterative": (
+        0.8,
+        MVCTSettings(kernel=0.9, blur_fwhm_mm=1.5, denoising_mm=1.1, scatter=0.009, hu_offset=-8, hu_slope=1.01),
+    ),
 }
 SITE = {
     "abdomen-1": "kvct/abdomen-crlm-1006.nrrd",

@@ -176,7 +176,7 @@ def _measure_alone(image: np.ndarray, pixel_size: tuple[float, float]) -> dict[s
     body = body_mask(image, pixel_size=pixel_size)
     box = near_body(body, pixel_size)
     near = image.crop(box)
-    noise = noise_sd(near, body[box], pixel_size=pixel_size)
+    noise = {"noise_hu": noise_sd(near, body[box], pixel_size=pixel_size)}
     skin_width = skin_edge_width(near, body[box], pixel_size=pixel_size, region=_skin(body, None, box, pixel_size))
     values = _measure_near_body(near, body[box], pixel_size, noise, skin_width)
     return {"planning_ct": {"nselfssim": nselfssim(image, body)} | values}
@@ -199,15 +199,16 @@ def _measure_pair(
     tissues = tuple(homogeneous_tissue(image, inside[box], pixel_size=pixel_size) for image in near.values())
     noise = noise_of_pair(*near.values(), inside[box], pixel_size=pixel_size, tissues=tissues)
     water_mm = water_equivalent_diameter(near["mvct"], body[box], pixel_size=pixel_size)
+    noises = [
+        {"noise_hu": sd, "fine_noise_hu": fine_noise(image, tissue, pixel_size=pixel_size, water_mm=water_mm)}
+        for image, tissue, sd in zip(near.values(), tissues, noise, strict=True)
+    ]
     skin = _skin(body, region, box, pixel_size)
     skin_widths = skin_edge_widths_of_pair(*near.values(), body[box], pixel_size=pixel_size, region=skin)
     measured = {
         name: {"nselfssim": nselfssim(image, inside)}  # whose noise has its place in the whole slice
-        | _measure_near_body(near[name], body[box], pixel_size, own_noise, skin_width, near_region)
-        | {"fine_noise_hu": fine_noise(near[name], tissue, pixel_size=pixel_size, water_mm=water_mm)}
-        for name, image, own_noise, tissue, skin_width in zip(
-            near, (mvct, enhanced), noise, tissues, skin_widths, strict=True
-        )
+        | _measure_near_body(near[name], body[box], pixel_size, own_noises, skin_width, near_region)
+        for name, image, own_noises, skin_width in zip(near, (mvct, enhanced), noises, skin_widths, strict=True)
     }
     measured |= {
         "comparison": {
@@ -243,15 +244,15 @@ def _measure_near_body(
     image: Slice,
     body: np.ndarray,
     pixel_size: tuple[float, float],
-    noise: float,
+    noises: Mapping[str, float],
     skin_width: float,
     region: np.ndarray | None = None,
 ) -> dict[str, float]:
     inside = _within(body, region)
     overshoot, undershoot = air_edge_overshoot(image, body, pixel_size=pixel_size, region=region)
     return {
-        "noise_hu": noise,
-        "cnr_muscle_fat": cnr_muscle_fat(image, inside, pixel_size=pixel_size, noise_hu=noise),
+        **noises,
+        "cnr_muscle_fat": cnr_muscle_fat(image, inside, pixel_size=pixel_size, noise_hu=noises["noise_hu"]),
         "edge_width_mm": skin_width,
         "bone_edge_width_mm": bone_edge_width(image, body, pixel_size=pixel_size, region=region),
         "edge_overshoot_hu": overshoot,
