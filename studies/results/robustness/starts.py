@@ -95,7 +95,8 @@ def _rows(study: Study, setting: Setting, patient: str, mvct: Volume, planning_c
     starts = random_starts(max(1, setting.starts // study.every))
     rows = []
     model = next(method for method in trained(study) if method.name == DEFAULT_MODEL)
-    enhanced = mvct.with_array(study.converted(model.kept, patient, mvct))
+    kept_as = f"registration-{patient}" if patient == PHANTOM else patient  # another phantom is kept as "phantom"
+    enhanced = mvct.with_array(study.converted(model.kept, kept_as, mvct))
     for name, kept, whole in ((BASE, BASE, mvct), (model.name, model.kept.name, enhanced)):
         error = partial(_error, body, part(whole, slices), planned)
         key = f"starts/{patient}-{setting.key}/{kept}"
