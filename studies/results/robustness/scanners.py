@@ -66,7 +66,8 @@ Scanners that were drawn at random (`studies/models/scanners.toml`) and held bac
 measured when a training was over (docs/notebook.md says how often). Test patients, every sixth slice; HU offset and
 slope left out; all MVCT is simulated. Mean absolute error and SSIM in the body against the true kVCT, which is averaged
 over the slice's own profile, without what truncation and metal disturb; means over the slices. "Resolution matched": by
-a site profile whose twin was fitted to a scan of the cheese phantom. BM3D has, for each scanner, the strength of the
+a site profile whose twin was fitted to a scan of the cheese phantom, with the noise that `commission` allows each
+model. BM3D has, for each scanner, the strength of the
 lowest MAE on the patients' middle slices (of {tried} times the noise), and the exact density curve. {NOTE_ON_BM3D}
 """
     study.write_table("scanners", rows, COLUMNS, title="Scanners that were never seen", notes=notes)
