@@ -62,9 +62,12 @@ def box_around(mask: np.ndarray, margins: tuple[int, int]) -> tuple[slice, slice
 
 
 def _erode_along(mask: np.ndarray, side: int, axis: int) -> np.ndarray:
-    before = [(0, 0), (0, 0)]
-    before[axis] = (side // 2, side // 2)
-    result = np.moveaxis(np.pad(mask, before, constant_values=True), axis, 0)
+    shape, inner = list(mask.shape), [slice(None), slice(None)]
+    shape[axis] += side - 1
+    inner[axis] = slice(side // 2, side // 2 + mask.shape[axis])
+    padded = np.ones(shape, bool)  # which np.pad takes several times as long for
+    padded[tuple(inner)] = mask
+    result = np.moveaxis(padded, axis, 0)
     width = 1  # of the runs that `result` tells of
     while width < side:
         step = min(width, side - width)
