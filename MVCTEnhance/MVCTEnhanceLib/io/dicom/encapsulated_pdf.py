@@ -8,13 +8,12 @@ from pydicom.dataset import Dataset
 from pydicom.uid import EncapsulatedPDFStorage
 
 from ... import __version__
-from ...errors import MVCTEnhanceError, OutputError
-from ...runtime.quiet import quiet_pydicom
 from ...volume.product import Product
 from .companion import companion, reference, write_companion
 from .header import text_of
 from .kept import keep
 from .series import DicomSeries
+from .writer import header_errors
 
 FILE = "DOC0001.dcm"
 _SERIES_NUMBER = 6000
@@ -46,16 +45,8 @@ def write_encapsulated_pdf(
             written.
         InputError: the series cannot be read any more.
     """
-    try:
-        with quiet_pydicom():
-            ds = _object(pdf, source, product, title, key, identifies)
-    except (MVCTEnhanceError, MemoryError):
-        raise
-    except Exception as error:
-        raise OutputError(
-            "The document cannot be written as DICOM, since the headers of the MVCT have values that DICOM does not "
-            "allow: take the report as it is."
-        ) from error
+    with header_errors("The document", "take the report as it is"):
+        ds = _object(pdf, source, product, title, key, identifies)
     write_companion(ds, folder, FILE, overwrite=overwrite)
 
 

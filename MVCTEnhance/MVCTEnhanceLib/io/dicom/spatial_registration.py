@@ -11,13 +11,13 @@ from pydicom.uid import SpatialRegistrationStorage
 from pydicom.valuerep import format_number_as_ds
 
 from ... import __version__
-from ...errors import MVCTEnhanceError, OutputError
-from ...runtime.quiet import quiet_pydicom
+from ...errors import OutputError
 from ...volume.product import Product
 from ...volume.volume import HeaderSource
 from .companion import companion, reference, write_companion
 from .header import text_of
 from .kept import keep
+from .writer import header_errors
 
 FILE = "REG0001.dcm"
 _SERIES_NUMBER = 5000
@@ -72,16 +72,8 @@ def write_spatial_registration(
             has something in it or cannot be written.
         InputError: the series cannot be read any more.
     """
-    try:
-        with quiet_pydicom():
-            ds = _object(moving, fixed, matrix, texts)
-    except (MVCTEnhanceError, MemoryError):
-        raise
-    except Exception as error:
-        raise OutputError(
-            "The registration cannot be written as DICOM, since the headers of the scans have values that DICOM does "
-            "not allow: write it as a transform."
-        ) from error
+    with header_errors("The registration", "write it as a transform"):
+        ds = _object(moving, fixed, matrix, texts)
     write_companion(ds, folder, FILE, overwrite=overwrite)
 
 

@@ -81,7 +81,7 @@ def write_dicom_series(
     """
     values = rounded_int16(volume.array)
     texts = _Texts(_plain(description, 64), _plain(derivation or "", 1024), _plain(comments, 10240))
-    with _header_errors(folder), quiet_pydicom():
+    with header_errors(str(folder), "write the result as .nrrd"):
         _require_fit(volume)
         kept = keep(volume.source) if volume.source else None
         key = _key(volume, values, kept, texts)
@@ -125,16 +125,22 @@ def keep_bytes(ds: Dataset) -> None:
 
 
 @contextmanager
-def _header_errors(folder: str | Path) -> Iterator[None]:
-    """One sentence for the many exceptions that pydicom has for a source header that breaks the standard."""
+def header_errors(what: str, instead: str) -> Iterator[None]:
+    """Silence for pydicom, and one sentence for its many exceptions for a source header that breaks the standard.
+
+    Args:
+        what: that is written, at the start of the sentence.
+        instead: what to do where it cannot be.
+    """
     try:
-        yield
+        with quiet_pydicom():
+            yield
     except (MVCTEnhanceError, MemoryError):
         raise
     except Exception as error:
         raise OutputError(
-            f"{folder} cannot be written as DICOM, since the headers of the source have values that DICOM does not "
-            "allow: write the result as .nrrd."
+            f"{what} cannot be written as DICOM, since the headers of the source have values that DICOM does not "
+            f"allow: {instead}."
         ) from error
 
 
