@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from slicer.i18n import tr as _
 
 from ..wording import BAD, set_label, time_left
@@ -11,6 +14,8 @@ from ..worker.work import Job
 
 class CancellableSection:
     """Of one job at a time; a subclass says what comes of it in `_on_done`, and has `leave` and `_update_buttons`.
+
+    One with jobs of several kinds hands their own `on_done` to `_start_job`.
 
     Args:
         label: for progress and outcome.
@@ -28,8 +33,9 @@ class CancellableSection:
             job.cancel()
         self.leave()
 
-    def _start_job(self, work: Work, text: str) -> None:
-        self._job = Job(work, on_progress=self._on_progress, on_done=self._on_done, on_error=self._on_error)
+    def _start_job(self, work: Work, text: str, on_done: Callable[[Any], None] | None = None) -> None:
+        on_done = on_done or self._on_done
+        self._job = Job(work, on_progress=self._on_progress, on_done=on_done, on_error=self._on_error)
         set_label(self._label, text)
         self._update_buttons()
         self._job.start()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import slicer.util
 from slicer.i18n import tr as _
@@ -14,13 +12,12 @@ from ...errors import MVCTEnhanceError
 from ..jobs.dicom_export import DicomExport, DicomOptions, DicomResult, distrusted_metrics_of
 from ..jobs.export import ReportExport, ReportExportOptions, ReportResult, export_metrics
 from ..scene.outputs import EnhanceResult
-from ..wording import BAD, CAUTION, GOOD, set_enabled_or_explain, set_label, time_left
-from ..worker.steps import Work
-from ..worker.work import Job
+from ..wording import CAUTION, GOOD, set_enabled_or_explain
+from .cancellable import CancellableSection
 from .path_box import PathBox, path_text
 
 
-class ExportSection:
+class ExportSection(CancellableSection):
     """Hands a result on as files or into the DICOM database, one export at a time.
 
     Args:
@@ -28,16 +25,15 @@ class ExportSection:
     """
 
     def __init__(self, ui):
+        super().__init__(ui.exportStatusLabel)
         self._ui = ui
         self._folder = PathBox(ui.exportPathLineEdit, "exportFolder")
         self._parameters = None
         self._result: EnhanceResult | None = None
-        self._job: Job | None = None
         ui.exportDicomFolderButton.connect("clicked(bool)", lambda checked: self._export_dicom(self._place("")))
         ui.exportDicomDatabaseButton.connect("clicked(bool)", lambda checked: self._export_dicom(None))
         ui.exportCsvButton.connect("clicked(bool)", lambda checked: self._export_csv(self._place(".csv")))
         ui.exportReportButton.connect("clicked(bool)", lambda checked: self._export_report(self._place("")))
-        set_label(ui.exportStatusLabel, "")
         self._update_buttons()
 
     def refresh(self, parameters, result: EnhanceResult | None) -> None:
@@ -53,13 +49,6 @@ class ExportSection:
         self._parameters = self._result = None
         self._update_buttons()
 
-    def close(self) -> None:
-        """End what is under way, too."""
-        self.leave()
-        job, self._job = self._job, None
-        if job:
-            job.cancel()
-
     def _place(self, suffix: str) -> Path:
         """A file or folder in the chosen folder that is not there yet, named after the enhanced scan."""
         folder = self._parameters.exportFolder
@@ -73,7 +62,7 @@ class ExportSection:
         if names and not self._confirm(names):
             return
         options = DicomOptions(enhanced, folder, force=bool(names))
-        self._start(DicomExport(options), self._on_dicom)
+        self._start_job(DicomExport(options), _("Exporting…"), self._on_dicom)
 
     def _confirm(self, names: list[str]) -> bool:
         question = _(
@@ -85,23 +74,13 @@ class ExportSection:
     def _export_report(self, folder: Path) -> None:
         identify = self._ui.identifyCheckBox.checked
         options = ReportExportOptions(self._result.enhanced.GetID(), folder, identify=identify)
-        self._start(ReportExport(options), self._on_report)
+        self._start_job(ReportExport(options), _("Exporting…"), self._on_report)
 
     def _export_csv(self, path: Path) -> None:
         try:
             self._on_report(ReportResult(export_metrics(self._result.enhanced.GetID(), path)))
         except MVCTEnhanceError as error:
             self._on_error(str(error))
-
-    def _start(self, work: Work, on_done: Callable[[Any], None]) -> None:
-        self._job = Job(work, on_progress=self._on_progress, on_done=on_done, on_error=self._on_error)
-        set_label(self._ui.exportStatusLabel, _("Exporting…"))
-        self._update_buttons()
-        self._job.start()
-
-    def _on_progress(self, stage: str, done: int, total: int, seconds_left: float | None) -> None:
-        left = time_left(seconds_left)
-        set_label(self._ui.exportStatusLabel, f"{stage}: {left}" if left else f"{stage}…")
 
     def _on_dicom(self, result: DicomResult) -> None:
         if result.folder:
@@ -115,14 +94,6 @@ class ExportSection:
     def _on_report(self, result: ReportResult) -> None:
         text = _("Written: {path}.").format(path=result.path)
         self._end(" ".join((text, *result.warnings)), CAUTION if result.warnings else GOOD)
-
-    def _on_error(self, message: str) -> None:
-        self._end(message, BAD)
-
-    def _end(self, text: str, level: str) -> None:
-        self._job = None
-        set_label(self._ui.exportStatusLabel, text, level)
-        self._update_buttons()
 
     def _update_buttons(self) -> None:
         why = ""
