@@ -16,6 +16,7 @@ from study import Row, mean_and_sd
 
 KEPT = (0.8, 1.2)
 LOST_BELOW = 0.5
+VISIBLE_SD = 5.0  # contrast by which a lesion stands out from the noise, in its SD (Rose, J. Opt. Soc. Am. 38, 1948)
 # What must not be lost: at least the size and the contrast of a disc of 10 mm and 40 HU.
 REPRESENTATIVE_MM = 10.0
 REPRESENTATIVE_HU = 40
@@ -94,10 +95,22 @@ def invented_blobs(planted: Planted, without: np.ndarray) -> list[list[int]]:
     return counts
 
 
-def summary(records: Iterable[Row]) -> Row:
-    """One row of the table of methods, from what was measured in one patient or in several."""
+def chance_by_kind(records: Iterable[Row]) -> dict[tuple[str, float], float]:
+    """SD in HU of what a conversion passes off as the contrast of lesions, by their shape and diameter in mm."""
+    lesions = [lesion for record in records for lesion in record["lesions"]]
+    kinds = sorted({_kind(lesion) for lesion in lesions})
+    return {kind: _chance_hu([lesion for lesion in lesions if _kind(lesion) == kind]) for kind in kinds}
+
+
+def summary(records: Iterable[Row], chance_in_mvct: Mapping[tuple[str, float], float]) -> Row:
+    """One row of the table of methods, from what was measured in one patient or in several.
+
+    Args:
+        chance_in_mvct: `chance_by_kind` of the MVCT, which decides what lesions are visible there.
+    """
     records = list(records)
     lesions = [lesion for record in records for lesion in record["lesions"]]
+    visible = [one for one in lesions if abs(one["contrast_hu"]) >= VISIBLE_SD * chance_in_mvct[_kind(one)]]
     large = [lesion for lesion in lesions if _is_large(lesion)]
     named = [
         lesion
@@ -113,6 +126,8 @@ def summary(records: Iterable[Row]) -> Row:
         "recovered": recovered,
         "recovered_sd": recovered_sd,
         "lost": _lost(lesions),
+        "visible_lesions": len(visible),
+        "visible_lost": _lost(visible),
         "large_lesions": len(large),
         "large_recovered": large_recovered,
         "large_sd": large_sd,
@@ -137,8 +152,8 @@ def by_size(measured: Mapping[str, Mapping[str, Row]]) -> list[Row]:
     rows = []
     for name, of_patient in measured.items():
         lesions = [lesion for record in of_patient.values() for lesion in record["lesions"]]
-        for shape, diameter in sorted({(lesion["shape"], lesion["diameter_mm"]) for lesion in lesions}):
-            group = [lesion for lesion in lesions if (lesion["shape"], lesion["diameter_mm"]) == (shape, diameter)]
+        for shape, diameter in sorted({_kind(lesion) for lesion in lesions}):
+            group = [lesion for lesion in lesions if _kind(lesion) == (shape, diameter)]
             row = {"method": name, "shape": shape, "diameter_mm": diameter, "lesions": len(group)}
             for contrast in CONTRASTS_HU:
                 of_contrast = [lesion for lesion in group if lesion["contrast_hu"] == contrast]
@@ -151,6 +166,11 @@ def by_size(measured: Mapping[str, Mapping[str, Row]]) -> list[Row]:
 
 def _was_there(blob: Blob, before: Mapping[float, np.ndarray]) -> bool:
     return before[blob.diameter_mm][blob.j, blob.i] * math.copysign(1, blob.contrast_hu) >= abs(blob.contrast_hu) / 2
+
+
+def _kind(lesion: Row) -> tuple[str, float]:
+    """Shape and diameter in mm."""
+    return lesion["shape"], lesion["diameter_mm"]
 
 
 def _is_large(lesion: Row) -> bool:
