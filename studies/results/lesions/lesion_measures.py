@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain, compress
 
 import numpy as np
 import torch
@@ -95,22 +96,33 @@ def invented_blobs(planted: Planted, without: np.ndarray) -> list[list[int]]:
     return counts
 
 
-def chance_by_kind(records: Iterable[Row]) -> dict[tuple[str, float], float]:
-    """SD in HU of what a conversion passes off as the contrast of lesions, by their shape and diameter in mm."""
-    lesions = [lesion for record in records for lesion in record["lesions"]]
-    kinds = sorted({_kind(lesion) for lesion in lesions})
-    return {kind: _chance_hu([lesion for lesion in lesions if _kind(lesion) == kind]) for kind in kinds}
+def visible_in_mvct(of_mvct: Mapping[str, Row]) -> dict[str, list[bool]]:
+    """By patient, which lesions stand out in the MVCT from what noise and anatomy pass off as one of their size.
+
+    Args:
+        of_mvct: by patient, what `measure` gives of the MVCT.
+    """
+    by_kind: dict[tuple[str, float], list[Row]] = {}
+    for record in of_mvct.values():
+        for lesion in record["lesions"]:
+            by_kind.setdefault(_kind(lesion), []).append(lesion)
+    least = {kind: VISIBLE_SD * _chance_hu(lesions) for kind, lesions in by_kind.items()}
+    return {
+        patient: [one["recovered"] * abs(one["contrast_hu"]) >= least[_kind(one)] for one in record["lesions"]]
+        for patient, record in of_mvct.items()
+    }
 
 
-def summary(records: Iterable[Row], chance_in_mvct: Mapping[tuple[str, float], float]) -> Row:
+def summary(of_patient: Mapping[str, Row], visible: Mapping[str, Sequence[bool]]) -> Row:
     """One row of the table of methods, from what was measured in one patient or in several.
 
     Args:
-        chance_in_mvct: `chance_by_kind` of the MVCT, which decides what lesions are visible there.
+        of_patient: by patient, what `measure` gives of the method.
+        visible: `visible_in_mvct`.
     """
-    records = list(records)
+    records = list(of_patient.values())
     lesions = [lesion for record in records for lesion in record["lesions"]]
-    visible = [one for one in lesions if abs(one["contrast_hu"]) >= VISIBLE_SD * chance_in_mvct[_kind(one)]]
+    seen = list(compress(lesions, chain.from_iterable(visible[patient] for patient in of_patient)))
     large = [lesion for lesion in lesions if _is_large(lesion)]
     named = [
         lesion
@@ -126,8 +138,8 @@ def summary(records: Iterable[Row], chance_in_mvct: Mapping[tuple[str, float], f
         "recovered": recovered,
         "recovered_sd": recovered_sd,
         "lost": _lost(lesions),
-        "visible_lesions": len(visible),
-        "visible_lost": _lost(visible),
+        "visible_lesions": len(seen),
+        "visible_lost": _lost(seen),
         "large_lesions": len(large),
         "large_recovered": large_recovered,
         "large_sd": large_sd,

@@ -16,9 +16,9 @@ from lesions.lesion_measures import (
     VISIBLE_SD,
     Planted,
     by_size,
-    chance_by_kind,
     measure,
     summary,
+    visible_in_mvct,
 )
 from lesions.lesions_figure import draw
 from lesions.planting import (
@@ -94,8 +94,8 @@ true kVCT on its own grid, in homogeneous soft tissue (0 to 100 HU after smoothi
 - **SD without lesion**: of that measure (core - ring) over the places in the slices without lesions: what noise and
   anatomy pass off as contrast. **Detectability** is the contrast recovered of the named lesions, in HU, divided by it,
   a contrast-to-noise ratio; Rose (1948) asks for about 5.
-- **Lesions visible in the MVCT**: those whose contrast is at least {VISIBLE_SD:g} times the SD without lesion of their
-  shape and size in the MVCT. The others do not stand out from the noise there, whatever a method makes of them.
+- **Lesions visible in the MVCT**: those whose contrast there is at least {VISIBLE_SD:g} times the SD without lesion of
+  their shape and size. The others do not stand out from the noise of the MVCT, whatever a method makes of them.
 - **Over {INVENTED_HU:g} HU where nothing was planted**: the places at which the converted slice without lesions shows
   more than half of the smallest planted contrast, either sign, the true kVCT's own value there subtracted. The noise
   that a method leaves does this as well.
@@ -162,11 +162,11 @@ def _with_lesions(study: Study, method: Versioned, planted: Planted) -> np.ndarr
 
 def _write_tables(study: Study, measured: Mapping[str, Mapping[str, Row]]) -> None:
     notes = f"{NOTES}\nNetworks:\n\n{described(study)}"
-    chance = chance_by_kind(measured["MVCT"].values())
-    rows = [{"method": name, **summary(of_patient.values(), chance)} for name, of_patient in measured.items()]
+    visible = visible_in_mvct(measured["MVCT"])
+    rows = [{"method": name, **summary(of_patient, visible)} for name, of_patient in measured.items()]
     study.write_table("lesions", rows, COLUMNS, title="Planted lesions, simulated MVCT", notes=notes)
     by_patient = [
-        {"method": name, "patient": patient, **summary([record], chance)}
+        {"method": name, "patient": patient, **summary({patient: record}, visible)}
         for name, of_patient in measured.items()
         for patient, record in of_patient.items()
     ]
