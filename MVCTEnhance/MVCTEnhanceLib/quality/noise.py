@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .masks import dilate
+from .masks import box_around, dilate
 from .slices import Slice
 
 PASSES = 2
 MIN_EDGE = 0.5  # HU/mm
 GENTLE_SD = 3.2  # below it, in SDs of the noise's gradients, nothing is an edge in the first look
+TREND_TRUNCATE = 2.5  # SDs after which the Gaussian of the trend ends
 STEEPEST_NOISE = 0.18  # SD in HU/mm of the gradients that noise of MVCT of 1 HU gives
 
 
@@ -90,7 +91,10 @@ def noise_sd(
         tissue = homogeneous_tissue(image, body, pixel_size=pixel_size, parameters=parameters)
     if tissue.sum() * math.prod(pixel_size) < parameters.minimum_mm2:
         return math.nan
-    detrended = _without_trend(image.hu, tissue, [parameters.trend_mm / size for size in pixel_size])
+    sigmas = [parameters.trend_mm / size for size in pixel_size]
+    box = box_around(tissue, tuple(math.ceil(TREND_TRUNCATE * sigma) for sigma in sigmas))
+    tissue = tissue[box]
+    detrended = _without_trend(image.hu[box], tissue, sigmas)
     squares = _all_squares(detrended, tissue, parameters.lag_mm, pixel_size)
     if len(squares) < parameters.minimum_pairs:
         return math.nan
@@ -151,15 +155,30 @@ def homogeneous_tissue(
     parameters = parameters or NoiseParameters()
     image = Slice.of(image)
     smooth = image.smooth([parameters.smoothing_mm / size for size in pixel_size])
-    low, high = parameters.range_hu
+    tissue = np.zeros_like(body)
+    if body.any():
+        sides = tuple(2 * round(parameters.margin_mm / size) + 1 for size in pixel_size)
+        box = box_around(body, sides)
+        tissue[box] = _away_from_edges(image.hu[box], smooth[box], body[box], sides, pixel_size, parameters)
+    return tissue
+
+
+def _away_from_edges(
+    hu: np.ndarray,
+    smooth: np.ndarray,
+    body: np.ndarray,
+    sides: tuple[int, int],
+    pixel_size: tuple[float, float],
+    p: NoiseParameters,
+) -> np.ndarray:
+    low, high = p.range_hu
     other = ~(body & (low <= smooth) & (smooth <= high))
     slope, ridges = _slope(smooth, pixel_size), _sign_changes(ndimage.laplace(smooth))
-    sides = tuple(2 * round(parameters.margin_mm / size) + 1 for size in pixel_size)
-    of_noise = min(_of_noise(slope[~other], 0.05), STEEPEST_NOISE * _rough_sd(image.hu, ~other, pixel_size))
-    limit = max(parameters.edge_hu_per_mm, GENTLE_SD * of_noise)
+    of_noise = min(_of_noise(slope[~other], 0.05), STEEPEST_NOISE * _rough_sd(hu, ~other, pixel_size))
+    limit = max(p.edge_hu_per_mm, GENTLE_SD * of_noise)
     for _ in range(PASSES):
         tissue = ~dilate(other | (ridges & (slope > limit)), sides)
-        limit = min(limit, max(MIN_EDGE, parameters.edge_sd * _of_noise(slope[tissue], 0.25)))
+        limit = min(limit, max(MIN_EDGE, p.edge_sd * _of_noise(slope[tissue], 0.25)))
     return ~dilate(other | (ridges & (slope > limit)), sides)
 
 
@@ -199,7 +218,8 @@ def _without_trend(hu: np.ndarray, tissue: np.ndarray, sigmas: list[float]) -> n
     means = np.bincount(regions.ravel(), weights=hu.ravel(), minlength=count + 1) / np.maximum(sizes, 1)
     levelled = np.where(tissue, hu - means[regions], 0.0)
     total, share = (
-        ndimage.gaussian_filter(values.astype(np.float32), sigmas, truncate=2.5) for values in (levelled, tissue)
+        ndimage.gaussian_filter(values.astype(np.float32), sigmas, truncate=TREND_TRUNCATE)
+        for values in (levelled, tissue)
     )
     return levelled - np.divide(total, share, out=np.zeros_like(total), where=tissue)
 

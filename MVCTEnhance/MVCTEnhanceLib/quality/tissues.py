@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from .masks import dilate, erode
+from .masks import box_around, dilate, erode
 from .slices import Slice
 
 TISSUE_RANGES_HU = MappingProxyType(
@@ -58,8 +58,11 @@ def tissue_mask(
     smooth = Slice.of(image).smooth(parameters.smoothing_px)
     low, high = range_hu
     found = body & (low <= smooth) & (smooth <= high)
-    sides = tuple(2 * round(parameters.thickness_mm / size / 2) + 1 for size in pixel_size)
-    thick = dilate(erode(found, sides), sides)
-    mask = erode(found, (2 * parameters.erosion_px + 1,) * 2) & thick
+    mask = np.zeros_like(found)
+    if found.any():
+        sides = tuple(2 * round(parameters.thickness_mm / size / 2) + 1 for size in pixel_size)
+        box = box_around(found, sides)
+        thick = dilate(erode(found[box], sides), sides)
+        mask[box] = erode(found[box], (2 * parameters.erosion_px + 1,) * 2) & thick
     enough = mask.sum() * pixel_size[0] * pixel_size[1] >= parameters.minimum_mm2
     return mask if enough else np.zeros_like(mask)
