@@ -8,6 +8,7 @@ from MVCTEnhanceLib.model.engine import Engine
 from MVCTEnhanceLib.model.package import load_model
 from MVCTEnhanceLib.physics.mvct import MVCTSettings, simulate_mvct
 from MVCTEnhanceLib.physics.phantom import head_neck_phantom
+from MVCTEnhanceLib.quality import noise, tissues
 from MVCTEnhanceLib.quality.body import body_mask
 from MVCTEnhanceLib.quality.contrast import cnr_muscle_fat
 from MVCTEnhanceLib.quality.noise import homogeneous_tissue, noise_of_pair, noise_sd
@@ -39,6 +40,26 @@ def test_noise_ignores_organs_gradients_and_bone(thorax, fbp_noise):
     cupping = 0.1 * np.abs(np.arange(256.0) - 128)
     image = thorax + cupping + fbp_noise(thorax.shape, 20)
     assert noise_sd(image, body_mask(image), pixel_size=(1, 1)) == pytest.approx(20, rel=0.1)
+
+
+def test_boxes_around_body_and_tissue_change_no_value(thorax, fbp_noise, monkeypatch):
+    image = thorax + fbp_noise(thorax.shape, 20)
+    body = body_mask(image)
+
+    def measured():
+        masks = [homogeneous_tissue(image, body, pixel_size=(1, 1))]
+        masks += [
+            tissues.tissue_mask(image, range_hu, body, pixel_size=(1, 1))
+            for range_hu in tissues.TISSUE_RANGES_HU.values()
+        ]
+        return np.stack(masks), noise_sd(image, body, pixel_size=(1, 1))
+
+    masks, sd = measured()
+    for module in (noise, tissues):
+        monkeypatch.setattr(module, "box_around", lambda mask, margins: (slice(None), slice(None)))
+    of_whole_slice = measured()
+    assert masks.any(axis=(1, 2)).all()
+    assert np.array_equal(masks, of_whole_slice[0]) and sd == of_whole_slice[1]
 
 
 def test_noise_adds_in_quadrature_on_real_slices(real_data, fbp_noise):

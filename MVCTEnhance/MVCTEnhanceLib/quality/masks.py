@@ -65,7 +65,7 @@ def _erode_along(mask: np.ndarray, side: int, axis: int) -> np.ndarray:
     shape, inner = list(mask.shape), [slice(None), slice(None)]
     shape[axis] += side - 1
     inner[axis] = slice(side // 2, side // 2 + mask.shape[axis])
-    padded = np.ones(shape, bool)  # which np.pad takes several times as long for
+    padded = np.ones(shape, bool)  # np.pad takes several times as long
     padded[tuple(inner)] = mask
     result = np.moveaxis(padded, axis, 0)
     width = 1  # of the runs that `result` tells of
