@@ -77,7 +77,8 @@ difference between neighbouring slices, divided by √2, in windows of 11 mm of 
 of the true kVCT; the windows' means are taken off, so that changes of anatomy do not count. Beside it, the mean step
 of (scan - truth) over that tissue from slice to slice, which is what the windows' means leave out. The slices of
 head-ge are tilted and unevenly spaced: flicker is measured there, too, since it is of pixels within a slice and the
-kVCT's is of the same pairs of slices.
+kVCT's is of the same pairs of slices. Noise and CNR are of the slices whose MVCT has a
+noise value; a tissue that a scan lacks has no HU error.
 
 The best conventional method (all rows before the networks), and whether each network's MAE is no higher and its SSIM
 no lower:
