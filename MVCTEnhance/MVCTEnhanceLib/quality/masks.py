@@ -62,12 +62,10 @@ def box_around(mask: np.ndarray, margins: tuple[int, int]) -> tuple[slice, slice
 
 
 def _erode_along(mask: np.ndarray, side: int, axis: int) -> np.ndarray:
-    shape, inner = list(mask.shape), [slice(None), slice(None)]
-    shape[axis] += side - 1
-    inner[axis] = slice(side // 2, side // 2 + mask.shape[axis])
-    padded = np.ones(shape, bool)  # np.pad takes several times as long
-    padded[tuple(inner)] = mask
-    result = np.moveaxis(padded, axis, 0)
+    shape = list(mask.shape)
+    shape[axis] = side // 2
+    border = np.ones(shape, bool)
+    result = np.moveaxis(np.concatenate((border, mask, border), axis), axis, 0)  # np.pad takes several times as long
     width = 1  # of the runs that `result` tells of
     while width < side:
         step = min(width, side - width)
