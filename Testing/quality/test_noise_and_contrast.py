@@ -165,6 +165,7 @@ def test_slice_without_soft_tissue_has_no_noise_and_no_cnr():
     lung = np.full((64, 64), -800.0)
     body = np.ones(lung.shape, bool)
     assert np.isnan(noise_sd(lung, body, pixel_size=(1, 1)))
+    assert np.isnan(noise_sd(lung, body, pixel_size=(1, 1), parameters=noise.NoiseParameters(minimum_mm2=0)))
     assert np.isnan(cnr_muscle_fat(lung, body, pixel_size=(1, 1)))
 
 

@@ -89,7 +89,7 @@ def noise_sd(
     image = Slice.of(image)
     if tissue is None:
         tissue = homogeneous_tissue(image, body, pixel_size=pixel_size, parameters=parameters)
-    if tissue.sum() * math.prod(pixel_size) < parameters.minimum_mm2:
+    if not tissue.any() or tissue.sum() * math.prod(pixel_size) < parameters.minimum_mm2:
         return math.nan
     sigmas = [parameters.trend_mm / size for size in pixel_size]
     box = box_around(tissue, tuple(math.ceil(TREND_TRUNCATE * sigma) for sigma in sigmas))
@@ -156,30 +156,21 @@ def homogeneous_tissue(
     image = Slice.of(image)
     smooth = image.smooth([parameters.smoothing_mm / size for size in pixel_size])
     tissue = np.zeros_like(body)
-    if body.any():
-        sides = tuple(2 * round(parameters.margin_mm / size) + 1 for size in pixel_size)
-        box = box_around(body, sides)
-        tissue[box] = _away_from_edges(image.hu[box], smooth[box], body[box], sides, pixel_size, parameters)
-    return tissue
-
-
-def _away_from_edges(
-    hu: np.ndarray,
-    smooth: np.ndarray,
-    body: np.ndarray,
-    sides: tuple[int, int],
-    pixel_size: tuple[float, float],
-    p: NoiseParameters,
-) -> np.ndarray:
-    low, high = p.range_hu
-    other = ~(body & (low <= smooth) & (smooth <= high))
+    if not body.any():
+        return tissue
+    sides = tuple(2 * round(parameters.margin_mm / size) + 1 for size in pixel_size)
+    box = box_around(body, sides)
+    hu, smooth = image.hu[box], smooth[box]
+    low, high = parameters.range_hu
+    other = ~(body[box] & (low <= smooth) & (smooth <= high))
     slope, ridges = _slope(smooth, pixel_size), _sign_changes(ndimage.laplace(smooth))
     of_noise = min(_of_noise(slope[~other], 0.05), STEEPEST_NOISE * _rough_sd(hu, ~other, pixel_size))
-    limit = max(p.edge_hu_per_mm, GENTLE_SD * of_noise)
+    limit = max(parameters.edge_hu_per_mm, GENTLE_SD * of_noise)
     for _ in range(PASSES):
-        tissue = ~dilate(other | (ridges & (slope > limit)), sides)
-        limit = min(limit, max(MIN_EDGE, p.edge_sd * _of_noise(slope[tissue], 0.25)))
-    return ~dilate(other | (ridges & (slope > limit)), sides)
+        away = ~dilate(other | (ridges & (slope > limit)), sides)
+        limit = min(limit, max(MIN_EDGE, parameters.edge_sd * _of_noise(slope[away], 0.25)))
+    tissue[box] = ~dilate(other | (ridges & (slope > limit)), sides)
+    return tissue
 
 
 def _of_noise(slopes: np.ndarray, quantile: float) -> float:
