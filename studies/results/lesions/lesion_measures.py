@@ -102,11 +102,7 @@ def visible_in_mvct(of_mvct: Mapping[str, Row]) -> dict[str, list[bool]]:
     Args:
         of_mvct: by patient, what `measure` gives of the MVCT.
     """
-    by_kind: dict[tuple[str, float], list[Row]] = {}
-    for record in of_mvct.values():
-        for lesion in record["lesions"]:
-            by_kind.setdefault(_kind(lesion), []).append(lesion)
-    least = {kind: VISIBLE_SD * _chance_hu(lesions) for kind, lesions in by_kind.items()}
+    least = {kind: VISIBLE_SD * _chance_hu(lesions) for kind, lesions in _by_kind(_lesions(of_mvct)).items()}
     return {
         patient: [one["recovered"] * abs(one["contrast_hu"]) >= least[_kind(one)] for one in record["lesions"]]
         for patient, record in of_mvct.items()
@@ -120,8 +116,7 @@ def summary(of_patient: Mapping[str, Row], visible: Mapping[str, Sequence[bool]]
         of_patient: by patient, what `measure` gives of the method.
         visible: `visible_in_mvct`.
     """
-    records = list(of_patient.values())
-    lesions = [lesion for record in records for lesion in record["lesions"]]
+    lesions = _lesions(of_patient)
     seen = list(compress(lesions, chain.from_iterable(visible[patient] for patient in of_patient)))
     large = [lesion for lesion in lesions if _is_large(lesion)]
     named = [
@@ -132,7 +127,7 @@ def summary(of_patient: Mapping[str, Row], visible: Mapping[str, Sequence[bool]]
     recovered, recovered_sd = _recovered(lesions)
     large_recovered, large_sd = _recovered(large)
     chance = _chance_hu([lesion for lesion in lesions if lesion["diameter_mm"] == REPRESENTATIVE_MM])
-    blobs = np.array([counts for record in records for counts in record["blobs"]]).reshape(-1, 3)
+    blobs = np.array([counts for record in of_patient.values() for counts in record["blobs"]]).reshape(-1, 3)
     return {
         "lesions": len(lesions),
         "recovered": recovered,
@@ -163,9 +158,7 @@ def by_size(measured: Mapping[str, Mapping[str, Row]]) -> list[Row]:
     """Rows by method, shape and diameter, from what was measured by method and patient."""
     rows = []
     for name, of_patient in measured.items():
-        lesions = [lesion for record in of_patient.values() for lesion in record["lesions"]]
-        for shape, diameter in sorted({_kind(lesion) for lesion in lesions}):
-            group = [lesion for lesion in lesions if _kind(lesion) == (shape, diameter)]
+        for (shape, diameter), group in sorted(_by_kind(_lesions(of_patient)).items()):
             row = {"method": name, "shape": shape, "diameter_mm": diameter, "lesions": len(group)}
             for contrast in CONTRASTS_HU:
                 of_contrast = [lesion for lesion in group if lesion["contrast_hu"] == contrast]
@@ -178,6 +171,17 @@ def by_size(measured: Mapping[str, Mapping[str, Row]]) -> list[Row]:
 
 def _was_there(blob: Blob, before: Mapping[float, np.ndarray]) -> bool:
     return before[blob.diameter_mm][blob.j, blob.i] * math.copysign(1, blob.contrast_hu) >= abs(blob.contrast_hu) / 2
+
+
+def _lesions(of_patient: Mapping[str, Row]) -> list[Row]:
+    return [lesion for record in of_patient.values() for lesion in record["lesions"]]
+
+
+def _by_kind(lesions: Sequence[Row]) -> dict[tuple[str, float], list[Row]]:
+    kinds: dict[tuple[str, float], list[Row]] = {}
+    for lesion in lesions:
+        kinds.setdefault(_kind(lesion), []).append(lesion)
+    return kinds
 
 
 def _kind(lesion: Row) -> tuple[str, float]:
